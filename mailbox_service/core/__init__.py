@@ -1,0 +1,1 @@
+"""The rules of mail: no I/O, no clock, no randomness."""

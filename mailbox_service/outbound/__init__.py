@@ -1,0 +1,1 @@
+"""How we call the world: next hops, name servers, HTTP hooks."""

@@ -1,0 +1,1 @@
+"""The use cases; only here do rules meet storage."""

@@ -1,0 +1,1 @@
+"""SQL and nothing else: each function takes a transaction."""

@@ -1,0 +1,1 @@
+"""HTTP doors: read a request, call one service, write the answer."""

@@ -1,0 +1,1 @@
+"""Mail doors: speak SMTP, call a Backend."""

@@ -1,0 +1,45 @@
+"""What a mail door asks of the service behind it, in the same process or over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+
+
+class SubmissionBackend(Protocol):
+    """The service behind the submission door. Every refusal is a `MailError`."""
+
+    async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
+        """Prove who logs in: an address token as password with any username, or an address
+        with its password. Raises BadCredential, TooManyRequests or TemporaryFailure."""
+        ...
+
+    def submit(
+        self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
+    ) -> asyncio.Future[Receipt]:
+        """Queue one message; the future ends when it is on disk, or with a `MailError`."""
+        ...
+
+
+class ReceptionBackend(Protocol):
+    """The service behind the reception door. Every refusal is a `MailError`."""
+
+    def recipient_now(self, recipient: str, reverse_path: str) -> bool:
+        """Judge a recipient from memory alone. `recipient` is canonical (`core.address`).
+
+        True: accepted. False: only storage can tell, call `check_recipient`. Raises
+        NotOurDomain, UnknownMailbox or SenderRefused when memory is enough to refuse."""
+        ...
+
+    async def check_recipient(self, recipient: str, reverse_path: str) -> None:
+        """Judge a recipient with storage. Raises like `recipient_now`, or TemporaryFailure."""
+        ...
+
+    def receive(
+        self, envelope: Envelope, content: bytes, peer: Peer
+    ) -> asyncio.Future[Receipt]:
+        """Store one message for all its recipients, trace fields added; the future ends when
+        it is on disk, or with a `MailError`."""
+        ...
