@@ -1,0 +1,463 @@
+"""The settings of one process: a TOML file and the environment become one frozen `Config`.
+
+Each setting explains itself: its type, its default and its description are written once, here;
+`docs/settings.md` and the file that the first start writes are made from them. What an
+administrator may change while the service runs is not here but in `core.settings`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+PREFIX = "MAILBOX_"
+# Names that carry a secret: their values never leave this object in logs, pages or errors.
+SECRETS = frozenset(
+    {
+        "jwt_secret",
+        "passwords",
+        "admin_passwords",
+        "relay_url",
+        "smtp_config",
+        "resend_token",
+        "database_url",
+        "cf_turnstile_secret_key",
+        "s3_access_key_id",
+        "s3_secret_access_key",
+        "telegram_bot_token",
+    }
+)
+# A mail with a 50 MiB file in it is 68 MiB of base64; larger files belong on a file server.
+MEBIBYTE = 1 << 20
+
+
+class ConfigError(Exception):
+    """A setting that is unknown, of the wrong type, or unsafe; the text is one line."""
+
+
+class Role(Struct, frozen=True, kw_only=True):
+    """A user role: the domains and the prefix that its members' addresses have."""
+
+    role: str
+    domains: list[str] | str | None = None
+    prefix: str | None = None
+
+
+class SmtpCredentials(Struct, frozen=True, kw_only=True):
+    """The login at a next hop."""
+
+    username: str
+    password: str
+
+
+class SmtpChannel(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A relay for the mail of one of our domains (mailbox API §10.7). Times are in ms."""
+
+    host: str
+    port: int
+    secure: bool = False
+    start_tls: bool = True
+    auth_type: str | list[str] | None = None
+    credentials: SmtpCredentials | None = None
+    socket_timeout_ms: int = 60_000
+    response_timeout_ms: int = 30_000
+
+
+def described(text: str, **bounds: Any) -> Meta:
+    return Meta(description=text, **bounds)
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that needs a restart to change. Lower-case names are those of the file; in
+    the environment they are upper-case behind `MAILBOX_`."""
+
+    # Place and doors
+    data_dir: Annotated[str, described("Folder of the store and of what the first start made.")] = (
+        "./data"
+    )
+    database_url: Annotated[
+        str, described("Empty: an SQLite file in data_dir. Or postgresql://user:pw@host/name.")
+    ] = ""
+    hostname: Annotated[
+        str, described("Our name in greetings and trace fields. Empty: the first domain.")
+    ] = ""
+    http_listen: Annotated[str, described("Page and API, host:port; empty: off.")] = (
+        "127.0.0.1:8787"
+    )
+    submission_listen: Annotated[str, described("SMTP with login, host:port; empty: off.")] = (
+        "127.0.0.1:8025"
+    )
+    reception_listen: Annotated[
+        str, described("SMTP for the world's mail servers, host:port; port 25 in production.")
+    ] = "127.0.0.1:2525"
+    imap_listen: Annotated[str, described("IMAP, host:port; empty: off.")] = "127.0.0.1:11143"
+    pop3_listen: Annotated[str, described("POP3, host:port; empty: off.")] = "127.0.0.1:11110"
+    tls_cert: Annotated[
+        str, described("Certificate chain, PEM file. With tls_key: STARTTLS on every mail door.")
+    ] = ""
+    tls_key: Annotated[str, described("Private key of tls_cert, PEM file, mode 0600.")] = ""
+    submissions_listen: Annotated[
+        str, described("Submission with TLS from the first byte, host:port (RFC 8314); empty: off.")
+    ] = ""
+    imaps_listen: Annotated[str, described("IMAP with TLS from the first byte; empty: off.")] = ""
+    pop3s_listen: Annotated[str, described("POP3 with TLS from the first byte; empty: off.")] = ""
+    trusted_proxies: Annotated[
+        list[str],
+        described("Addresses or networks whose X-Forwarded-For and X-Real-IP are believed."),
+    ] = field(default_factory=list)
+    max_message_size: Annotated[
+        int, described("Largest message in octets, in and out.", ge=65_536, le=1 << 30)
+    ] = 50 * MEBIBYTE
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], described("How much the log tells.")
+    ] = "info"
+
+    # Sending
+    outbound: Annotated[
+        Literal["hold", "relay", "direct"],
+        described(
+            "hold: keep mail for foreign domains, send nothing. relay: hand it to relay_url. "
+            "direct: deliver to the recipients' mail servers."
+        ),
+    ] = "hold"
+    relay_url: Annotated[
+        str, described("The next hop of outbound = relay: smtp[s]://user:password@host:port.")
+    ] = ""
+    direct_port: Annotated[
+        int, described("Port of the recipients' mail servers.", ge=1, le=65_535)
+    ] = 25
+    direct_private_addresses: Annotated[
+        bool, described("Let outbound = direct connect to loopback and private addresses (tests).")
+    ] = False
+    name_servers: Annotated[
+        list[str], described("Name servers as host or host:port. Empty: those of the system.")
+    ] = field(default_factory=list)
+    smtp_config: Annotated[
+        dict[str, SmtpChannel], described("A relay per domain of ours; comes before outbound.")
+    ] = field(default_factory=dict)
+    send_mail_domains: Annotated[
+        list[str], described("Our domains that may send by outbound. Empty: all.")
+    ] = field(default_factory=list)
+    default_send_balance: Annotated[
+        int, described("Mails that a new address may send without asking.", ge=0)
+    ] = 0
+    no_limit_send_role: Annotated[
+        str, described("Roles that send without balance, comma-separated.")
+    ] = ""
+    resend_token: Annotated[str, described("Key of the Resend API; needs no relay.")] = ""
+
+    # Addresses
+    domains: Annotated[list[str], described("Every mail domain served here.")] = field(
+        default_factory=list
+    )
+    default_domains: Annotated[
+        list[str], described("Domains for visitors and users without a role. Empty: domains.")
+    ] = field(default_factory=list)
+    domain_labels: Annotated[list[str], described("Names to show, in the order of domains.")] = (
+        field(default_factory=list)
+    )
+    random_subdomain_domains: Annotated[
+        list[str], described("Domains whose subdomains may be made up or typed.")
+    ] = field(default_factory=list)
+    random_subdomain_length: Annotated[
+        int, described("Letters of a made-up subdomain, 1 to 63.")
+    ] = 8
+    enable_create_address_subdomain_match: Annotated[
+        bool | None, described("Addresses under any subdomain. Unset: the admin's setting decides.")
+    ] = None
+    create_address_default_domain_first: Annotated[
+        bool, described("Without a wish take the first domain, not a random one.")
+    ] = False
+    prefix: Annotated[str, described("Put before every chosen name.")] = ""
+    address_regex: Annotated[
+        str, described("What is removed from wished names (JavaScript pattern).")
+    ] = "[^a-z0-9]"
+    address_check_regex: Annotated[
+        str, described("What names must match (JavaScript pattern). Empty: anything.")
+    ] = ""
+    min_address_len: Annotated[int, described("Shortest name without prefix.")] = 1
+    max_address_len: Annotated[int, described("Longest name without prefix.")] = 30
+    disable_custom_address_name: Annotated[bool, described("Names are always made up.")] = False
+    enable_user_create_email: Annotated[bool, described("Visitors may open addresses.")] = False
+    disable_anonymous_user_create_email: Annotated[
+        bool, described("Opening an address needs an account.")
+    ] = False
+    enable_user_delete_email: Annotated[
+        bool, described("Owners may delete mails, sent mail and addresses.")
+    ] = False
+    enable_address_password: Annotated[
+        bool, described("Addresses have a password to come back with.")
+    ] = False
+
+    # Access
+    jwt_secret: Annotated[str, described("Signs the tokens. Keep it: old tokens need it.")] = ""
+    passwords: Annotated[
+        list[str], described("Passwords of a private site. Empty: open to everybody.")
+    ] = field(default_factory=list)
+    admin_passwords: Annotated[list[str], described("Passwords of the admin API.")] = field(
+        default_factory=list
+    )
+    disable_admin_password_check: Annotated[
+        bool, described("Admin API without password, behind another gate.")
+    ] = False
+    admin_user_role: Annotated[str, described("Role whose members may use the admin API.")] = ""
+    user_roles: Annotated[list[Role], described("The roles of accounts.")] = field(
+        default_factory=list
+    )
+    user_default_role: Annotated[str, described("Role of a newly verified account.")] = ""
+    rate_limit_requests: Annotated[
+        int, described("Requests a minute, path and address for opening and sending; 0: any.", ge=0)
+    ] = 0
+    e2e_test_mode: Annotated[bool, described("The test hooks of the admin API exist.")] = False
+
+    # Receiving
+    black_list: Annotated[
+        str, described("Parts of reverse-paths to refuse, comma-separated, not trimmed.")
+    ] = ""
+    enable_check_junk_mail: Annotated[bool, described("Refuse mail that fails its checks.")] = False
+    junk_mail_check_list: Annotated[
+        list[str], described("Of spf, dkim, dmarc: those that must pass where present.")
+    ] = field(default_factory=list)
+    junk_mail_force_pass_list: Annotated[
+        list[str], described("Of spf, dkim, dmarc: those that must pass.")
+    ] = field(default_factory=list)
+    forward_address_list: Annotated[list[str], described("Everything is forwarded there.")] = field(
+        default_factory=list
+    )
+    subdomain_forward_address_list: Annotated[
+        list[dict[str, Any]], described("Forwarding rules (mailbox API §9.8).")
+    ] = field(default_factory=list)
+    remove_all_attachment: Annotated[bool, described("Drop attachments of arriving mail.")] = False
+    remove_exceed_size_attachment: Annotated[
+        bool, described("Drop attachments of mails of 2 MiB and more.")
+    ] = False
+    enable_mail_gzip: Annotated[bool, described("Store mail compressed.")] = False
+    enable_auto_reply: Annotated[bool, described("Addresses may answer by themselves.")] = False
+    enable_webhook: Annotated[bool, described("Addresses may have a webhook.")] = False
+    frontend_url: Annotated[str, described("Where the page is, for links in webhooks.")] = ""
+    cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
+    enable_ai_email_extract: Annotated[
+        bool, described("Write the code of a mail into its metadata (mailbox API §9.9).")
+    ] = False
+    ai_extract_model: Annotated[str, described("Model of the extraction. Empty: by rule.")] = ""
+    enable_another_worker: Annotated[bool, described("Call other services by keyword.")] = False
+    another_worker_list: Annotated[
+        list[dict[str, Any]], described("Those services (mailbox API §9.13).")
+    ] = field(default_factory=list)
+
+    # Page
+    title: Annotated[str, described("Title of the page.")] = ""
+    announcement: Annotated[str, described("A notice on the page (HTML).")] = ""
+    always_show_announcement: Annotated[bool, described("Show it on every visit.")] = False
+    copyright: Annotated[str, described("Footer (HTML).")] = ""
+    admin_contact: Annotated[str, described("How to reach the administrator.")] = ""
+    status_url: Annotated[str, described("Link to a status page.")] = ""
+    default_lang: Annotated[str, described("Language of messages where none is asked: en, zh.")] = (
+        ""
+    )
+    enable_index_about: Annotated[bool, described("Show the about tab.")] = False
+    disable_show_github: Annotated[bool, described("Hide the source link.")] = False
+    disable_show_github_for_user: Annotated[bool, described("Hide it from users.")] = False
+    enable_agent_email_info: Annotated[bool, described("Show what agents need.")] = False
+    smtp_imap_proxy_config: Annotated[
+        dict[str, Any], described("Connection facts that the page shows.")
+    ] = field(default_factory=dict)
+
+    # Human verification, object store, Telegram
+    cf_turnstile_site_key: Annotated[str, described("Turnstile site key.")] = ""
+    cf_turnstile_secret_key: Annotated[str, described("Turnstile secret key.")] = ""
+    enable_global_turnstile_check: Annotated[bool, described("Ask at logins too.")] = False
+    s3_endpoint: Annotated[str, described("Object store for attachments.")] = ""
+    s3_access_key_id: Annotated[str, described("Its key id.")] = ""
+    s3_secret_access_key: Annotated[str, described("Its secret.")] = ""
+    s3_bucket: Annotated[str, described("Its bucket.")] = ""
+    s3_url_expires: Annotated[int, described("Seconds that signed links live.")] = 360
+    telegram_bot_token: Annotated[str, described("Token of the bot.")] = ""
+    tg_max_address: Annotated[int, described("Addresses a Telegram user may have.")] = 5
+    tg_bot_info: Annotated[dict[str, Any], described("The bot's own record.")] = field(
+        default_factory=dict
+    )
+    tg_allow_user_lang: Annotated[bool, described("Users choose the bot's language.")] = False
+    enable_tg_push_attachment: Annotated[bool, described("Push attachments too.")] = False
+
+    @property
+    def served_domains(self) -> tuple[str, ...]:
+        """Every domain served, lower-case, in order."""
+        return tuple(domain.strip().lower() for domain in self.domains)
+
+    @property
+    def visitor_domains(self) -> tuple[str, ...]:
+        """The domains that visitors choose from."""
+        chosen = tuple(domain.strip().lower() for domain in self.default_domains)
+        return chosen or self.served_domains
+
+    @property
+    def own_name(self) -> str:
+        """Our name in greetings and trace fields."""
+        return self.hostname or (self.served_domains[0] if self.domains else "localhost")
+
+
+FIELDS = {item.name: item for item in msgspec.structs.fields(Config)}
+TYPES = get_type_hints(Config, include_extras=False)
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Config:
+    """Read the file, then the environment over it. Raises ConfigError with one line."""
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = read_file(file)
+    values.update(read_environment(environment))
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(explain(str(error))) from None
+    refuse_unsafe(config)
+    return config
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            values = tomllib.load(stream)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file.") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
+    unknown = sorted(set(values) - set(FIELDS))
+    if unknown:
+        raise ConfigError(f"{file}: there is no setting {unknown[0]!r}{nearest(unknown[0])}.")
+    return {
+        name: from_text(name, value) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of the environment; `MAILBOX_<NAME>_FILE` names a file with a secret."""
+    values: dict[str, Any] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in FIELDS and name.endswith("_file") and name[:-5] in FIELDS:
+            name = name[:-5]
+            try:
+                text = Path(text).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError):
+                raise ConfigError(f"{variable}: the file {text} cannot be read.") from None
+        if name not in FIELDS:
+            raise ConfigError(f"{variable}: there is no setting {name!r}{nearest(name)}.")
+        values[name] = from_text(name, text)
+    return values
+
+
+def from_text(name: str, text: str) -> Any:
+    """A setting from its text form (mailbox API §7.1): JSON for lists and objects, or commas."""
+    kind = TYPES[name]
+    if kind is str or get_origin(kind) is Literal:
+        return text
+    if kind is int:
+        if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text):
+            raise ConfigError(f"{name}: expected a number, got {shown(name, text)}.")
+        return int(text)
+    if kind is bool or bool in get_args(kind):
+        if text == "" and kind is not bool:
+            return None
+        if text not in ("true", "false"):
+            raise ConfigError(f"{name}: expected true or false, got {shown(name, text)}.")
+        return text == "true"
+    if text.strip()[:1] in ("[", "{"):
+        try:
+            return msgspec.json.decode(text.encode())
+        except msgspec.DecodeError:
+            raise ConfigError(f"{name}: not JSON: {shown(name, text)}.") from None
+    if get_origin(kind) is list:
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if not text.strip():
+        return {}
+    raise ConfigError(f"{name}: expected a JSON object.")
+
+
+def shown(name: str, text: str) -> str:
+    return "a secret" if name in SECRETS else repr(text[:60])
+
+
+def nearest(name: str) -> str:
+    """; did you mean …?"""
+    import difflib
+
+    close = difflib.get_close_matches(name, FIELDS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def explain(text: str) -> str:
+    """msgspec's "Expected `int`, got `str` - at `$.port`" with the setting's name in front."""
+    problem, _, path = text.partition(" - at ")
+    name = path.strip("`").removeprefix("$.") or "settings"
+    return f"{name}: {problem[0].lower()}{problem[1:]}."
+
+
+LOOPBACK = ("127.", "localhost:", "[::1]:")
+
+
+def refuse_unsafe(config: Config) -> None:
+    """Refuse settings that are open to the world by mistake. Raises ConfigError."""
+    beyond = [
+        name
+        for name in FIELDS
+        if name.endswith("_listen")
+        and getattr(config, name)
+        and not getattr(config, name).startswith(LOOPBACK)
+    ]
+    for name in FIELDS:
+        if name.endswith("_listen") and getattr(config, name):
+            parse_listen(name, getattr(config, name))
+    if config.http_listen and "http_listen" in beyond:
+        if config.disable_admin_password_check:
+            raise ConfigError(
+                "disable_admin_password_check: not while http_listen is open beyond this machine."
+            )
+        if config.e2e_test_mode:
+            raise ConfigError("e2e_test_mode: not while http_listen is open beyond this machine.")
+        if config.jwt_secret and len(config.jwt_secret) < 8:
+            raise ConfigError("jwt_secret: too short for a service open beyond this machine.")
+        if config.jwt_secret.lower() in ("secret", "changeme", "jwt_secret", "password"):
+            raise ConfigError("jwt_secret: a known default; make one of your own.")
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise ConfigError("tls_cert and tls_key: set both or neither.")
+    for name in ("submissions_listen", "imaps_listen", "pop3s_listen"):
+        if getattr(config, name) and not config.tls_cert:
+            raise ConfigError(f"{name}: needs tls_cert and tls_key.")
+    if config.tls_key:
+        refuse_open_file("tls_key", Path(config.tls_key))
+    if config.outbound == "relay" and not config.relay_url:
+        raise ConfigError("relay_url: outbound = relay needs it.")
+    for domain in config.served_domains:
+        if not re.fullmatch(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*", domain):
+            raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")
+
+
+def refuse_open_file(name: str, file: Path) -> None:
+    """Refuse a private file that others may read."""
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{name}: {file} cannot be read ({error.strerror}).") from None
+    if mode & 0o077:
+        raise ConfigError(f"{name}: {file} is readable by others; run chmod 600 {file}")
+
+
+def parse_listen(name: str, text: str) -> tuple[str, int]:
+    """`host:port` or `[v6]:port`. Raises ConfigError."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", text)
+    if match is None or int(match[3]) > 65_535:
+        raise ConfigError(f"{name}: expected host:port, got {text!r}.")
+    return match[1] or match[2], int(match[3])
