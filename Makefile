@@ -16,7 +16,6 @@ SHELL := /bin/sh
 .PHONY: setup serve test check bench docs lock clean
 
 export UV_PYTHON_DOWNLOADS := never
-export UV_LINK_MODE ?= copy
 ifdef PYTHON
 export PYTHON
 endif

@@ -2,7 +2,8 @@
 
 `python scripts/npm.py frontend run build` uses the machine's own Node and npm when they are new
 enough, else those that the package index ships as a wheel (requirements/node.txt), installed on
-first need into the environment that runs this script.
+first need into the environment that runs this script. `python scripts/npm.py --node` prints the
+path of that Node, and nothing where there is none yet.
 """
 
 from __future__ import annotations
@@ -92,8 +93,12 @@ def run(node: Node, folder: Path, *arguments: str) -> int:
 
 def main() -> int:
     """`npm.py FOLDER ARGUMENT…`: npm's own exit code."""
+    if sys.argv[1:] == ["--node"]:
+        node = find()
+        print(node.program if node else "")
+        return 0
     if len(sys.argv) < 3:
-        print("usage: npm.py FOLDER ARGUMENT...", file=sys.stderr)
+        print("usage: npm.py --node | FOLDER ARGUMENT...", file=sys.stderr)
         return 2
     node = find()
     if node is None:
