@@ -1,0 +1,192 @@
+"""Opened addresses: who may read a mailbox, and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailbox_service.core.errors import NameTaken
+from mailbox_service.storage.database import Row, Transaction
+
+# The mailbox API shows activity by the day, so a touch that comes sooner is not written.
+DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One opened address. Times are microseconds UTC.
+
+    `address` is canonical, `name` the spelling it was opened with. Tokens issued before
+    `tokens_from` no longer count, and neither do tokens without an issue time once it is set.
+    """
+
+    id: int
+    address: str
+    name: str
+    password_hash: str | None
+    source_meta: str | None
+    created_at: int
+    updated_at: int
+    tokens_from: int
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedAddress:
+    """An opened address as administrators list it."""
+
+    id: int
+    name: str
+    source_meta: str | None
+    created_at: int
+    updated_at: int
+    mail_count: int
+    send_count: int
+
+
+COLUMNS = """id, address, name, password_hash, source_meta, created_at, updated_at,
+       tokens_from, expires_at"""
+
+OPEN = """
+INSERT INTO addresses (address, name, password_hash, source_meta, created_at, updated_at)
+VALUES (:address, :name, :password_hash, :source_meta, :now, :now)
+ON CONFLICT (address) DO NOTHING
+RETURNING id
+"""
+
+BY_ADDRESS = f"SELECT {COLUMNS} FROM addresses WHERE address = :address"
+
+BY_ID = f"SELECT {COLUMNS} FROM addresses WHERE id = :id"
+
+TOUCH = """
+UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
+"""
+
+SET_PASSWORD = """
+UPDATE addresses SET password_hash = :password_hash, updated_at = :now WHERE id = :id
+"""
+
+REMOVE = "DELETE FROM addresses WHERE id = :id"
+
+ALL = "SELECT address FROM addresses"
+
+# The counts are worked out for the rows of one page alone, unless they are what it is sorted by.
+LIST = """
+SELECT id, name, source_meta, created_at, updated_at,
+       (SELECT count(*) FROM messages WHERE messages.address = addresses.address) AS mail_count,
+       (SELECT count(*) FROM submissions
+         WHERE submissions.address = addresses.address AND listed = 1) AS send_count
+  FROM addresses
+ WHERE (:query = '' OR lower(name) LIKE :pattern ESCAPE '\\')
+ ORDER BY {order} LIMIT :limit OFFSET :offset
+"""
+
+COUNT = """
+SELECT count(*) FROM addresses
+ WHERE (:query = '' OR lower(name) LIKE :pattern ESCAPE '\\')
+"""
+
+COUNT_ACTIVE = "SELECT count(*) FROM addresses WHERE updated_at >= :since"
+
+SORTABLE = frozenset(
+    {"id", "name", "created_at", "updated_at", "source_meta", "mail_count", "send_count"}
+)
+
+
+def address_of(row: Row) -> Address:
+    return Address(*row)
+
+
+def contains(text: str) -> str:
+    """A LIKE pattern, escape character backslash, for rows that contain `text` as it is."""
+    escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+async def open_address(
+    tx: Transaction,
+    *,
+    address: str,
+    name: str,
+    password_hash: str | None,
+    source_meta: str | None,
+    now: int,
+) -> int:
+    """Open an address; its id. Raises NameTaken when it is open already."""
+    row = await tx.fetch_one(
+        OPEN,
+        {
+            "address": address,
+            "name": name,
+            "password_hash": password_hash,
+            "source_meta": source_meta,
+            "now": now,
+        },
+    )
+    if row is None:
+        raise NameTaken("Address already exists", message_key="AddressAlreadyExistsMsg")
+    return int(row[0])
+
+
+async def by_address(tx: Transaction, address: str) -> Address | None:
+    """An opened address by its canonical form."""
+    row = await tx.fetch_one(BY_ADDRESS, {"address": address})
+    return None if row is None else address_of(row)
+
+
+async def by_id(tx: Transaction, address_id: int) -> Address | None:
+    """An opened address by its id."""
+    row = await tx.fetch_one(BY_ID, {"id": address_id})
+    return None if row is None else address_of(row)
+
+
+async def all_addresses(tx: Transaction) -> list[str]:
+    """Every opened address, canonical."""
+    return [row[0] for row in await tx.fetch_all(ALL)]
+
+
+async def touch(tx: Transaction, address: str, now: int) -> None:
+    """Note that an address is in use, once a day."""
+    await tx.execute(TOUCH, {"address": address, "now": now, "day_ago": now - DAY})
+
+
+async def set_password(tx: Transaction, address_id: int, *, password_hash: str, now: int) -> bool:
+    """Change an address's password hash; False when there is no such address."""
+    changed = await tx.execute(
+        SET_PASSWORD, {"id": address_id, "password_hash": password_hash, "now": now}
+    )
+    return changed > 0
+
+
+async def remove(tx: Transaction, address_id: int) -> None:
+    """Forget that an address was opened; its mail is not touched."""
+    await tx.execute(REMOVE, {"id": address_id})
+
+
+async def list_page(
+    tx: Transaction, *, limit: int, offset: int, query: str, sort_by: str, descending: bool
+) -> tuple[list[CountedAddress], int]:
+    """A page of opened addresses whose name contains `query`, and how many there are."""
+    column = sort_by if sort_by in SORTABLE else "id"
+    direction = "DESC" if descending else "ASC"
+    params = {"query": query, "pattern": contains(query)}
+    rows = await tx.fetch_all(
+        LIST.format(order=f"{column} {direction}, id {direction}"),
+        {**params, "limit": limit, "offset": offset},
+    )
+    total = await tx.fetch_one(COUNT, params)
+    assert total is not None
+    return [CountedAddress(*row) for row in rows], int(total[0])
+
+
+async def count(tx: Transaction) -> int:
+    """How many addresses are open."""
+    row = await tx.fetch_one(COUNT, {"query": "", "pattern": ""})
+    assert row is not None
+    return int(row[0])
+
+
+async def count_active(tx: Transaction, *, since: int) -> int:
+    """How many addresses were in use at or after a time."""
+    row = await tx.fetch_one(COUNT_ACTIVE, {"since": since})
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,23 @@
+"""How far a worker has read through rows whose ids grow."""
+
+from __future__ import annotations
+
+from mailbox_service.storage.database import Transaction
+
+GET = "SELECT position FROM cursors WHERE name = :name"
+
+PUT = """
+INSERT INTO cursors (name, position) VALUES (:name, :position)
+ON CONFLICT (name) DO UPDATE SET position = excluded.position
+"""
+
+
+async def get(tx: Transaction, name: str) -> int:
+    """The last id that a worker has dealt with; 0 at first."""
+    row = await tx.fetch_one(GET, {"name": name})
+    return 0 if row is None else int(row[0])
+
+
+async def put(tx: Transaction, name: str, position: int) -> None:
+    """Note how far a worker has come."""
+    await tx.execute(PUT, {"name": name, "position": position})

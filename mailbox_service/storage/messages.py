@@ -1,0 +1,339 @@
+"""Arrived mail: one row a mailbox, the summary beside it, the bytes elsewhere.
+
+A row says where a message is and what its owner has marked; what was read out of it (subject,
+sender, codes) is its summary, written by a worker after the commit, so that accepting mail
+never waits for parsing. Lists join the two and never touch contents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailbox_service.storage import contents
+from mailbox_service.storage.addresses import contains
+from mailbox_service.storage.database import Row, Transaction
+
+# What an owner marks; the names are IMAP's (RFC 9051 §2.3.2).
+SEEN = 1
+FLAGGED = 2
+ANSWERED = 4
+DELETED = 8
+DRAFT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSummary:
+    """What was read out of a message after it was accepted."""
+
+    message_id: str | None
+    from_name: str
+    from_address: str
+    to: str
+    subject: str
+    preview: str
+    search_text: str
+    attachment_count: int
+    codes: tuple[str, ...]
+    links: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message in one mailbox. `summary` is None until the worker has read it."""
+
+    id: int
+    address: str
+    reverse_path: str
+    content_id: int
+    size: int
+    flags: int
+    received_at: int
+    metadata: str | None
+    summary: StoredSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which messages of a mailbox are wanted; texts are matched as they are, in any case."""
+
+    q: str = ""
+    sender: str = ""
+    subject: str = ""
+    unread: bool = False
+    flagged: bool = False
+    codes: bool = False
+
+    def __bool__(self) -> bool:
+        return self != NO_FILTERS
+
+
+NO_FILTERS = Filters()
+
+
+ADD = """
+INSERT INTO messages (address, reverse_path, content_id, size, received_at)
+VALUES (:address, :reverse_path, :content_id, :size, :now) RETURNING id
+"""
+
+COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
+       m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
+       s.search_text, s.attachment_count, s.codes, s.links"""
+
+FROM = "FROM messages m LEFT JOIN summaries s ON s.id = m.id"
+
+BY_IDS = f"SELECT {COLUMNS} {FROM} WHERE m.id IN ({{ids}})"
+
+AFTER = "SELECT id, content_id FROM messages WHERE id > :id ORDER BY id LIMIT :limit"
+
+ADD_SUMMARY = """
+INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
+                       search_text, attachment_count, codes, links)
+VALUES (:id, :message_id, :from_name, :from_address, :to, :subject, :preview, :search_text,
+        :attachment_count, :codes, :links)
+ON CONFLICT (id) DO NOTHING
+"""
+
+SET_METADATA = "UPDATE messages SET metadata = :metadata WHERE id = :id"
+
+MARK = """
+UPDATE messages SET flags = (flags & ~:without) | :with
+ WHERE id = :id AND (:address IS NULL OR address = :address)
+   AND flags <> ((flags & ~:without) | :with)
+"""
+
+OWNED = """
+SELECT id, content_id FROM messages
+ WHERE id IN ({ids}) AND (CAST(:address AS TEXT) IS NULL OR address = :address)
+"""
+
+OLDEST_OF = "SELECT id, content_id FROM messages WHERE address = :address ORDER BY id LIMIT :limit"
+
+REMOVE = "DELETE FROM messages WHERE id = :id"
+
+REMOVE_SUMMARY = "DELETE FROM summaries WHERE id = :id"
+
+NEWEST_ID = "SELECT max(id) FROM messages"
+
+COUNT_ALL = "SELECT count(*) FROM messages"
+
+
+def message_of(row: Row) -> StoredMessage:
+    summary = None
+    if row[9] is not None:
+        summary = StoredSummary(*row[8:16], tuple(json.loads(row[16])), tuple(json.loads(row[17])))
+    return StoredMessage(*row[:8], summary)
+
+
+async def add(
+    tx: Transaction,
+    *,
+    addresses: Sequence[str],
+    reverse_path: str,
+    content: bytes,
+    checksum: int,
+    now: int,
+) -> list[int]:
+    """Put one message into mailboxes, its bytes once; the ids, in the order of `addresses`."""
+    content_id = await contents.add(tx, content, uses=len(addresses), checksum=checksum)
+    ids = []
+    for address in addresses:
+        row = await tx.fetch_one(
+            ADD,
+            {
+                "address": address,
+                "reverse_path": reverse_path,
+                "content_id": content_id,
+                "size": len(content),
+                "now": now,
+            },
+        )
+        assert row is not None
+        ids.append(int(row[0]))
+    return ids
+
+
+def conditions(
+    address: str | None,
+    filters: Filters,
+    *,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    unknown_only: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """The WHERE clause of a list, and its parameters."""
+    clauses: list[str] = []
+    params: dict[str, Any] = {}
+    if address is not None:
+        clauses.append("m.address = :address")
+        params["address"] = address
+    if before_id is not None:
+        clauses.append("m.id < :before_id")
+        params["before_id"] = before_id
+    if after_id is not None:
+        clauses.append("m.id > :after_id")
+        params["after_id"] = after_id
+    if unknown_only:
+        clauses.append("NOT EXISTS (SELECT 1 FROM addresses a WHERE a.address = m.address)")
+    if filters.q:
+        clauses.append("s.search_text LIKE :q ESCAPE '\\'")
+        params["q"] = contains(filters.q.casefold())
+    if filters.sender:
+        clauses.append(
+            "(lower(s.from_name || ' ' || s.from_address) LIKE :sender ESCAPE '\\'"
+            " OR lower(m.reverse_path) LIKE :sender ESCAPE '\\')"
+        )
+        params["sender"] = contains(filters.sender)
+    if filters.subject:
+        clauses.append("lower(s.subject) LIKE :subject ESCAPE '\\'")
+        params["subject"] = contains(filters.subject)
+    if filters.unread:
+        clauses.append(f"(m.flags & {SEEN}) = 0")
+    if filters.flagged:
+        clauses.append(f"(m.flags & {FLAGGED}) <> 0")
+    if filters.codes:
+        clauses.append("(s.codes <> '[]' OR s.links <> '[]')")
+    return " AND ".join(clauses) or "1 = 1", params
+
+
+async def list_page(
+    tx: Transaction,
+    address: str | None,
+    *,
+    limit: int,
+    offset: int = 0,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    filters: Filters = NO_FILTERS,
+    unknown_only: bool = False,
+) -> list[StoredMessage]:
+    """A page of a mailbox, or of all mailboxes when `address` is None: newest first, and
+    oldest first behind `after_id`."""
+    where, params = conditions(
+        address, filters, before_id=before_id, after_id=after_id, unknown_only=unknown_only
+    )
+    direction = "DESC" if after_id is None else "ASC"
+    rows = await tx.fetch_all(
+        f"SELECT {COLUMNS} {FROM} WHERE {where} ORDER BY m.id {direction}"
+        " LIMIT :limit OFFSET :offset",
+        {**params, "limit": limit, "offset": offset},
+    )
+    return [message_of(row) for row in rows]
+
+
+async def count(
+    tx: Transaction,
+    address: str | None,
+    *,
+    filters: Filters = NO_FILTERS,
+    unknown_only: bool = False,
+) -> int:
+    """How many messages a list has in all; by the index alone where nothing is filtered."""
+    where, params = conditions(address, filters, unknown_only=unknown_only)
+    source = FROM if filters else "FROM messages m"
+    row = await tx.fetch_one(f"SELECT count(*) {source} WHERE {where}", params)
+    assert row is not None
+    return int(row[0])
+
+
+async def by_id(tx: Transaction, message_id: int) -> StoredMessage | None:
+    """One message of any mailbox."""
+    rows = await by_ids(tx, [message_id])
+    return rows[0] if rows else None
+
+
+async def by_ids(tx: Transaction, ids: Sequence[int]) -> list[StoredMessage]:
+    """Several messages, by id."""
+    if not ids:
+        return []
+    rows = await tx.fetch_all(BY_IDS.format(ids=ids_text(ids)))
+    return [message_of(row) for row in sorted(rows, key=lambda row: int(row[0]))]
+
+
+def ids_text(ids: Sequence[int]) -> str:
+    """Ids as SQL: whole numbers need no quoting, and the engines share no list parameter."""
+    return ",".join(str(int(message_id)) for message_id in ids)
+
+
+async def without_summary(tx: Transaction, *, after: int, limit: int) -> list[tuple[int, int]]:
+    """The message and content ids that come behind a worker's cursor."""
+    rows = await tx.fetch_all(AFTER, {"id": after, "limit": limit})
+    return [(int(row[0]), int(row[1])) for row in rows]
+
+
+async def add_summary(tx: Transaction, message_id: int, summary: StoredSummary) -> None:
+    """Write down what was read out of a message."""
+    await tx.execute(
+        ADD_SUMMARY,
+        {
+            "id": message_id,
+            "message_id": summary.message_id,
+            "from_name": summary.from_name,
+            "from_address": summary.from_address,
+            "to": summary.to,
+            "subject": summary.subject,
+            "preview": summary.preview,
+            "search_text": summary.search_text,
+            "attachment_count": summary.attachment_count,
+            "codes": json.dumps(summary.codes, ensure_ascii=False),
+            "links": json.dumps(summary.links, ensure_ascii=False),
+        },
+    )
+
+
+async def set_metadata(tx: Transaction, message_id: int, metadata: str) -> None:
+    """Write the contract's extraction record of one message."""
+    await tx.execute(SET_METADATA, {"id": message_id, "metadata": metadata})
+
+
+async def mark(
+    tx: Transaction, address: str, ids: Sequence[int], *, with_flags: int, without: int
+) -> int:
+    """Set and clear flags of messages in one mailbox; how many changed."""
+    changed = 0
+    for message_id in ids:
+        changed += await tx.execute(
+            MARK,
+            {"id": message_id, "address": address, "with": with_flags, "without": without},
+        )
+    return changed
+
+
+async def remove(tx: Transaction, address: str | None, ids: Sequence[int]) -> list[int]:
+    """Delete messages of one mailbox (of any, when None); the ids that were there."""
+    if not ids:
+        return []
+    rows = await tx.fetch_all(OWNED.format(ids=ids_text(ids)), {"address": address})
+    return await remove_rows(tx, rows)
+
+
+async def remove_oldest(tx: Transaction, address: str, *, limit: int) -> list[int]:
+    """Delete the oldest messages of a mailbox, `limit` at most; their ids."""
+    return await remove_rows(
+        tx, await tx.fetch_all(OLDEST_OF, {"address": address, "limit": limit})
+    )
+
+
+async def remove_rows(tx: Transaction, rows: Sequence[Row]) -> list[int]:
+    removed = []
+    for message_id, content_id in rows:
+        await tx.execute(REMOVE, {"id": message_id})
+        await tx.execute(REMOVE_SUMMARY, {"id": message_id})
+        await contents.release(tx, content_id)
+        removed.append(int(message_id))
+    return removed
+
+
+async def newest_id(tx: Transaction) -> int:
+    """The highest id of any message; 0 when there is none."""
+    row = await tx.fetch_one(NEWEST_ID)
+    return int(row[0] or 0) if row is not None else 0
+
+
+async def count_all(tx: Transaction) -> int:
+    """How many messages are stored."""
+    row = await tx.fetch_one(COUNT_ALL)
+    assert row is not None
+    return int(row[0])
