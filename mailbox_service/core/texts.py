@@ -248,3 +248,12 @@ def text(key: str, lang: str | None = "en") -> str:
     """The message named `key` in `lang`; any language but `zh` is English. KeyError if unknown."""
     english, chinese = MESSAGES[key]
     return chinese if lang == "zh" else english
+
+
+def localised(detail: str, key: str | None, lang: str | None) -> str:
+    """`detail` of a refusal in `lang`. It begins with the English text of `key` and may go on,
+    as in `Name is too short (min 3)`; what follows is kept. Without a key it stays as it is."""
+    if key is None:
+        return detail
+    rest = detail.removeprefix(text(key))
+    return text(key, lang) + (rest if rest != detail else "")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mailbox_service.core.texts import MESSAGES, choose_language, text
+from mailbox_service.core.texts import MESSAGES, choose_language, localised, text
 
 # mailbox-api §6, one key a line.
 CONTRACT = """
@@ -164,3 +164,19 @@ def test_the_header_wins_over_the_default(
     header: str | None, default: str | None, chosen: str
 ) -> None:
     assert choose_language(header, default) == chosen
+
+
+@pytest.mark.parametrize(
+    ("detail", "key", "lang", "shown"),
+    [
+        ("Name is too short (min 3)", "NameTooShortMsg", "zh", "名称太短 (min 3)"),
+        ("Name is too short (min 3)", "NameTooShortMsg", "en", "Name is too short (min 3)"),
+        ("Invalid domain", "InvalidDomainMsg", "zh", "无效的域名"),
+        ("Name[x]is blocked", None, "zh", "Name[x]is blocked"),
+        ("something else", "InvalidDomainMsg", "zh", "无效的域名"),
+    ],
+)
+def test_a_refusal_is_shown_in_the_language_of_the_reader(
+    detail: str, key: str | None, lang: str, shown: str
+) -> None:
+    assert localised(detail, key, lang) == shown
