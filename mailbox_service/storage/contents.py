@@ -32,19 +32,9 @@ DELETE FROM contents WHERE id = :id AND uses <= 0
 """
 
 
-async def add(tx: Transaction, content: bytes, *, uses: int, checksum: int | None = None) -> int:
-    """Store the bytes of a message that `uses` rows will refer to; their content id.
-
-    `checksum` is their CRC-32, where the caller has worked it out before the transaction.
-    """
-    row = await tx.fetch_one(
-        ADD,
-        {
-            "uses": uses,
-            "checksum": zlib.crc32(content) if checksum is None else checksum,
-            "bytes": content,
-        },
-    )
+async def add(tx: Transaction, content: bytes, *, uses: int) -> int:
+    """Store the bytes of a message that `uses` rows will refer to; their content id."""
+    row = await tx.fetch_one(ADD, {"uses": uses, "checksum": zlib.crc32(content), "bytes": content})
     assert row is not None
     return int(row[0])
 

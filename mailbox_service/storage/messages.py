@@ -121,10 +121,28 @@ COUNT_ALL = "SELECT count(*) FROM messages"
 
 
 def message_of(row: Row) -> StoredMessage:
+    # fmt: off
+    (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
+     header_id, from_name, from_address, to, subject, preview, search_text, attachment_count,
+     codes, links) = row
+    # fmt: on
     summary = None
-    if row[9] is not None:
-        summary = StoredSummary(*row[8:16], tuple(json.loads(row[16])), tuple(json.loads(row[17])))
-    return StoredMessage(*row[:8], summary)
+    if from_name is not None:
+        summary = StoredSummary(
+            header_id,
+            from_name,
+            from_address,
+            to,
+            subject,
+            preview,
+            search_text,
+            attachment_count,
+            tuple(json.loads(codes)),
+            tuple(json.loads(links)),
+        )
+    return StoredMessage(
+        message_id, address, reverse_path, content_id, size, flags, received_at, metadata, summary
+    )
 
 
 async def add(
@@ -133,11 +151,10 @@ async def add(
     addresses: Sequence[str],
     reverse_path: str,
     content: bytes,
-    checksum: int,
     now: int,
 ) -> list[int]:
     """Put one message into mailboxes, its bytes once; the ids, in the order of `addresses`."""
-    content_id = await contents.add(tx, content, uses=len(addresses), checksum=checksum)
+    content_id = await contents.add(tx, content, uses=len(addresses))
     ids = []
     for address in addresses:
         row = await tx.fetch_one(
