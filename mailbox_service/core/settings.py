@@ -1,0 +1,68 @@
+"""The rules that an administrator may change while the service runs, with types and bounds.
+
+Stored under the names of mailbox-api §8.2, so that an existing deployment's settings can be
+taken over as they are. What is stored is read leniently: a value of the wrong form counts as
+never set, and a service never fails because of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+# A list that an administrator edits by hand; each entry is compared on every mail or name.
+MAX_LIST = 10_000
+
+
+class EmailRules(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What happens to arriving mail (mailbox-api §3.6). The misspelled key is the contract's."""
+
+    block_receive_unknow_address_email: bool = False
+    email_forwarding_list: list[dict[str, Any]] = []
+
+
+class AddressCreation(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How addresses may be opened (mailbox-api §4.4). None: as the configuration says."""
+
+    enable_subdomain_match: bool | None = None
+
+
+class SendLimits(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many mails the whole service sends (mailbox-api §10.6). -1: any number."""
+
+    daily_enabled: bool = False
+    monthly_enabled: bool = False
+    daily_limit: int | None = None
+    monthly_limit: int | None = None
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """One consistent state of all rules; a use case takes one and keeps it to its end."""
+
+    address_block_list: tuple[str, ...] = ()
+    send_block_list: tuple[str, ...] = ()
+    verified_address_list: tuple[str, ...] = ()
+    no_limit_send_address_list: tuple[str, ...] = ()
+    from_block_list: tuple[str, ...] = ()
+    email_rule_settings: EmailRules = EmailRules()
+    address_creation_settings: AddressCreation = AddressCreation()
+    send_mail_limit_config: SendLimits | None = None
+
+
+TYPES = {item.name: item.type for item in msgspec.structs.fields(Rules)}
+
+
+def rules_from(stored: Mapping[str, Any]) -> Rules:
+    """The rules out of stored values; what is missing or malformed has its default."""
+    values = {}
+    for name, kind in TYPES.items():
+        if stored.get(name) is None:
+            continue
+        try:
+            values[name] = msgspec.convert(stored[name], kind)
+        except msgspec.ValidationError:
+            continue
+    return Rules(**values)
