@@ -33,7 +33,11 @@ class Node:
     def environment(self) -> dict[str, str]:
         """The environment of a child: npm's own children must find the same Node."""
         path = os.environ.get("PATH", "")
-        return {**os.environ, "PATH": f"{self.program.parent}{os.pathsep}{path}"}
+        return {
+            **os.environ,
+            "PATH": f"{self.program.parent}{os.pathsep}{path}",
+            "npm_config_update_notifier": "false",
+        }
 
 
 def new_enough(version: str) -> bool:
