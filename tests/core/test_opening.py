@@ -197,7 +197,7 @@ def test_a_random_subdomain_needs_a_base_that_is_open(domain: str) -> None:
 
 @pytest.mark.parametrize(
     ("minimum", "maximum", "length"),
-    [(1, 30, 13), (14, 30, 26), (27, 30, 30), (1, 5, 5), (0, 30, 13),],,
+    [(1, 30, 13), (14, 30, 26), (27, 30, 30), (1, 5, 5), (0, 30, 13)],
 )
 def test_generated_names_are_whole_chunks_cut_to_the_maximum(
     minimum: int, maximum: int, length: int
