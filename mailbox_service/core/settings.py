@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-# A list that an administrator edits by hand; each entry is compared on every mail or name.
-MAX_LIST = 10_000
+from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.policy import SendLimits
 
 
 class EmailRules(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -30,15 +30,6 @@ class AddressCreation(Struct, frozen=True, kw_only=True, rename="camel"):
     enable_subdomain_match: bool | None = None
 
 
-class SendLimits(Struct, frozen=True, kw_only=True, rename="camel"):
-    """How many mails the whole service sends (mailbox-api §10.6). -1: any number."""
-
-    daily_enabled: bool = False
-    monthly_enabled: bool = False
-    daily_limit: int | None = None
-    monthly_limit: int | None = None
-
-
 class Rules(Struct, frozen=True, kw_only=True):
     """One consistent state of all rules; a use case takes one and keeps it to its end."""
 
@@ -49,7 +40,15 @@ class Rules(Struct, frozen=True, kw_only=True):
     from_block_list: tuple[str, ...] = ()
     email_rule_settings: EmailRules = EmailRules()
     address_creation_settings: AddressCreation = AddressCreation()
-    send_mail_limit_config: SendLimits | None = None
+    send_mail_limit_config: dict[str, Any] | None = None
+
+    @property
+    def send_limits(self) -> SendLimits:
+        """How many mails the whole service sends (mailbox-api §10.6)."""
+        try:
+            return SendLimits.read(self.send_mail_limit_config)
+        except BadRequest:
+            return SendLimits()
 
 
 TYPES = {item.name: item.type for item in msgspec.structs.fields(Rules)}

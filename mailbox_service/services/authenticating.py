@@ -1,0 +1,232 @@
+"""Who shows this credential? Tokens, address passwords, site and admin passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from jwt.algorithms import HMACAlgorithm
+
+from mailbox_service.config import Config
+from mailbox_service.core.address import canonical
+from mailbox_service.core.envelope import Peer, Principal
+from mailbox_service.core.errors import BadAddress, BadCredential, UnknownMailbox
+from mailbox_service.core.texts import text
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.passwords import Passwords, digest_of, is_digest
+from mailbox_service.services.throttling import GuessLimits
+from mailbox_service.storage import addresses
+from mailbox_service.storage.addresses import Address
+from mailbox_service.storage.database import Database, Transaction
+
+# RFC 8725 §3.1: the algorithm is ours to say, never the token's.
+ALGORITHM = "HS256"
+# A token of ours has 200 characters. Longer ones are refused before anything decodes them.
+LONGEST_TOKEN = 4096
+# A token proved once is taken for as long as this without looking at its row again. An address
+# closed in this process is forgotten at once; one closed by another process within this time.
+PROVED_SECONDS = 5.0
+PROVED_AT_MOST = 10_000
+
+
+class AnyLengthHmac(HMACAlgorithm):
+    """HS256 without a word about short keys: a deployment that moves here keeps its secret,
+    however short, since its tokens need it (mailbox-api §2.1). Our own have 256 bits."""
+
+    def check_key_length(self, key: bytes) -> str | None:
+        return None
+
+
+jwt.unregister_algorithm(ALGORITHM)
+jwt.register_algorithm(ALGORITHM, AnyLengthHmac(HMACAlgorithm.SHA256))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An address that somebody may use now: its spelling, id and a token for it."""
+
+    address: str
+    address_id: int
+    jwt: str
+    password: str | None = None
+
+
+def bad_token() -> BadCredential:
+    key = "InvalidAddressCredentialMsg"
+    return BadCredential(text(key), message_key=key)
+
+
+class Authenticating:
+    """Proves who shows a credential. Refusals are BadCredential, and say nothing more."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        passwords: Passwords,
+        guesses: GuessLimits,
+        *,
+        clock: Clock = now_micros,
+    ) -> None:
+        self._database = database
+        self._config = config
+        self._passwords = passwords
+        self._guesses = guesses
+        self._clock = clock
+        self._secret = config.jwt_secret
+        self._proved: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
+
+    def token_for(self, name: str, address_id: int) -> str:
+        """The token of an opened address (mailbox-api §2.1). It does not expire; closing the
+        address ends it."""
+        return jwt.encode(
+            {"address": name, "address_id": address_id}, self._secret, algorithm=ALGORITHM
+        )
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """What a token says, once its signature is proved. Raises BadCredential."""
+        if not token or len(token) > LONGEST_TOKEN:
+            raise bad_token()
+        try:
+            claims = jwt.decode(
+                token, self._secret, algorithms=[ALGORITHM], options={"verify_aud": False}
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            raise bad_token() from None
+        if not isinstance(claims.get("address"), str | None):
+            raise bad_token()
+        return dict(claims)
+
+    async def address_token(self, token: str) -> Principal:
+        """The owner of a mailbox, by its token; the address must still be open."""
+        now = asyncio.get_running_loop().time()
+        proved = self._proved.get(token)
+        if proved is not None and proved[1] > now:
+            return proved[0]
+        claims = self.claims(token)
+        row = await self._database.read(find_claimed, claims.get("address"), address_id_of(claims))
+        if row is None or not still_counts(row, claims):
+            self._proved.pop(token, None)
+            raise bad_token()
+        principal = Principal("address", row.address, row.id)
+        self._proved[token] = (principal, now + PROVED_SECONDS)
+        self._proved.move_to_end(token)
+        if len(self._proved) > PROVED_AT_MOST:
+            self._proved.popitem(last=False)
+        return principal
+
+    def forget(self) -> None:
+        """Look at the rows again: an address was closed, or its tokens were revoked."""
+        self._proved.clear()
+
+    async def login(self, username: str, password: str, peer: Peer) -> Principal:
+        """Prove a login of a mail program: a token as password with any user name, or an
+        address with its password, typed or hashed (mailbox-api §11.4)."""
+        if looks_like_token(password):
+            await self._guesses.check(peer.ip, "token")
+            try:
+                return await self.address_token(password)
+            except BadCredential:
+                await self._guesses.wrong(peer.ip, "token")
+                raise
+        digest = password if is_digest(password) else digest_of(password)
+        row = await self._check_password(username, digest, peer.ip)
+        return Principal("address", row.address, row.id)
+
+    async def password_login(self, email: str, digest: str, ip: str) -> Opened:
+        """Open a mailbox by its address and the hash of its password.
+
+        Raises UnknownMailbox, BadCredential or TooManyRequests.
+        """
+        row = await self._check_password(email, digest, ip, tell_unknown=True)
+        return Opened(row.name, row.id, self.token_for(row.name, row.id))
+
+    async def _check_password(
+        self, username: str, digest: str, ip: str, *, tell_unknown: bool = False
+    ) -> Address:
+        """The address behind a name and a password's digest. A wrong name costs the same time
+        and, unless the contract wants it told, says the same as a wrong password."""
+        key = "InvalidEmailOrPasswordMsg"
+        refusal = BadCredential(text(key), message_key=key)
+        try:
+            address = canonical(username.strip())
+        except BadAddress:
+            address = ""
+        await self._guesses.check(ip, address)
+        row = await self._database.read(addresses.by_address, address) if address else None
+        if row is None and tell_unknown:
+            await self._guesses.wrong(ip, address)
+            raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
+        usable = row is not None and self._config.enable_address_password
+        stored = row.password_hash if row is not None and usable else None
+        matched = await self._passwords.matches(stored, digest)
+        if row is None or not usable or not matched:
+            await self._guesses.wrong(ip, address)
+            raise refusal
+        return row
+
+    def site_password(self, plain: str) -> bool:
+        """Whether this is a password of the private site."""
+        return is_one_of(plain, self._config.passwords)
+
+    def admin_password(self, plain: str) -> bool:
+        """Whether this is a password of the admin API."""
+        return is_one_of(plain, self._config.admin_passwords)
+
+    def site_digest(self, digest: str) -> bool:
+        """Whether this is the hash of a password of the private site."""
+        return is_one_of(digest, [digest_of(plain) for plain in self._config.passwords])
+
+    def admin_digest(self, digest: str) -> bool:
+        """Whether this is the hash of a password of the admin API."""
+        return is_one_of(digest, [digest_of(plain) for plain in self._config.admin_passwords])
+
+
+def is_one_of(shown: str, known: list[str]) -> bool:
+    """Compare with every known secret, in the same time whichever it is."""
+    found = False
+    for secret in known:
+        found |= bool(secret) and hmac.compare_digest(shown.encode(), secret.encode())
+    return found
+
+
+def looks_like_token(password: str) -> bool:
+    """Three parts with dots between, the first a JSON object in base64 (RFC 7515 §7.1)."""
+    return password.startswith("eyJ") and password.count(".") == 2
+
+
+def address_id_of(claims: dict[str, Any]) -> int:
+    """The id in a token: a number, a string of digits, or absent in old ones (0)."""
+    claimed = claims.get("address_id")
+    if isinstance(claimed, bool):
+        return 0
+    if isinstance(claimed, int):
+        return claimed
+    if isinstance(claimed, str) and claimed.isascii() and claimed.isdigit() and len(claimed) < 19:
+        return int(claimed)
+    return 0
+
+
+async def find_claimed(tx: Transaction, name: str | None, address_id: int) -> Address | None:
+    """The open address that a token names: by id when it has one, and the name must agree."""
+    try:
+        address = canonical(name) if name else ""
+    except BadAddress:
+        return None
+    if address_id:
+        row = await addresses.by_id(tx, address_id)
+        return row if row is not None and row.address == address else None
+    return await addresses.by_address(tx, address) if address else None
+
+
+def still_counts(row: Address, claims: dict[str, Any]) -> bool:
+    """Whether a token was issued after the last revocation. Without a time of issue it counts
+    until the first."""
+    if row.tokens_from == 0:
+        return True
+    issued = claims.get("iat")
+    return isinstance(issued, int | float) and issued * 1_000_000 >= row.tokens_from

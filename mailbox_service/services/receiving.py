@@ -1,0 +1,142 @@
+"""Accept arriving mail or refuse it: the service behind the reception door, and the last step
+of mail between our own mailboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from mailbox_service import signals as topics
+from mailbox_service.config import Config
+from mailbox_service.core.address import split
+from mailbox_service.core.envelope import Envelope, Peer, Receipt
+from mailbox_service.core.errors import MessageTooBig, NotOurDomain, UnknownMailbox
+from mailbox_service.core.policy import black_list_entries, check_reverse_path, served_by
+from mailbox_service.core.trace_fields import count_received, received_field
+from mailbox_service.services.administering import Administering
+from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.signals import Signals
+from mailbox_service.storage import addresses, locks, messages
+from mailbox_service.storage.database import Database, Transaction
+
+log = logging.getLogger("mailbox.receiving")
+
+
+class Receiving:
+    """Judges recipients, and stores messages with our trace field on top.
+
+    Mail for any name of a served domain is taken, whether the address is open or not, unless
+    an administrator wants it otherwise: whoever opens the address later finds it there.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        administering: Administering,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+        new_queue_id: Callable[[], str] = new_id,
+    ) -> None:
+        self._database = database
+        self._administering = administering
+        self._signals = signals
+        self._clock = clock
+        self._new_queue_id = new_queue_id
+        self._domains = frozenset(config.served_domains)
+        self._black_list = black_list_entries(config.black_list)
+        self._own_name = config.own_name
+        self._max_size = config.max_message_size
+
+    def serves(self, recipient: str) -> bool:
+        """Whether a canonical address is of a domain of ours, or below one."""
+        domain = split(recipient)[1]
+        return domain in self._domains or served_by(domain, self._domains) is not None
+
+    def recipient_now(self, recipient: str, reverse_path: str) -> bool:
+        """Judge a recipient from memory; False when the store must be asked.
+
+        Raises NotOurDomain or SenderRefused.
+        """
+        if not self.serves(recipient):
+            raise NotOurDomain("Relaying denied: this host does not serve that domain")
+        rules = self._administering.rules
+        if reverse_path:
+            check_reverse_path(reverse_path, self._black_list)
+            check_reverse_path(reverse_path, rules.from_block_list)
+        return not rules.email_rule_settings.block_receive_unknow_address_email
+
+    async def check_recipient(self, recipient: str, reverse_path: str) -> None:
+        """Judge a recipient with the store. Raises UnknownMailbox too."""
+        if self.recipient_now(recipient, reverse_path):
+            return
+        if await self._database.read(addresses.by_address, recipient) is None:
+            raise UnknownMailbox("Unknown address")
+
+    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
+        """Store a message for all its recipients, once its bytes are on disk the future ends.
+
+        Raises RoutingLoop or MessageTooBig at once.
+        """
+        now = self._clock()
+        count_received(content)
+        if len(content) > self._max_size:
+            raise MessageTooBig(f"The message is larger than {self._max_size} octets")
+        queue_id = self._new_queue_id()
+        only = envelope.recipients[0] if len(envelope.recipients) == 1 else None
+        field = received_field(
+            peer, by=self._own_name, queue_id=queue_id, recipient=only, date=as_datetime(now)
+        )
+        stored = self._database.write(
+            store, envelope.recipients, envelope.reverse_path, field + content, queue_id, now
+        )
+        stored.add_done_callback(partial(self._stored, envelope))
+        return stored
+
+    def _stored(self, envelope: Envelope, stored: asyncio.Future[Receipt]) -> None:
+        """Wake whoever waits for this mail."""
+        if stored.cancelled() or stored.exception() is not None:
+            return
+        log.info(
+            "received queue_id=%s reverse_path=%s recipients=%d",
+            stored.result().queue_id,
+            envelope.reverse_path,
+            len(envelope.recipients),
+        )
+        for recipient in envelope.recipients:
+            self._signals.notify(topics.mailbox(recipient))
+        self._signals.notify(topics.MESSAGES)
+
+    async def accept(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
+        """Judge every recipient and store: the whole of reception for doors that are not SMTP."""
+        for recipient in envelope.recipients:
+            await self.check_recipient(recipient, envelope.reverse_path)
+        return await self.receive(envelope, content, peer)
+
+    async def store_notice(self, address: str, reverse_path: str, content: bytes) -> int:
+        """Put a message of our own into a mailbox as it is; its id."""
+        receipt = await self._database.write(
+            store, (address,), reverse_path, content, self._new_queue_id(), self._clock()
+        )
+        self._signals.notify(topics.mailbox(address))
+        self._signals.notify(topics.MESSAGES)
+        return receipt.message_ids[0]
+
+
+async def store(
+    tx: Transaction,
+    recipients: tuple[str, ...],
+    reverse_path: str,
+    content: bytes,
+    queue_id: str,
+    now: int,
+) -> Receipt:
+    """Put one message into the mailboxes of its recipients."""
+    await locks.order_messages(tx)
+    ids = await messages.add(
+        tx, addresses=recipients, reverse_path=reverse_path, content=content, now=now
+    )
+    return Receipt(queue_id, tuple(ids))

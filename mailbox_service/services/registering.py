@@ -1,0 +1,267 @@
+"""Open an address and close it again."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailbox_service import signals as topics
+from mailbox_service.config import Config
+from mailbox_service.core import opening
+from mailbox_service.core.address import canonical
+from mailbox_service.core.errors import BadAddress, BadRequest, NameTaken, NotYours, UnknownMailbox
+from mailbox_service.core.opening import OpeningRules
+from mailbox_service.core.policy import effective_subdomain_match
+from mailbox_service.core.texts import text
+from mailbox_service.services import passwords
+from mailbox_service.services.administering import Administering
+from mailbox_service.services.authenticating import Authenticating, Opened
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.passwords import Passwords
+from mailbox_service.signals import Signals
+from mailbox_service.storage import addresses, allowances, messages, submissions
+from mailbox_service.storage.addresses import DAY, Address, CountedAddress
+from mailbox_service.storage.database import Database, Transaction
+
+_LETTERS = string.ascii_lowercase + string.digits
+# Mails deleted in one transaction when an address is closed or cleared: a mailbox of a million
+# must not hold up everybody else's mail.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much there is of everything (mailbox-api §3.6)."""
+
+    mail_count: int
+    address_count: int
+    active_7_days: int
+    active_30_days: int
+    send_count: int
+
+
+def random_text(length: int) -> str:
+    """Random lower-case letters and digits, for names."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+class Registering:
+    """Opens and closes addresses for visitors and administrators."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        administering: Administering,
+        authenticating: Authenticating,
+        kept: Passwords,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+    ) -> None:
+        self._database = database
+        self._config = config
+        self._administering = administering
+        self._authenticating = authenticating
+        self._passwords = kept
+        self._signals = signals
+        self._clock = clock
+
+    def _opening_rules(self) -> OpeningRules:
+        config = self._config
+        stored = self._administering.rules.address_creation_settings
+        return OpeningRules(
+            domains=config.served_domains,
+            default_domains=tuple(config.default_domains),
+            random_subdomain_domains=tuple(config.random_subdomain_domains),
+            random_subdomain_length=config.random_subdomain_length,
+            default_domain_first=config.create_address_default_domain_first,
+            prefix=config.prefix,
+            address_regex=config.address_regex,
+            address_check_regex=config.address_check_regex,
+            min_length=config.min_address_len,
+            max_length=config.max_address_len,
+            subdomain_match=effective_subdomain_match(
+                config.enable_create_address_subdomain_match, stored.enable_subdomain_match
+            ),
+        )
+
+    async def open_for_visitor(
+        self, *, name: str, domain: str | None, random_subdomain: bool, ip: str
+    ) -> Opened:
+        """Open an address for somebody who may be anybody (mailbox-api §3.3, §4).
+
+        Raises NotYours when visitors may not, BadRequest with the contract's reason, NameTaken.
+        """
+        self.check_visitors_may_open()
+        rules = self._opening_rules()
+        block_list = self._administering.rules.address_block_list
+        chosen_by_us = not name or self._config.disable_custom_address_name
+        if not chosen_by_us:
+            opening.check_not_blocked(name, block_list)
+        allowed = opening.allowed_domains(rules)
+
+        def local() -> str:
+            wished = opening.generated_name(rules, random_text) if chosen_by_us else name
+            return opening.local_part(
+                wished, rules, prefix=opening.prefix_for(rules), block_list=block_list
+            )
+
+        chosen = opening.choose_domain(domain, allowed, rules, secrets.choice)
+        return await self._open(
+            local,
+            self._domains(chosen, rules, random_subdomain=random_subdomain),
+            again=chosen_by_us or random_subdomain,
+            source=ip or "web:unknown",
+        )
+
+    def check_visitors_may_open(self) -> None:
+        """Raises NotYours when visitors may not open addresses."""
+        for refused, key in (
+            (self._config.disable_anonymous_user_create_email, "NewAddressAnonymousDisabledMsg"),
+            (not self._config.enable_user_create_email, "NewAddressDisabledMsg"),
+        ):
+            if refused:
+                raise NotYours(text(key), message_key=key)
+
+    async def open_by_admin(
+        self,
+        *,
+        name: str,
+        domain: str | None,
+        with_prefix: bool,
+        random_subdomain: bool,
+        source: str = "admin",
+    ) -> Opened:
+        """Open an address for an administrator: any served domain, no block list."""
+        if not name:
+            raise BadRequest(text("RequiredFieldMsg"), message_key="RequiredFieldMsg")
+        rules = self._opening_rules()
+        chosen = opening.choose_domain(domain, opening.admin_domains(rules), rules, secrets.choice)
+        return await self._open(
+            lambda: opening.admin_local_part(name, rules, with_prefix=with_prefix),
+            self._domains(chosen, rules, random_subdomain=random_subdomain),
+            again=random_subdomain,
+            source=source,
+        )
+
+    def _domains(
+        self, chosen: str, rules: OpeningRules, *, random_subdomain: bool
+    ) -> Callable[[], str]:
+        if not random_subdomain:
+            return lambda: chosen
+        return lambda: opening.with_random_subdomain(chosen, rules, random_text)
+
+    async def _open(
+        self, local: Callable[[], str], domain: Callable[[], str], *, again: bool, source: str
+    ) -> Opened:
+        """Insert the address; when a part of it is ours to choose, try again if it is taken."""
+        for tries_left in reversed(range(opening.SUBDOMAIN_TRIES)):
+            name = f"{local()}@{domain()}"
+            try:
+                address = canonical(name)
+            except BadAddress as error:
+                raise BadRequest(error.detail) from None
+            password = passwords.generate() if self._config.enable_address_password else None
+            stored = self._passwords.keep_generated(password) if password else None
+            try:
+                address_id = await self._database.write(
+                    addresses.open_address,
+                    address=address,
+                    name=name,
+                    password_hash=stored,
+                    source_meta=source,
+                    now=self._clock(),
+                )
+            except NameTaken:
+                if again and tries_left:
+                    continue
+                raise
+            break
+        self._signals.notify(topics.ADDRESSES)
+        token = self._authenticating.token_for(name, address_id)
+        return Opened(name, address_id, token, password)
+
+    async def find(self, address_id: int) -> Address | None:
+        """An opened address by its id."""
+        return await self._database.read(addresses.by_id, address_id)
+
+    async def find_address(self, address: str) -> Address | None:
+        """An opened address by its canonical form."""
+        return await self._database.read(addresses.by_address, address)
+
+    async def close(self, address_id: int, address: str) -> None:
+        """Close an address and delete all that belongs to it.
+
+        A large mailbox is emptied in batches first; what is left goes in one transaction with
+        the address, so that its name never comes back with somebody else's mail behind it.
+        """
+        await self.clear_inbox(address)
+        await self._database.write(close_address, address_id, address)
+        self._authenticating.forget()
+        self._signals.notify(topics.ADDRESSES)
+        self._signals.notify(topics.mailbox(address))
+
+    async def clear_inbox(self, address: str) -> int:
+        """Delete every mail of a mailbox; how many there were."""
+        total = 0
+        while removed := await self._database.write(messages.remove_oldest, address, limit=BATCH):
+            total += len(removed)
+            await asyncio.sleep(0)
+        self._signals.notify(topics.mailbox(address))
+        return total
+
+    async def set_password(self, address_id: int, digest: str) -> None:
+        """Give an address a password that its owner chose. Raises UnknownMailbox."""
+        stored = await self._passwords.keep_chosen(digest)
+        changed = await self._database.write(
+            addresses.set_password, address_id, password_hash=stored, now=self._clock()
+        )
+        if not changed:
+            raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
+
+    async def list_addresses(
+        self, *, limit: int, offset: int, query: str, sort_by: str, descending: bool
+    ) -> tuple[list[CountedAddress], int]:
+        """A page of all addresses, and how many there are."""
+
+        async def unit(tx: Transaction) -> tuple[list[CountedAddress], int]:
+            return await addresses.list_page(
+                tx,
+                limit=limit,
+                offset=offset,
+                query=query,
+                sort_by=sort_by,
+                descending=descending,
+            )
+
+        return await self._database.read(unit)
+
+    async def statistics(self) -> Statistics:
+        """How much there is of everything."""
+        return await self._database.read(count_everything, self._clock())
+
+
+async def close_address(tx: Transaction, address_id: int, address: str) -> None:
+    """Forget an address, its mail, its allowance and the list of what it sent; mail on its way
+    is still delivered."""
+    while await messages.remove_oldest(tx, address, limit=BATCH):
+        pass
+    row = await addresses.by_id(tx, address_id)
+    if row is not None and row.address == address:
+        await addresses.remove(tx, address_id)
+    await allowances.remove_of(tx, address)
+    await submissions.unlist_of(tx, address)
+
+
+async def count_everything(tx: Transaction, now: int) -> Statistics:
+    return Statistics(
+        mail_count=await messages.count_all(tx),
+        address_count=await addresses.count(tx),
+        active_7_days=await addresses.count_active(tx, since=now - 7 * DAY),
+        active_30_days=await addresses.count_active(tx, since=now - 30 * DAY),
+        send_count=await submissions.count_listed(tx),
+    )
