@@ -20,16 +20,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Program -> the Debian package that brings it.
+# Program -> the Debian packages that bring it; without those after the first, swaks has no TLS and
+# neomutt no AUTH.
 PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
     "mbsync": "isync",
-    "neomutt": "neomutt",
+    "neomutt": "neomutt libsasl2-modules",
     "openssl": "openssl",
     "smtp-sink": "postfix",
     "smtp-source": "postfix",
-    "swaks": "swaks",
+    "swaks": "swaks libnet-ssleay-perl",
     "systemd-analyze": "systemd",
 }
 
@@ -185,8 +186,9 @@ def main() -> int:
     missing = sorted(
         {
             package
-            for program, package in PACKAGES.items()
+            for program, packages in PACKAGES.items()
             if program != "chromium" and _find(program) is None
+            for package in packages.split()
         }
     )
     if _browser(may_install=False) is None:
