@@ -4,17 +4,28 @@ A storage function is `async def name(tx: Transaction, ...)`. It awaits methods 
 nothing else, keeps no state outside its arguments, and may be run a second time when its first
 run was rolled back. Several run in one transaction by being awaited one after another inside a
 unit of work, the function that is handed to `read` or `write`.
+
+SQL is the part that SQLite and PostgreSQL share. What to mind:
+
+* Parameters are `:name`. PostgreSQL finds their type from what stands beside them, so one that
+  stands alone or beside a number is written `CAST(:now AS BIGINT)`; otherwise a time would not
+  fit the 32 bits of a plain `0`.
+* A decision is made by the statement that writes (`UPDATE ... WHERE balance > 0 RETURNING ...`,
+  `ON CONFLICT`), not by a `SELECT` before it: on PostgreSQL another process may come between.
+  Where that cannot be said in one statement, take a lock of `storage.locks` first.
+* A result has the order of its ORDER BY and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
+Dialect = Literal["sqlite", "postgresql"]
 Row = tuple[Any, ...]
 Params = Mapping[str, object]
 Unit = Callable[Concatenate["Transaction", P], Coroutine[Any, Any, T]]
@@ -24,9 +35,9 @@ NO_PARAMS: Params = {}
 
 class Transaction(Protocol):
     """One transaction of either engine. SQL has `:name` parameters and is the subset that
-    SQLite and PostgreSQL share."""
+    SQLite and PostgreSQL share. Values are int, float, str, bytes and None, both ways."""
 
-    dialect: str
+    dialect: Dialect
 
     async def fetch_all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
         """All rows of a query."""
@@ -44,13 +55,23 @@ class Transaction(Protocol):
         """Run one statement once a row of parameters."""
         ...
 
+    async def hold(self, lock: int) -> None:
+        """Hold a lock of `storage.locks` until this transaction ends. On SQLite, which has one
+        writer at a time, every writing transaction holds them all."""
+        ...
+
 
 class Database(Protocol):
-    """A store of either engine. Trouble of disk, engine or network is `TemporaryFailure`, a
-    full disk `StorageFull`; both mean that nothing was changed."""
+    """A store of either engine.
+
+    Trouble of disk, engine or network is `TemporaryFailure`, a full disk `StorageFull`: what
+    the unit wrote was not kept. One doubt is left: when the connection to PostgreSQL breaks
+    during the commit itself, it may have been. Whoever comes back then does the work twice,
+    never not at all.
+    """
 
     async def open(self) -> None:
-        """Connect, and bring the schema up to date."""
+        """Connect, and bring the schema up to date. Raises TemporaryFailure, SchemaTooNew."""
         ...
 
     async def close(self) -> None:
@@ -61,7 +82,21 @@ class Database(Protocol):
         """Run a unit that only reads, on one consistent state."""
         ...
 
+    async def read_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit that reads a little, at the least cost.
+
+        On SQLite it runs on the event loop itself, so nothing else moves meanwhile: it may ask
+        by primary key or by an index, for at most 100 short rows, and never for contents. On
+        PostgreSQL each of its statements sees a state of its own.
+        """
+        ...
+
     def write(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a unit that may write. The future ends once the commit is on disk; an exception
-        from the unit undoes that unit alone."""
+        from the unit undoes that unit alone. A caller that goes away does not undo it."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store can be read, and written as far as is known; after trouble a
+        small write finds out whether it has passed. Raises TemporaryFailure."""
         ...

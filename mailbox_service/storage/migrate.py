@@ -1,15 +1,25 @@
 """Bring the schema of a store up to date, once, at start.
 
-Alembic costs most of a second to import, so it is imported only when there is something to do.
+SQLAlchemy and Alembic cost most of a second to import, so they are imported only when there is
+something to do; the engines find out with their own drivers.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy
+from mailbox_service.storage import locks
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 FOLDER = Path(__file__).parent / "migrations"
+
+# How long a process that starts waits for another one that migrates the same store.
+PATIENCE_SECONDS = 600
 
 
 class SchemaTooNew(Exception):
@@ -18,29 +28,91 @@ class SchemaTooNew(Exception):
 
 def newest() -> str:
     """The revision that this release needs: the last file of the folder."""
-    return max(file.stem for file in (FOLDER / "versions").glob("[0-9]*.py"))
+    return max(known())
 
 
-def upgrade(url: str) -> None:
-    """Run the migrations that the store at an SQLAlchemy URL (synchronous driver) lacks."""
-    engine = sqlalchemy.create_engine(url)
-    try:
-        with engine.begin() as connection:
-            upgrade_connection(connection)
-    finally:
-        engine.dispose()
+def known() -> set[str]:
+    """The revisions that this release has the steps for."""
+    return {file.stem for file in (FOLDER / "versions").glob("[0-9]*.py")}
 
 
-def upgrade_connection(connection: sqlalchemy.Connection) -> None:
-    """Run the migrations that the store behind a connection lacks. Raises SchemaTooNew."""
-    current = current_revision(connection)
-    if current == newest():
-        return
-    if current is not None and current > newest():
+def is_due(current: str | None) -> bool:
+    """Whether a store at a revision (None: an empty one) needs steps. Raises SchemaTooNew."""
+    if current is not None and current not in known():
         raise SchemaTooNew(
             f"This store has schema {current}, and this release knows {newest()} at most: "
             "install the newer release again, or restore a backup from before the upgrade."
         )
+    return current != newest()
+
+
+def upgrade_sqlite(path: Path) -> None:
+    """Create or upgrade the store in a file, whole or not at all. Raises SchemaTooNew."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_SECONDS)
+    try:
+        if not is_due(_sqlite_revision(connection)):
+            return
+        from sqlalchemy import NullPool, create_engine
+        from sqlalchemy.exc import DBAPIError
+
+        engine = create_engine("sqlite://", creator=lambda: connection, poolclass=NullPool)
+        try:
+            with engine.connect() as outer:
+                # The driver would begin no transaction for a CREATE TABLE. IMMEDIATE: of two
+                # processes that start at once, one waits here and then finds the work done.
+                outer.exec_driver_sql("BEGIN IMMEDIATE")
+                if is_due(_sqlite_revision(connection)):
+                    run_steps(outer)
+                outer.commit()
+        except DBAPIError as error:
+            raise error.orig or error from None
+    finally:
+        connection.close()
+
+
+def _sqlite_revision(connection: sqlite3.Connection) -> str | None:
+    tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+    if tables.fetchone() is None:
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+async def upgrade_postgres(connect: Callable[[], Awaitable[Any]]) -> None:
+    """Create or upgrade the store that `connect` (an asyncpg connection) reaches, whole or
+    not at all. Raises SchemaTooNew."""
+    connection = await connect()
+    try:
+        if not is_due(await _postgres_revision(connection)):
+            return
+    finally:
+        await connection.close()
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    async with engine.begin() as outer:
+        await outer.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS}s'"))
+        await outer.execute(text("SET LOCAL statement_timeout = 0"))
+        await outer.execute(text(f"SELECT pg_advisory_xact_lock({locks.SCHEMA})"))
+        exists = await outer.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        current = None
+        if exists:
+            current = await outer.scalar(text("SELECT version_num FROM alembic_version"))
+        if is_due(current):
+            await outer.run_sync(run_steps)
+
+
+async def _postgres_revision(connection: Any) -> str | None:
+    if not await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
+def run_steps(connection: sqlalchemy.Connection) -> None:
+    """Run the steps that the store behind a connection lacks, in its open transaction."""
     from alembic import command
     from alembic.config import Config
 
@@ -48,11 +120,3 @@ def upgrade_connection(connection: sqlalchemy.Connection) -> None:
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def current_revision(connection: sqlalchemy.Connection) -> str | None:
-    """The revision of a store; None for an empty one."""
-    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
-        return None
-    row = connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).first()
-    return None if row is None else str(row[0])

@@ -8,26 +8,30 @@ may await nothing but its transaction; what it awaits here never really waits.
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import aiosqlite
 
 from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
 from mailbox_service.storage import migrate
-from mailbox_service.storage.database import NO_PARAMS, Params, Row, Transaction, Unit
+from mailbox_service.storage.database import (
+    NO_PARAMS,
+    Dialect,
+    Params,
+    Row,
+    Transaction,
+    Unit,
+)
+from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting
+from mailbox_service.storage.lending import READ_SECONDS, Lending
 
 T = TypeVar("T")
 P = ParamSpec("P")
-
-Bound = Callable[[Transaction], Coroutine[Any, Any, Any]]
-
-log = logging.getLogger("mailbox.storage")
 
 # FULL syncs the write-ahead log at every commit: NORMAL may lose the last commits to a power
 # cut, after the client was told yes.
@@ -35,24 +39,26 @@ PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
-    "PRAGMA busy_timeout = 5000",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16384",
 )
-# A group holds what came in while the group before it was committed. The bound keeps the first
-# caller of a flood from waiting for the last.
-LARGEST_GROUP = 512
+# How long a statement waits for another process that writes, such as a command of ours. A
+# client of the mail doors waits longer than that for its reply.
+BUSY_SECONDS = 5.0
 READERS = 2
 # Statements kept compiled a connection: more than all SQL of this service.
 STATEMENT_CACHE = 512
 
-_FULL = {sqlite3.SQLITE_FULL}
+TOUCH = """
+INSERT INTO cursors (name, position) VALUES ('ping', 1)
+ON CONFLICT (name) DO UPDATE SET position = cursors.position + 1
+"""
 
 
 class SqliteTransaction:
     """Runs at once, inside the connection's thread: its coroutines never suspend."""
 
-    dialect = "sqlite"
+    dialect: Dialect = "sqlite"
     __slots__ = ("_connection",)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -67,13 +73,16 @@ class SqliteTransaction:
         return rows[0] if rows else None
 
     async def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
-        return self._connection.execute(sql, params).rowcount
+        return max(self._connection.execute(sql, params).rowcount, 0)
 
     async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
 
+    async def hold(self, lock: int) -> None:
+        """Held already: there is one writer, and its transactions begin IMMEDIATE."""
 
-def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
+
+def run_to_end(coroutine: Coroutine[object, object, T]) -> T:
     """Drive a unit of work in this thread; it must not wait for anything outside."""
     try:
         coroutine.send(None)
@@ -83,22 +92,6 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a unit of work awaited something other than its transaction")
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A unit of work that waits for its group."""
-
-    start: Bound
-    future: asyncio.Future[Any]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one unit: a value, or the reason why it was undone."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
 class SqliteDatabase:
     """A store in one file."""
 
@@ -106,86 +99,103 @@ class SqliteDatabase:
         self.path = path
         self._reader_count = readers
         self._writer: aiosqlite.Connection | None = None
-        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._pending: list[Waiting] = []
-        self._wake = asyncio.Event()
-        self._committing: asyncio.Task[None] | None = None
+        self._readers: Lending[aiosqlite.Connection] = Lending()
+        self._groups = GroupCommit(self._commit, as_refusal)
+        self._opened: list[aiosqlite.Connection] = []
         self._closing = False
 
     async def open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._writer = await self._connect()
-        for pragma in PRAGMAS:
-            await self._writer.execute(pragma)
-        await asyncio.to_thread(migrate.upgrade, f"sqlite:///{self.path}")
-        self.path.chmod(0o600)
-        for _ in range(self._reader_count):
-            reader = await self._connect()
-            for pragma in (*PRAGMAS[1:], "PRAGMA query_only = ON"):
-                await reader.execute(pragma)
-            self._readers.put_nowait(reader)
-        self._committing = asyncio.create_task(self._commit_groups(), name="sqlite writer")
+        try:
+            await self._open()
+            return
+        except BaseException as error:
+            await self._disconnect()  # a connection's thread would keep the process alive
+            refusal = as_refusal(error)
+        raise refusal
 
-    async def _connect(self) -> aiosqlite.Connection:
-        return await aiosqlite.connect(
-            self.path, isolation_level=None, cached_statements=STATEMENT_CACHE
+    async def _open(self) -> None:
+        await asyncio.to_thread(create_private, self.path)
+        self._writer = await self._connect(PRAGMAS)
+        await asyncio.to_thread(migrate.upgrade_sqlite, self.path)
+        for _ in range(self._reader_count):
+            reader = await self._connect((*PRAGMAS, "PRAGMA query_only = ON"))
+            self._readers.add(reader)
+        self._groups.start()
+
+    async def _connect(self, pragmas: Sequence[str]) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(
+            self.path,
+            isolation_level=None,
+            timeout=BUSY_SECONDS,
+            cached_statements=STATEMENT_CACHE,
         )
+        self._opened.append(connection)
+        for pragma in pragmas:
+            await connection.execute(pragma)
+        return connection
 
     async def close(self) -> None:
+        if self._closing:
+            return
         self._closing = True
-        self._wake.set()
-        if self._committing is not None:
-            await self._committing
-        for _ in range(self._reader_count):
-            if self._writer is not None:
-                await (await self._readers.get()).close()
-        if self._writer is not None:
-            await self._writer.close()
+        await self._groups.finish()
+        await self._readers.call_in()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        while self._opened:
+            await self._opened.pop().close()
 
     async def read(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def bound(tx: Transaction) -> Coroutine[Any, Any, T]:
+        def bound(tx: Transaction) -> Coroutine[object, object, T]:
             return work(tx, *args, **kwargs)
 
-        reader = await self._readers.get()
+        reader = await self._readers.borrow()
+        # Nobody waits for a list longer; sweeps over a whole store go in steps.
+        limit = asyncio.get_running_loop().call_later(READ_SECONDS, reader._conn.interrupt)
         try:
-            outcome = await in_thread(reader, partial(read_unit, bound))
+            return await in_thread(reader, partial(read_unit, bound))
+        except sqlite3.Error as error:
+            refusal = as_refusal(error)
         finally:
-            self._readers.put_nowait(reader)
-        if outcome.error is not None:
-            raise as_refusal(outcome.error)
-        return outcome.value  # type: ignore[no-any-return]
+            limit.cancel()
+            self._readers.give_back(reader)
+        raise refusal
+
+    async def read_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(work, *args, **kwargs)
 
     def write(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if self._closing:
-            future.set_exception(TemporaryFailure("The service is stopping."))
-            return future
-
-        def bound(tx: Transaction) -> Coroutine[Any, Any, T]:
+        def bound(tx: Transaction) -> Coroutine[object, object, T]:
             return work(tx, *args, **kwargs)
 
-        self._pending.append(Waiting(bound, future))
-        self._wake.set()
-        return future
+        return self._groups.add(bound)
 
-    async def _commit_groups(self) -> None:
-        """Commit whatever has come in, until the store closes."""
+    async def _commit(self, group: Sequence[Waiting]) -> Sequence[Outcome]:
         assert self._writer is not None
-        while self._pending or not self._closing:
-            if not self._pending:
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            group, self._pending = (
-                self._pending[:LARGEST_GROUP],
-                self._pending[LARGEST_GROUP:],
-            )
-            try:
-                outcomes = await in_thread(self._writer, partial(commit_group, group))
-            except Exception as error:  # the connection itself is broken
-                outcomes = [Outcome(error=error) for _ in group]
-            for waiting, outcome in zip(group, outcomes, strict=True):
-                settle(waiting.future, outcome)
+        return await in_thread(self._writer, partial(commit_group, group))
+
+    async def ping(self) -> None:
+        if self._groups.in_trouble:
+            await self.write(touch)
+        await self.read(look)
+
+
+async def touch(tx: Transaction) -> None:
+    """Write as little as can be written."""
+    await tx.execute(TOUCH)
+
+
+async def look(tx: Transaction) -> None:
+    """Read as little as can be read."""
+    await tx.fetch_one("SELECT version_num FROM alembic_version")
+
+
+def create_private(path: Path) -> None:
+    """Make sure of a file that its owner alone may read; its log files follow its mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
 
 
 async def in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -198,47 +208,46 @@ async def in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Co
 
 
 def read_unit(
-    start: Bound,
-    connection: sqlite3.Connection,
-) -> Outcome:
+    start: Callable[[Transaction], Coroutine[object, object, T]], connection: sqlite3.Connection
+) -> T:
     """Run one reading unit on one state of the database."""
+    connection.execute("BEGIN")
     try:
-        connection.execute("BEGIN")
-        try:
-            return Outcome(run_to_end(start(SqliteTransaction(connection))))
-        finally:
-            roll_back(connection)
-    except Exception as error:
-        return Outcome(error=error)
+        return run_to_end(start(SqliteTransaction(connection)))
+    finally:
+        roll_back(connection)
 
 
-def commit_group(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
+def commit_group(group: Sequence[Waiting], connection: sqlite3.Connection) -> Sequence[Outcome]:
     """Commit a group of units in one transaction.
 
     First all together without a savepoint, since nearly every group goes through; when one of
-    them is refused, again with a savepoint each, so that only that one is undone.
+    several is refused, again with a savepoint each, so that only that one is undone.
     """
     try:
-        return commit_together(group, connection)
-    except Exception:
-        roll_back(connection)
-    try:
-        return commit_apart(group, connection)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = run_together(group, connection)
+        except Exception as error:
+            roll_back(connection)
+            if len(group) == 1:
+                return [Outcome(error=error)]
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = run_apart(group, connection)
+        connection.execute("COMMIT")
     except Exception as error:
+        return [Outcome(error=error)] * len(group)
+    finally:
         roll_back(connection)
-        return [Outcome(error=error) for _ in group]
-
-
-def commit_together(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
-    connection.execute("BEGIN IMMEDIATE")
-    tx = SqliteTransaction(connection)
-    outcomes = [Outcome(run_to_end(waiting.start(tx))) for waiting in group]
-    connection.execute("COMMIT")
     return outcomes
 
 
-def commit_apart(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
-    connection.execute("BEGIN IMMEDIATE")
+def run_together(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
+    tx = SqliteTransaction(connection)
+    return [Outcome(run_to_end(waiting.start(tx))) for waiting in group]
+
+
+def run_apart(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
     tx = SqliteTransaction(connection)
     outcomes = []
     for waiting in group:
@@ -251,7 +260,6 @@ def commit_apart(group: Sequence[Waiting], connection: sqlite3.Connection) -> li
             connection.execute("ROLLBACK TO unit")
             outcomes.append(Outcome(error=error))
         connection.execute("RELEASE unit")
-    connection.execute("COMMIT")
     return outcomes
 
 
@@ -260,28 +268,19 @@ def roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def settle(future: asyncio.Future[Any], outcome: Outcome) -> None:
-    """Answer the caller, who may have gone."""
-    if future.done():
-        return
-    if outcome.error is None:
-        future.set_result(outcome.value)
-    else:
-        future.set_exception(as_refusal(outcome.error))
-
-
 def as_refusal(error: BaseException) -> BaseException:
     """Trouble of the engine as a temporary refusal; everything else as it is."""
-    if isinstance(error, MailError) or not isinstance(error, sqlite3.Error):
+    if isinstance(error, OSError):
+        return because(TemporaryFailure("The store cannot be reached now."), error)
+    if not isinstance(error, sqlite3.Error):
         return error
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return error  # a bug of ours, not of the disk
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    log.error("storage-failed engine=sqlite code=%s error=%s", code, type(error).__name__)
-    refusal: MailError
-    if code in _FULL:
-        refusal = StorageFull("There is no room to store this now.")
-    else:
-        refusal = TemporaryFailure("The store cannot be reached now.")
-    refusal.__cause__ = error
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+        return because(StorageFull("There is no room to store this now."), error)
+    return because(TemporaryFailure("The store cannot be reached now."), error)
+
+
+def because(refusal: MailError, cause: BaseException) -> MailError:
+    refusal.__cause__ = cause
     return refusal

@@ -1,0 +1,121 @@
+"""Group commit: the units of work that came in while one group was committed are the next.
+
+One sync to disk then serves many callers. Each engine says how a group is committed; here is
+what both share: the waiting line, its bounds, and how every caller is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.storage.database import Transaction
+
+Bound = Callable[[Transaction], Coroutine[Any, Any, Any]]
+
+log = logging.getLogger("mailbox.storage")
+
+# A group holds what came in while the group before it was committed. The bound keeps the first
+# caller of a flood from waiting for the last.
+LARGEST_GROUP = 512
+# Some seconds of work. Whoever comes on top of it would time out in line, so hears it at once.
+LONGEST_LINE = 20_000
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A unit of work in line."""
+
+    start: Bound
+    future: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one unit: a value, or the reason why it was undone."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+Commit = Callable[[Sequence[Waiting]], Awaitable[Sequence[Outcome]]]
+Translate = Callable[[BaseException], BaseException]
+
+
+class GroupCommit:
+    """The line of one writer."""
+
+    def __init__(self, commit: Commit, translate: Translate) -> None:
+        self._commit = commit
+        self._translate = translate
+        self._line: deque[Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self.in_trouble = False
+        """The engine failed at the last group, rather than a unit of it."""
+
+    def start(self) -> None:
+        """Begin to commit what comes in."""
+        self._task = asyncio.create_task(self._run(), name="group commit")
+
+    async def finish(self) -> None:
+        """Refuse newcomers, commit all that waits, and end."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    def add(self, start: Bound) -> asyncio.Future[Any]:
+        """Put a unit in line; the future ends with its group."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._closing:
+            future.set_exception(TemporaryFailure("The service is stopping."))
+        elif len(self._line) >= LONGEST_LINE:
+            future.set_exception(TemporaryFailure("The store has too much to do now."))
+        else:
+            self._line.append(Waiting(start, future))
+            self._wake.set()
+        return future
+
+    async def _run(self) -> None:
+        while self._line or not self._closing:
+            if not self._line:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            group = [self._line.popleft() for _ in range(min(len(self._line), LARGEST_GROUP))]
+            try:
+                outcomes = await self._commit(group)
+            except Exception as error:
+                outcomes = [Outcome(error=error)] * len(group)
+            self._settle(group, outcomes)
+
+    def _settle(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+        """Answer the callers, of whom some may have gone."""
+        trouble: BaseException | None = None
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            error = outcome.error
+            if error is None:
+                if not waiting.future.done():
+                    waiting.future.set_result(outcome.value)
+                continue
+            refusal = self._translate(error)
+            if refusal is not error:
+                trouble = error
+            if not waiting.future.done():
+                waiting.future.set_exception(refusal)
+        if trouble is not None:
+            log.error("storage-write-failed units=%d error=%s", len(group), describe(trouble))
+        self.in_trouble = trouble is not None
+
+
+def describe(error: BaseException) -> str:
+    """An engine's error for the log: its name and code, without the values of a statement."""
+    code = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "-"
+    return f"{type(error).__name__} code={code}"

@@ -1,0 +1,23 @@
+"""Locks that reach across the processes of a cluster.
+
+On SQLite they cost nothing and say nothing: it has one writer at a time.
+"""
+
+from __future__ import annotations
+
+from mailbox_service.storage.database import Transaction
+
+# PostgreSQL knows such locks by number alone; these are "mail" in ASCII and a count.
+_MAIL = 0x6D61696C
+SCHEMA = (_MAIL << 8) + 0
+MESSAGES = (_MAIL << 8) + 1
+
+
+async def order_messages(tx: Transaction) -> None:
+    """Take this before a message is inserted, so that message ids become visible in order.
+
+    Clients poll for ids above the last that they saw, and an IMAP UID must exceed all that
+    were announced (RFC 9051 §2.3.1.1). Without the lock a process that drew the lower id could
+    commit after one that drew the higher, and the lower would never be seen.
+    """
+    await tx.hold(MESSAGES)
