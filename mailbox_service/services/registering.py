@@ -254,7 +254,7 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
     if row is not None and row.address == address:
         await addresses.remove(tx, address_id)
     await allowances.remove_of(tx, address)
-    await submissions.unlist_of(tx, address)
+    await submissions.unlist_all(tx, address)
 
 
 async def count_everything(tx: Transaction, now: int) -> Statistics:
@@ -263,5 +263,5 @@ async def count_everything(tx: Transaction, now: int) -> Statistics:
         address_count=await addresses.count(tx),
         active_7_days=await addresses.count_active(tx, since=now - 7 * DAY),
         active_30_days=await addresses.count_active(tx, since=now - 30 * DAY),
-        send_count=await submissions.count_listed(tx),
+        send_count=await submissions.count(tx, None),
     )

@@ -1,0 +1,346 @@
+"""Read a mailbox: list, open, mark, delete, wait for what comes next.
+
+Every operation names the mailbox that it is for, and finds nothing in any other. Administrators
+pass None and see all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mailbox_service import signals as topics
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.summarising import summary_of
+from mailbox_service.signals import Signals
+from mailbox_service.storage import addresses, contents, events, messages
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.messages import (
+    ANSWERED,
+    FLAGGED,
+    NO_FILTERS,
+    SEEN,
+    Filters,
+    StoredMessage,
+)
+
+log = logging.getLogger("mailbox.reading")
+
+# A waiter looks again after this many seconds without a signal: one may have been lost, and a
+# client that is gone is noticed when there is something to write to it.
+LOOK_AGAIN_SECONDS = 15.0
+# Messages looked at in one go while waiting; the next look goes on where this one ended.
+WAIT_BATCH = 50
+# What a stream sends after a reconnection. A client that was away longer loads its list anew.
+CATCH_UP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of messages, how many there are in all, and how many of those are unread."""
+
+    messages: list[StoredMessage]
+    count: int = 0
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader of updates has come, in messages and in events."""
+
+    message_id: int
+    event_id: int
+
+    def __str__(self) -> str:
+        return f"{self.message_id}-{self.event_id}"
+
+    @classmethod
+    def read(cls, text: str) -> Position | None:
+        """From the id of an update; None when it is none."""
+        parts = text.split("-")
+        if len(parts) != 2 or not all(
+            part.isascii() and part.isdigit() and len(part) < 19 for part in parts
+        ):
+            return None
+        return cls(int(parts[0]), int(parts[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Something that happened to a mailbox. `message` for new mail, `event` for the rest."""
+
+    position: Position
+    message: StoredMessage | None = None
+    event: events.Event | None = None
+
+
+class Reading:
+    """Reads mailboxes and changes what their owners may change."""
+
+    def __init__(self, database: Database, signals: Signals, *, clock: Clock = now_micros) -> None:
+        self._database = database
+        self._signals = signals
+        self._clock = clock
+
+    async def page(
+        self,
+        address: str | None,
+        *,
+        limit: int,
+        offset: int = 0,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        filters: Filters = NO_FILTERS,
+        unknown_only: bool = False,
+        counted: bool = True,
+        unread_counted: bool = False,
+        touch: bool = False,
+    ) -> Page:
+        """A page of a mailbox: newest first, oldest first behind `after_id`.
+
+        Totals are those of all pages. `touch` notes that the owner was here.
+        """
+
+        async def unit(tx: Transaction) -> Page:
+            listed = await messages.list_page(
+                tx,
+                address,
+                limit=limit,
+                offset=offset,
+                before_id=before_id,
+                after_id=after_id,
+                filters=filters,
+                unknown_only=unknown_only,
+            )
+            total = unread = 0
+            if counted:
+                total = await messages.count(
+                    tx, address, filters=filters, unknown_only=unknown_only
+                )
+            if unread_counted:
+                unread = await messages.count(tx, address, filters=Filters(unread=True))
+            return Page(listed, total, unread)
+
+        page = await self._database.read(unit)
+        if touch and address is not None:
+            await self.touch(address)
+        return replace(page, messages=await self._summarised(page.messages))
+
+    async def one(self, address: str | None, message_id: int) -> StoredMessage | None:
+        """One message of a mailbox, or None."""
+
+        async def unit(tx: Transaction) -> StoredMessage | None:
+            return await owned(tx, address, message_id)
+
+        found = await self._database.read(unit)
+        return None if found is None else (await self._summarised([found]))[0]
+
+    async def content(
+        self, address: str | None, message_id: int
+    ) -> tuple[StoredMessage, bytes] | None:
+        """One message of a mailbox with its bytes; empty when those are damaged."""
+
+        async def unit(tx: Transaction) -> tuple[StoredMessage, bytes] | None:
+            found = await owned(tx, address, message_id)
+            if found is None:
+                return None
+            return found, await readable(tx, found)
+
+        both = await self._database.read(unit)
+        if both is None:
+            return None
+        message, content = both
+        if message.summary is None:
+            message = replace(message, summary=await asyncio.to_thread(summary_of, content))
+        return message, content
+
+    async def page_with_contents(
+        self,
+        address: str | None,
+        *,
+        limit: int,
+        offset: int,
+        counted: bool,
+        after_id: int | None = None,
+        filters: Filters = NO_FILTERS,
+        unknown_only: bool = False,
+        touch: bool = False,
+    ) -> tuple[Page, list[bytes]]:
+        """A page of a mailbox with the bytes of every message, as the mailbox API lists it."""
+
+        async def unit(tx: Transaction) -> tuple[Page, list[bytes]]:
+            listed = await messages.list_page(
+                tx,
+                address,
+                limit=limit,
+                offset=offset,
+                after_id=after_id,
+                filters=filters,
+                unknown_only=unknown_only,
+            )
+            total = 0
+            if counted:
+                total = await messages.count(
+                    tx, address, filters=filters, unknown_only=unknown_only
+                )
+            return Page(listed, total), [await readable(tx, message) for message in listed]
+
+        page, raw = await self._database.read(unit)
+        if touch and address is not None:
+            await self.touch(address)
+        return page, raw
+
+    async def touch(self, address: str) -> None:
+        """Note that the owner of an address was here; written once a day."""
+        now = self._clock()
+        row = await self._database.read(addresses.by_address, address)
+        if row is not None and row.updated_at < now - addresses.DAY:
+            await self._database.write(addresses.touch, address, now)
+
+    async def mark(
+        self,
+        address: str,
+        ids: Sequence[int],
+        *,
+        seen: bool | None = None,
+        flagged: bool | None = None,
+        answered: bool | None = None,
+    ) -> int:
+        """Set or clear marks of messages; None leaves a mark as it is. How many changed."""
+        wanted = {SEEN: seen, FLAGGED: flagged, ANSWERED: answered}
+        with_flags = sum(flag for flag, value in wanted.items() if value is True)
+        without = sum(flag for flag, value in wanted.items() if value is False)
+        detail: dict[str, Any] = {"ids": list(ids)}
+        for name, value in (("seen", seen), ("flagged", flagged), ("answered", answered)):
+            if value is not None:
+                detail[name] = value
+
+        async def unit(tx: Transaction, now: int) -> int:
+            changed = await messages.mark(tx, address, ids, with_flags=with_flags, without=without)
+            if changed:
+                await events.add(tx, "flags", at=now, address=address, detail=detail)
+            return changed
+
+        return await self._write_and_tell(address, unit)
+
+    async def delete(self, address: str | None, ids: Sequence[int]) -> int:
+        """Delete messages; how many were there."""
+
+        async def unit(tx: Transaction, now: int) -> int:
+            owners: dict[str, list[int]] = {}
+            for found in await messages.by_ids(tx, ids):
+                owners.setdefault(found.address, []).append(found.id)
+            removed = await messages.remove(tx, address, ids)
+            for owner, theirs in owners.items():
+                gone = [message_id for message_id in theirs if message_id in removed]
+                if gone:
+                    await events.add(tx, "deleted", at=now, address=owner, detail={"ids": gone})
+            return len(removed)
+
+        return await self._write_and_tell(address, unit)
+
+    async def _write_and_tell(
+        self, address: str | None, unit: Callable[[Transaction, int], Coroutine[Any, Any, int]]
+    ) -> int:
+        changed = await self._database.write(unit, self._clock())
+        if changed and address is not None:
+            self._signals.notify(topics.mailbox(address))
+        return changed
+
+    async def wait(
+        self, address: str, *, after_id: int | None, filters: Filters, seconds: float
+    ) -> StoredMessage | None:
+        """The first message behind `after_id` that the filters let through, waiting for it to
+        come if need be; None after `seconds`. Without `after_id`: one that comes from now on."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        last = after_id
+        with self._signals.watch(topics.mailbox(address)) as watch:
+            if last is None:
+                last = await self._database.read(messages.newest_id)
+            while True:
+                page = await self.page(
+                    address, limit=1, after_id=last, filters=filters, counted=False
+                )
+                if page.messages:
+                    return page.messages[0]
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    return None
+                await watch.wait(min(left, LOOK_AGAIN_SECONDS))
+
+    async def position(self, address: str) -> Position:
+        """Where the updates of a mailbox stand now."""
+
+        async def unit(tx: Transaction) -> Position:
+            return Position(await messages.newest_id(tx), await events.newest_id(tx, address))
+
+        return await self._database.read(unit)
+
+    async def updates(self, address: str, start: Position | None) -> AsyncIterator[Update | None]:
+        """What happens to a mailbox from a position on, for ever; None when nothing happened
+        for a while, so that a stream can tell that it is alive."""
+        with self._signals.watch(topics.mailbox(address)) as watch:
+            position = start or await self.position(address)
+            while True:
+                quiet = True
+                for update in await self._since(address, position):
+                    position, quiet = update.position, False
+                    yield update
+                if quiet and not await watch.wait(LOOK_AGAIN_SECONDS):
+                    yield None
+
+    async def _since(self, address: str, position: Position) -> list[Update]:
+        async def unit(tx: Transaction) -> tuple[list[StoredMessage], list[events.Event]]:
+            new = await messages.list_page(
+                tx, address, limit=CATCH_UP, after_id=position.message_id
+            )
+            happened = await events.after(tx, address, after_id=position.event_id, limit=CATCH_UP)
+            return new, happened
+
+        new, happened = await self._database.read(unit)
+        updates = []
+        for message in await self._summarised(new):
+            position = Position(message.id, position.event_id)
+            updates.append(Update(position, message=message))
+        for event in happened:
+            position = Position(position.message_id, event.id)
+            updates.append(Update(position, event=event))
+        return updates
+
+    async def _summarised(self, listed: list[StoredMessage]) -> list[StoredMessage]:
+        """The messages with a summary each; those that the worker has not read yet are read
+        here and now."""
+        missing = [message for message in listed if message.summary is None]
+        if not missing:
+            return listed
+
+        async def unit(tx: Transaction) -> list[bytes]:
+            return [await readable(tx, message) for message in missing]
+
+        raw = await self._database.read(unit)
+        read = await asyncio.to_thread(lambda: [summary_of(content) for content in raw])
+        found = {message.id: summary for message, summary in zip(missing, read, strict=True)}
+        return [
+            message if message.summary else replace(message, summary=found[message.id])
+            for message in listed
+        ]
+
+
+async def owned(tx: Transaction, address: str | None, message_id: int) -> StoredMessage | None:
+    """One message, when it is in the mailbox."""
+    found = await messages.by_id(tx, message_id)
+    if found is None or (address is not None and found.address != address):
+        return None
+    return found
+
+
+async def readable(tx: Transaction, message: StoredMessage) -> bytes:
+    """The bytes of a message; none when they are damaged, and the administrator is told."""
+    try:
+        return await contents.read(tx, message.content_id)
+    except contents.Damaged as damage:
+        log.error("content-damaged message=%d reason=%s", message.id, damage)
+        return b""

@@ -1,0 +1,144 @@
+"""Read what arrived: subject, sender, codes and links, after the mail was accepted.
+
+Accepting mail never waits for this. A list that shows a message before this worker came to it
+reads it on the spot, with the same function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from datetime import UTC, datetime
+
+from mailbox_service import signals as topics
+from mailbox_service.config import Config
+from mailbox_service.core.errors import MailError
+from mailbox_service.core.extraction import auth_code, extract
+from mailbox_service.core.parsing import parse, summarise
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.signals import Signals
+from mailbox_service.storage import contents, cursors, messages
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.messages import StoredSummary
+
+log = logging.getLogger("mailbox.summarising")
+
+CURSOR = "summaries"
+# Messages read in one go. Small, because mail that arrives meanwhile shares the interpreter.
+BATCH = 32
+# Octets read in one go: a batch of the largest mails must not fill the memory.
+BATCH_OCTETS = 64 << 20
+# While there is a backlog, rest for this many times as long as a batch took: accepting mail
+# comes first, and nobody waits for a summary, since lists make their own.
+REST = 3.0
+LOOK_AGAIN_SECONDS = 5.0
+
+
+def summary_of(content: bytes) -> StoredSummary:
+    """What lists show of a message."""
+    summary = summarise(content)
+    found = extract(summary.subject, summary.text, summary.html)
+    return StoredSummary(
+        message_id=summary.message_id,
+        from_name=summary.from_name,
+        from_address=summary.from_address,
+        to=summary.to,
+        subject=summary.subject,
+        preview=summary.preview,
+        search_text=summary.search_text,
+        attachment_count=summary.attachment_count,
+        codes=found.codes,
+        links=tuple(
+            {"url": link.url, "text": link.text, "host": link.host} for link in found.links
+        ),
+    )
+
+
+class Summarising:
+    """The worker that reads arrived mail, from its own cursor."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+    ) -> None:
+        self._database = database
+        self._signals = signals
+        self._clock = clock
+        self._with_metadata = config.enable_ai_email_extract
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        with self._signals.watch(topics.MESSAGES) as watch:
+            while True:
+                started = time.monotonic()
+                try:
+                    count = await self.read_some()
+                except MailError as error:
+                    log.warning("summaries-wait reason=%s", error.detail)
+                    count = 0
+                if count == BATCH:
+                    await asyncio.sleep((time.monotonic() - started) * REST)
+                elif count == 0:
+                    await watch.wait(LOOK_AGAIN_SECONDS)
+
+    async def read_some(self) -> int:
+        """Read the next messages; how many."""
+        waiting = await self._database.read(next_messages)
+        if not waiting:
+            return 0
+        read = await asyncio.to_thread(
+            lambda: [self._read_one(message_id, content) for message_id, content in waiting]
+        )
+
+        async def unit(tx: Transaction) -> None:
+            for message_id, summary, metadata in read:
+                await messages.add_summary(tx, message_id, summary)
+                if metadata is not None:
+                    await messages.set_metadata(tx, message_id, metadata)
+            await cursors.put(tx, CURSOR, waiting[-1][0])
+
+        await self._database.write(unit)
+        return len(waiting)
+
+    def _read_one(self, message_id: int, content: bytes) -> tuple[int, StoredSummary, str | None]:
+        metadata = self._metadata(content) if self._with_metadata else None
+        return message_id, summary_of(content), metadata
+
+    def _metadata(self, content: bytes) -> str | None:
+        """The extraction record of mailbox-api §9.9, found by rule; None without a code."""
+        parsed = parse(content)
+        code = auth_code(parsed.text or parsed.html)
+        if code is None:
+            return None
+        moment = datetime.fromtimestamp(self._clock() / 1_000_000, UTC)
+        return json.dumps(
+            {
+                "ai_extract": {"type": "auth_code", "result": code, "result_text": ""},
+                "extracted_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            },
+            ensure_ascii=False,
+        )
+
+
+async def next_messages(tx: Transaction) -> list[tuple[int, bytes]]:
+    """The messages that come behind the cursor, with their bytes."""
+    cursor = await cursors.get(tx, CURSOR)
+    found: list[tuple[int, bytes]] = []
+    octets = 0
+    for message_id, content_id in await messages.without_summary(tx, after=cursor, limit=BATCH):
+        try:
+            content = await contents.read(tx, content_id)
+        except contents.Damaged as damage:
+            log.error("content-damaged message=%d reason=%s", message_id, damage)
+            content = b""
+        found.append((message_id, content))
+        octets += len(content)
+        if octets > BATCH_OCTETS:
+            break
+    return found
