@@ -91,8 +91,9 @@ lock: $(UV)
 	$(COMPILE) pyproject.toml --extra postgres -o requirements/service.txt
 	$(COMPILE) pyproject.toml --extra postgres --group dev -c requirements/service.txt \
 		-o requirements/dev.txt
-	for name in tools build node; do \
-		$(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	$(COMPILE) requirements/tools.in -o requirements/tools.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) requirements/node.in -o requirements/node.txt
 
 clean:
 	rm -rf .venv .venv-uv frontend/node_modules tests/node/node_modules mailbox_service/page dist build
