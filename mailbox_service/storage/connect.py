@@ -29,7 +29,7 @@ def connect(url: str, data_dir: Path) -> SqliteDatabase | PostgresDatabase:
             from mailbox_service.storage.postgres import PostgresDatabase
         except ImportError:
             raise ValueError(
-                "database_url: PostgreSQL needs one part more: pip install mailbox-service[postgres]"
+                "database_url: for PostgreSQL do pip install mailbox-service[postgres] first"
             ) from None
         return PostgresDatabase(url)
     raise ValueError(

@@ -25,7 +25,7 @@ from mailbox_service.storage.database import (
     Transaction,
     Unit,
 )
-from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting
+from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting, describe, log
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.notices import Notices
 
@@ -288,6 +288,7 @@ class PostgresDatabase:
             refusal = as_refusal(error)
             if refusal is not error:
                 line.cut()
+                log.error("storage-read-failed error=%s", describe(error))
         except BaseException:
             line.cut()  # cancelled amid a statement; nothing may be awaited here
             raise

@@ -27,7 +27,7 @@ from mailbox_service.storage.database import (
     Transaction,
     Unit,
 )
-from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting
+from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting, describe, log
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 
 T = TypeVar("T")
@@ -157,6 +157,7 @@ class SqliteDatabase:
             return await in_thread(reader, partial(read_unit, bound))
         except sqlite3.Error as error:
             refusal = as_refusal(error)
+            log.error("storage-read-failed error=%s", describe(error))
         finally:
             limit.cancel()
             self._readers.give_back(reader)
