@@ -13,19 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mailbox_service import signals as topics
+from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
 from mailbox_service.storage.database import Database, Transaction
-from mailbox_service.storage.messages import (
-    ANSWERED,
-    FLAGGED,
-    NO_FILTERS,
-    SEEN,
-    Filters,
-    StoredMessage,
-)
 
 log = logging.getLogger("mailbox.reading")
 

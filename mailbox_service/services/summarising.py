@@ -17,11 +17,11 @@ from mailbox_service.config import Config
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.extraction import auth_code, extract
 from mailbox_service.core.parsing import parse, summarise
+from mailbox_service.core.stored import StoredSummary
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, cursors, messages
 from mailbox_service.storage.database import Database, Transaction
-from mailbox_service.storage.messages import StoredSummary
 
 log = logging.getLogger("mailbox.summarising")
 

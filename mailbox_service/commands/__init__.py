@@ -1,0 +1,1 @@
+"""What can be typed behind `mailbox`, a file a command."""
