@@ -14,11 +14,12 @@ from mailbox_service.core.errors import BadContent
 # size has room for 1,000 recipients in To, each of 100 octets.
 MAX_HEADER_SECTION = 102_400
 
-# name, colon, value, then continuation lines. RFC 5322 §4.5 lets spaces stand before the colon;
-# a reader that missed such a From would let it pass unchecked.
-_FIELD = re.compile(rb"(([!-9;-~]+)[ \t]*:(?:[^\r\n]*\r\n[ \t])*[^\r\n]*\r\n)")
+# Name, colon, value, then continuation lines. RFC 5322 §4.5 lets spaces stand before the colon; a
+# reader that missed such a From would let it pass unchecked. Nothing is ever tried twice
+# (possessive), and only at the start of a line, so no input takes more than one look per octet.
+_FIELD = re.compile(rb"^(([!-9;-~]++)[ \t]*+:(?:[^\r\n]*+\r\n[ \t])*+[^\r\n]*+\r\n)", re.MULTILINE)
 _find_fields = _FIELD.findall
-_starts_with_field = _FIELD.match
+_starts_like_field = re.compile(rb"[!-9;-~]++[ \t]*+:").match
 
 Field = tuple[bytes, bytes]
 """The name in lower case, and the whole field as it stands, folded, with its line end."""
@@ -46,8 +47,8 @@ def read_fields(content: bytes) -> tuple[list[Field], int]:
 
 
 def has_fields(content: bytes) -> bool:
-    """Whether the content begins with a header field, and so with a header section."""
-    return _starts_with_field(content, 0, MAX_HEADER_SECTION) is not None
+    """Whether the content begins like a header field, and so means to have a header section."""
+    return _starts_like_field(content, 0, MAX_HEADER_SECTION) is not None
 
 
 def unfolded_value(raw: bytes) -> str:

@@ -1,0 +1,144 @@
+"""What a submission server may correct in a message, and what it must look at (RFC 6409 §8).
+
+Missing From, Date and Message-ID are added and Bcc is taken out; every other octet stays as the
+author's program wrote it, so signatures over it hold.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from itertools import chain
+
+from mailbox_service.core.address import canonical
+from mailbox_service.core.errors import BadAddress, BadContent
+from mailbox_service.core.header_fields import date_text
+from mailbox_service.core.header_section import Field, has_fields, read_fields, unfolded_value
+
+# RFC 5322 §3.6.2 sets no bound; a handful write one letter. More than this is an attempt to make
+# somebody parse.
+MAX_AUTHORS = 20
+
+# RFC 5322 §3.6.3 lets the recipients of Bcc be hidden in no better way than this.
+_HIDDEN = frozenset((b"bcc", b"resent-bcc"))
+
+# The pieces of a mailbox-list (RFC 5322 §3.4), without what is obsolete or can hide an address:
+# groups, routes, nested comments.
+_pieces = re.compile(
+    r"""(?P<space>[ \t]+)
+      | (?P<quoted>"(?:[^"\\]|\\.)*+")
+      | (?P<comment>\([^()<>\\]*\))
+      | <(?P<angle>[^<>()",:;\s]*)>
+      | (?P<comma>,)
+      | (?P<word>[^\s()<>\[\]:;\\,"]+)
+      | (?P<other>.)""",
+    re.VERBOSE | re.DOTALL,
+).finditer
+
+
+def prepare_submission(
+    content: bytes,
+    *,
+    sender: str,
+    message_id: str,
+    date: datetime,
+    lines_checked: bool = False,
+) -> bytes:
+    """The message as it goes into the queue.
+
+    `sender` is the canonical address for a missing From; `message_id` is in angle brackets.
+    Text without any header section becomes the body of a message. A door that reads lines has
+    looked at their ends already and says `lines_checked`. Raises BadContent when the header
+    section cannot be read in one way only, or for a bare CR or LF.
+    """
+    if not lines_checked:
+        refuse_bare_line_ends(content)
+    fields, end = _section(content)
+    names = {name for name, _ in fields}
+    added = b""
+    if b"from" not in names:
+        added += f"From: {sender}\r\n".encode()
+    if b"date" not in names:
+        added += f"Date: {date_text(date)}\r\n".encode()
+    if b"message-id" not in names:
+        added += f"Message-ID: {message_id}\r\n".encode()
+    if not fields and not content.startswith(b"\r\n"):
+        return added + b"\r\n" + content
+    if names.isdisjoint(_HIDDEN):
+        return added + content
+    kept = [raw for name, raw in fields if name not in _HIDDEN]
+    return b"".join([added, *kept, content[end:]])
+
+
+def from_addresses(content: bytes) -> list[str]:
+    """The canonical addresses of From and Sender, each once; none when both are missing.
+
+    The submitting principal must own them all (RFC 6409 §6.1). Raises BadContent for a field
+    that occurs twice, or that two readers might read differently.
+    """
+    fields, _ = _section(content)
+    found: list[str] = []
+    for wanted, most in ((b"from", MAX_AUTHORS), (b"sender", 1)):
+        values = [raw for name, raw in fields if name == wanted]
+        if len(values) > 1:
+            raise BadContent(f"The message has more than one {wanted.decode().title()} field")
+        for raw in values:
+            found += _mailbox_list(unfolded_value(raw), wanted.decode().title(), most)
+    return list(dict.fromkeys(found))
+
+
+def refuse_bare_line_ends(content: bytes) -> None:
+    """Raise BadContent when a CR or LF stands alone (RFC 5321 §2.3.8): the next hop could see
+    the end of a line, and with it the end of a message, where we did not."""
+    ends = content.count(b"\r\n")
+    if content.count(b"\n") != ends or content.count(b"\r") != ends:
+        raise BadContent("A line must end with CR and LF together")
+
+
+def _section(content: bytes) -> tuple[list[Field], int]:
+    if content.startswith((b"From ", b">From ")):
+        raise BadContent("The message begins with a line of a mailbox file, not a header field")
+    try:
+        fields, end = read_fields(content)
+    except BadContent:
+        if has_fields(content):
+            raise
+        return [], 0
+    if b"\0" in content[:end]:
+        raise BadContent("The header section contains a NUL")
+    return fields, end
+
+
+def _mailbox_list(text: str, field: str, most: int) -> list[str]:
+    """The addresses of `name <address>, address, …` (RFC 5322 §3.4), strictly."""
+    addresses: list[str] = []
+    words: list[str] = []
+    angle: str | None = None
+    for piece in chain(_pieces(text), (None,)):
+        kind = piece.lastgroup if piece is not None else "comma"
+        if kind in ("space", "comment"):
+            continue
+        if kind == "comma":
+            # Without angle brackets the one word must be the address; with them no word before
+            # may look like one, for some readers would show or take that instead.
+            if angle is None and len(words) == 1:
+                addresses.append(words[0])
+            elif angle is not None and not any("@" in word for word in words):
+                addresses.append(angle)
+            else:
+                raise BadContent(f"The {field} field is not a list of addresses")
+            words, angle = [], None
+        elif angle is not None or piece is None or kind == "other":
+            raise BadContent(f"The {field} field is not a list of addresses")
+        elif kind == "angle":
+            angle = piece["angle"]
+        elif kind == "word":
+            words.append(piece["word"])
+        else:
+            words.append('""')
+        if len(addresses) > most:
+            raise BadContent(f"The {field} field names more than {most} addresses")
+    try:
+        return [canonical(address) for address in addresses]
+    except BadAddress as error:
+        raise BadContent(f"The {field} field: {error.detail}") from error

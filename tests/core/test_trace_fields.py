@@ -1,0 +1,140 @@
+"""Received and Return-Path: complete, in ASCII, and free of what the peer made up."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailbox_service.core.envelope import Peer
+from mailbox_service.core.errors import RoutingLoop
+from mailbox_service.core.trace_fields import count_received, received_field, return_path_field
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+QUEUE_ID = "01JD6S0000000000000000000A"
+
+
+def received(peer: Peer, recipient: str | None = "ann@x.test", by: str = "mail.x.test") -> str:
+    return received_field(peer, by, QUEUE_ID, recipient, NOON).decode("ascii")
+
+
+def test_a_received_field_tells_who_when_and_how() -> None:
+    """RFC 5321 §4.4."""
+    assert received(Peer("192.0.2.1", 4711, "mx.example.com", "ESMTPS")) == (
+        "Received: from mx.example.com ([192.0.2.1])\r\n"
+        f"\tby mail.x.test with ESMTPS id {QUEUE_ID}\r\n"
+        "\tfor <ann@x.test>;\r\n"
+        "\tSat, 21 Nov 2026 12:00:00 +0000\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ip", "literal"),
+    [
+        ("192.0.2.1", "[192.0.2.1]"),
+        ("2001:db8::1", "[IPv6:2001:db8::1]"),
+        ("fe80::1%eth0", "[IPv6:fe80::1]"),
+        ("::ffff:192.0.2.1", "[192.0.2.1]"),
+        ("not an address", "unknown"),
+    ],
+)
+def test_the_peer_is_named_by_its_address(ip: str, literal: str) -> None:
+    assert f"from h ({literal})" in received(Peer(ip, 0, "h"))
+
+
+@pytest.mark.parametrize("helo", ["[192.0.2.1]", "[IPv6:2001:db8::1]", "my_host", "a-b.c", "h"])
+def test_a_greeting_that_fits_the_grammar_is_written_down(helo: str) -> None:
+    assert f"from {helo} (" in received(Peer("192.0.2.1", 0, helo))
+
+
+@pytest.mark.parametrize(
+    "helo",
+    [
+        *(
+            "",
+            "a b",
+            "a;b",
+            "a(b",
+            "(",
+            "a\r\nBcc: x",
+            "a\0b",
+            "ä",
+            "[1.2.3",
+            "-a",
+            "<a>",
+            "x" * 5000,
+        )
+    ],
+)
+def test_a_greeting_that_does_not_is_unknown(helo: str) -> None:
+    """Hazard 43, and the Received injection of CVE-2026-23829."""
+    assert "from unknown ([192.0.2.1])\r\n" in received(Peer("192.0.2.1", 0, helo))
+
+
+def test_a_peer_that_is_not_told_is_left_out() -> None:
+    assert received(Peer("", 0, "", "HTTP"), None) == (
+        f"Received: by mail.x.test with HTTP id {QUEUE_ID};\r\n"
+        "\tSat, 21 Nov 2026 12:00:00 +0000\r\n"
+    )
+
+
+@pytest.mark.parametrize("recipient", [None, "", "a b@x", "a>b@x", "a\r\nb@x", "用户@x.test"])
+def test_a_recipient_that_cannot_be_written_in_ascii_is_not_named(recipient: str | None) -> None:
+    assert "for <" not in received(Peer("192.0.2.1", 0, "h"), recipient)
+
+
+@given(helo=st.text(), ip=st.text(), protocol=st.text(), by=st.text(), queue_id=st.text())
+def test_nothing_steps_out_of_the_field(
+    helo: str, ip: str, protocol: str, by: str, queue_id: str
+) -> None:
+    field = received_field(Peer(ip, 0, helo, protocol), by, queue_id, helo, NOON)
+    assert field.isascii()
+    assert re.fullmatch(rb"Received:[ -~]+\r\n(?:\t[ -~]+\r\n)*", field)
+    assert len(message_from_bytes(field + b"\r\n").items()) == 1
+    assert max(map(len, field.split(b"\r\n"))) <= 998
+
+
+def test_final_delivery_keeps_the_reverse_path() -> None:
+    assert return_path_field("ann@x.test") == b"Return-Path: <ann@x.test>\r\n"
+    assert return_path_field("") == b"Return-Path: <>\r\n"
+    assert return_path_field("用户@x.test") == "Return-Path: <用户@x.test>\r\n".encode()
+
+
+@pytest.mark.parametrize("path", ["a\r\nb@x", "a b@x", "a>b@x", "a\0@x"])
+def test_a_reverse_path_that_is_not_canonical_is_a_bug_of_ours(path: str) -> None:
+    with pytest.raises(ValueError, match="canonical"):
+        return_path_field(path)
+
+
+def message(hops: int) -> bytes:
+    return b"Received: from a by b;\r\n\tx\r\n" * hops + b"From: a@x\r\n\r\nReceived: no\r\n"
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2, 50])
+def test_hops_are_counted_in_the_header_alone(hops: int) -> None:
+    assert count_received(message(hops)) == hops
+
+
+def test_the_fifty_first_received_is_a_loop() -> None:
+    """Hazard 17."""
+    with pytest.raises(RoutingLoop):
+        count_received(message(51))
+    with pytest.raises(RoutingLoop):
+        count_received(message(51).replace(b"Received:", b"RECEIVED :"))
+    with pytest.raises(RoutingLoop):
+        count_received(b"Received: a\r\n" * 51)
+
+
+def test_received_spf_and_continuation_lines_are_no_hops() -> None:
+    content = b"Received-SPF: pass\r\nX: a\r\n Received: b\r\n\r\n"
+    assert count_received(content) == 0
+
+
+def test_what_is_all_header_is_looked_at_within_bounds() -> None:
+    assert count_received(b"X: " + b"y" * 1_000_000) == 0
+    assert count_received(b"") == 0
+    assert count_received(b"\r\n") == 0
