@@ -37,9 +37,7 @@ class ReceptionBackend(Protocol):
         """Judge a recipient with storage. Raises like `recipient_now`, or TemporaryFailure."""
         ...
 
-    def receive(
-        self, envelope: Envelope, content: bytes, peer: Peer
-    ) -> asyncio.Future[Receipt]:
+    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
         """Store one message for all its recipients, trace fields added; the future ends when
         it is on disk, or with a `MailError`."""
         ...

@@ -1,0 +1,146 @@
+"""Reading the content after DATA: to CRLF.CRLF, never more than the limit, byte-exact.
+
+The reader works on the connection's own input buffer and is called again whenever that grew,
+so its verdict depends on the bytes alone and never on how the network cut them.
+"""
+
+from __future__ import annotations
+
+from smtp_proxy import replies
+from smtp_proxy.limits import Limits
+
+END = b"\r\n.\r\n"
+
+
+class HeldContent:
+    """The unfinished contents of all connections of one door, in octets."""
+
+    __slots__ = ("octets",)
+
+    def __init__(self) -> None:
+        self.octets = 0
+
+
+class ContentReader:
+    """One content on its way in.
+
+    After `take` returned True, either `content` holds the message with dots unstuffed (RFC 5321
+    §4.5.2), or `refusal` says why it is not taken. A refused content was read to its end, so
+    that what follows is the next command (CVE-2023-51764 and its kin, "SMTP smuggling").
+    `overrun` True means the peer will not come to an end: close.
+    """
+
+    __slots__ = (
+        "_at_start",
+        "_held",
+        "_held_here",
+        "_limits",
+        "_line_start",
+        "_scan",
+        "_skipped",
+        "content",
+        "overrun",
+        "received",
+        "refusal",
+        "started",
+    )
+
+    def __init__(self, limits: Limits, held: HeldContent, now: float) -> None:
+        self._limits = limits
+        self._held = held
+        self._held_here = 0
+        self._at_start = True
+        self._scan = 0
+        self._line_start = 0
+        self._skipped = 0
+        self.content = b""
+        self.refusal: bytes | None = None
+        self.overrun = False
+        self.received = 0
+        self.started = now
+
+    def take(self, buffer: bytearray) -> bool:
+        """Look for the end in the input so far; take the content and its end out of it."""
+        if self._at_start:
+            # The CRLF before the first line is the one of the DATA command.
+            if buffer.startswith(b".\r\n"):
+                del buffer[:3]
+                return True
+            if len(buffer) < 3:
+                self.received = len(buffer)
+                return False
+            self._at_start = False
+        end = buffer.find(END, self._scan)
+        if end < 0:
+            self._go_on(buffer)
+            return False
+        self._check_lines(buffer, end + 2)
+        if end + 2 > self._limits.message_size and self.refusal is None:
+            self.refusal = replies.TOO_BIG
+        if self.refusal is None:
+            self.content = bytes(memoryview(buffer)[: end + 2])
+        del buffer[: end + len(END)]
+        self.release()
+        if self.refusal is None:
+            self._finish()
+        return True
+
+    def is_too_slow(self, now: float) -> bool:
+        """Whether the peer has had its time and does not keep the least rate (hazard 3)."""
+        elapsed = now - self.started
+        limits = self._limits
+        return elapsed > limits.content_grace and self.received < limits.content_rate * elapsed
+
+    def release(self) -> None:
+        """Give back this content's share of what the door may hold."""
+        self._held.octets -= self._held_here
+        self._held_here = 0
+
+    def _finish(self) -> None:
+        """Refuse what could end elsewhere for somebody else, then unstuff the dots."""
+        content = self.content
+        lines = content.count(b"\r\n")
+        if content.count(b"\n") != lines or content.count(b"\r") != lines or b"\0" in content:
+            self.content = b""
+            self.refusal = replies.BARE_CR_OR_LF
+            return
+        if b"\r\n." in content:
+            content = content.replace(b"\r\n.", b"\r\n")
+        self.content = content[1:] if content.startswith(b".") else content
+
+    def _go_on(self, buffer: bytearray) -> None:
+        size = len(buffer)
+        self.received = self._skipped + size
+        if self.refusal is None:
+            self._check_lines(buffer, size)
+            # The last four octets may be the beginning of the end.
+            if size - len(END) + 1 > self._limits.message_size:
+                self.refusal = replies.TOO_BIG
+            elif self.refusal is None:
+                self._held.octets += size - self._held_here
+                self._held_here = size
+                if self._held.octets > self._limits.held_content:
+                    self.refusal = replies.NO_ROOM_NOW
+        if self.refusal is None:
+            self._scan = max(0, size - len(END) + 1)
+            return
+        self.release()
+        kept = len(END) - 1
+        self._skipped += max(0, size - kept)
+        del buffer[:-kept]
+        self._scan = 0
+        self.overrun = self._skipped > self._limits.message_size + self._limits.overrun
+
+    def _check_lines(self, buffer: bytearray, size: int) -> None:
+        """Refuse an endless line early: it would be held up to the size of a message.
+
+        Steps from line to line by the widest strides that cannot jump over one that is too
+        long; a message smaller than the limit for a line needs no step.
+        """
+        longest = self._limits.content_line
+        size = min(size, self._limits.message_size)
+        while self.refusal is None and size - self._line_start > longest:
+            last = buffer.rfind(b"\n", self._line_start, self._line_start + longest)
+            if last < 0:
+                self.refusal = replies.CONTENT_LINE_TOO_LONG
+            self._line_start = last + 1

@@ -1,0 +1,282 @@
+"""The fast lane: input is cut into lines and contents where it arrives, and answered at once.
+
+What memory can answer needs no task, no stream and no timer: the replies to everything that
+came in one packet leave in one packet (RFC 2920). A line that has to wait for something (a
+login, a TLS handshake, storage) is given to a coroutine of `MailServer` together with the
+input behind it, and when the coroutine has ended the lane goes on with what it left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailbox_service.core.envelope import Envelope, Receipt
+from mailbox_service.core.errors import MailError
+from smtp_proxy import log, replies
+from smtp_proxy.content import ContentReader
+from smtp_proxy.dialog import SILENCE
+from smtp_proxy.server import MailServer
+
+if TYPE_CHECKING:
+    from smtp_proxy.door import Door
+
+_CLIENT_HELLO = 0x16  # first octet of a TLS record; no SMTP command begins with it
+
+
+class FastLane(MailServer):
+    """One connection of a mail door."""
+
+    _content: ContentReader | None = None
+    _handed_over: tuple[Envelope, int] | None = None
+    _input_ended = False
+    _skipped = 0
+    _reading_paused = False
+
+    def __init__(self, door: Door, *, implicit_tls: bool = False) -> None:
+        super().__init__(door, implicit_tls=implicit_tls)
+        self._unread = bytearray()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a transaction, the answer to a command or a commit is under way."""
+        return self._handed_over is not None or super().busy
+
+    # --- input ------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self._handler_coroutine is not None:
+            self._reader.feed_data(data)
+            return
+        self._unread += data
+        if self._handed_over is None:
+            self._go_on()
+        elif len(self._unread) > self._door.limits.unread:
+            self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """The peer will say no more; True keeps the way back open for an answer it waits for."""
+        self._input_ended = True
+        if self._stream_open:
+            self._reader.feed_eof()
+        return (
+            not self._dialog.tls
+            and not self._closing
+            and (self._handed_over is not None or self._handler_coroutine is not None)
+        )
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._content is not None:
+            self._content.release()
+            log.event("lost_in_content", ip=self._dialog.ip, octets=self._content.received)
+            self._content = None
+        super().connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """The peer does not read our replies: neither do we read its commands."""
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        if self.transport is not None and not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self.transport is not None and self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    # --- answers ----------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Answer all input that can be answered now, in one write."""
+        unread = self._unread
+        answers: list[bytes] = []
+        while unread:
+            content = self._content
+            if content is not None:
+                reply = self._take_content(content, unread)
+            elif self._skip_reply is not None:
+                reply = self._skip_line(unread, self._skip_reply)
+            else:
+                reply = self._take_line(unread)
+            if reply is None:
+                break
+            if reply == SILENCE or replies.ends_connection(reply):
+                self._write(b"".join(answers))
+                self.say_goodbye(reply)
+                return
+            answers.append(reply)
+        if answers:
+            self._write(b"".join(answers))
+            self._wait(self._time_for_next())
+        if self._handed_over is None and self._handler_coroutine is None:
+            if self._input_ended and self.transport is not None:
+                self.transport.close()
+            elif self._door.closing:
+                self.shut_down()
+
+    def _time_for_next(self) -> float:
+        limits = self._door.limits
+        if self._content is not None:
+            return limits.content_pause
+        return limits.idle if self._handed_over is None else limits.answer
+
+    def _take_line(self, unread: bytearray) -> bytes | None:
+        """Answer the first line; None when it is unfinished, or a coroutine answers it."""
+        end = unread.find(b"\n")
+        if end < 0 or end >= self._door.limits.command_line:
+            if unread[0] == _CLIENT_HELLO:
+                log.event("not_smtp", ip=self._dialog.ip, verb="TLS")
+                return SILENCE
+            too_long = self._too_long(unread, end)
+            if too_long is not None:
+                return self._skip_line(unread, too_long)
+            if end < 0:
+                return None
+        line = bytes(unread[:end])
+        del unread[: end + 1]
+        if line[-1:] != b"\r":
+            return self._dialog.count_error(replies.BAD_LINE)
+        reply = self._dialog.hear(line[:-1])
+        if reply is None:
+            self._run(self._answer_slowly(line[:-1]))
+            self._reader.feed_data(bytes(unread))
+            unread.clear()
+        elif reply is replies.SEND_CONTENT:
+            self._content = ContentReader(self._door.limits, self._door.held, self.loop.time())
+        return reply
+
+    def _too_long(self, unread: bytearray, end: int) -> bytes | None:
+        """The reply to a line that is longer than its verb allows."""
+        length = end if end >= 0 else len(unread)
+        limits = self._door.limits
+        if unread[:5].upper() == b"AUTH ":
+            return replies.AUTH_LINE_TOO_LONG if length >= limits.auth_line else None
+        return replies.LINE_TOO_LONG if length >= limits.command_line else None
+
+    def _skip_line(self, unread: bytearray, reply: bytes) -> bytes | None:
+        """Throw away the rest of a line that is too long, then refuse it."""
+        end = unread.find(b"\n")
+        if end >= 0:
+            del unread[: end + 1]
+            self._skip_reply = None
+            self._skipped = 0
+            return self._dialog.count_error(reply)
+        self._skip_reply = reply
+        self._skipped += len(unread)
+        unread.clear()
+        return replies.TOO_MUCH if self._skipped > self._door.limits.overrun else None
+
+    # --- contents ---------------------------------------------------------------------------
+
+    def _take_content(self, content: ContentReader, unread: bytearray) -> bytes | None:
+        """Answer the content when its end has come and it is on disk; None until then."""
+        if not content.take(unread):
+            self._wait(self._door.limits.content_pause)
+            return replies.TOO_MUCH if content.overrun else None
+        self._content = None
+        if content.refusal is not None:
+            self._dialog.reset()
+            log.event(
+                "content_refused",
+                ip=self._dialog.ip,
+                reply=content.refusal[:-2].decode("ascii"),
+            )
+            if content.refusal[:1] == b"5":
+                return self._dialog.count_error(content.refusal)
+            return content.refusal
+        return self._hand_over(content.content)
+
+    def _hand_over(self, content: bytes) -> bytes | None:
+        """Give the message to the service; None when its answer takes a moment."""
+        dialog = self._dialog
+        principal = dialog.principal
+        envelope = dialog.end_of_content()
+        self._handed_over = (envelope, len(content))
+        try:
+            future = self._door.rules.take(envelope, content, dialog.peer, principal)
+        except MailError as error:
+            return self._refused(error)
+        except Exception as error:
+            self._handed_over = None
+            return self.our_fault(error)
+        if future.done():
+            return self._verdict(future)
+        future.add_done_callback(self._answered)
+        self._wait(self._door.limits.answer)
+        return None
+
+    def _answered(self, future: asyncio.Future[Receipt]) -> None:
+        """The service has answered: tell the peer, if it is still there, and go on."""
+        reply = self._verdict(future)
+        if self.transport is None or self._closing:
+            return
+        if replies.ends_connection(reply):
+            self.say_goodbye(reply)
+            return
+        self._write(reply)
+        self._wait(self._door.limits.idle)
+        self._resume_reading()
+        self._go_on()
+
+    def _verdict(self, future: asyncio.Future[Receipt]) -> bytes:
+        """The reply to a message. A 250 means it is on disk (RFC 5321 §6.1)."""
+        if future.cancelled():
+            self._handed_over = None
+            log.event("hand_over_cancelled", ip=self._dialog.ip)
+            return replies.OUR_FAULT
+        error = future.exception()
+        if isinstance(error, MailError):
+            return self._refused(error)
+        if error is not None:
+            self._handed_over = None
+            return self.our_fault(error)
+        receipt = future.result()
+        envelope, size = self._handed_over or (Envelope("", ()), 0)
+        self._handed_over = None
+        self._dialog.accepted()
+        log.event(
+            "accepted",
+            queue_id=receipt.queue_id,
+            door=self._door.name,
+            reverse_path=f"<{envelope.reverse_path}>",
+            recipients=len(envelope.recipients),
+            size=size,
+            ip=self._dialog.ip,
+        )
+        return replies.accepted(self._door.rules.accepted_as, receipt.queue_id)
+
+    def _refused(self, error: MailError) -> bytes:
+        self._handed_over = None
+        reply = replies.reply_for(error)
+        log.event("message_refused", ip=self._dialog.ip, reply=reply[:-2].decode("ascii"))
+        return self._dialog.count_error(reply) if reply[:1] == b"5" else reply
+
+    # --- coroutines, time, the end ----------------------------------------------------------
+
+    def _coroutine_ended(self, reply: bytes | None) -> None:
+        """Take the input back that the coroutine has not read, and go on."""
+        if self._closing:
+            return
+        super()._coroutine_ended(reply)
+        if self._closing:
+            return
+        rest = self._unread_by_coroutine()
+        self._unread += rest
+        rest.clear()
+        self._reader._maybe_resume_transport()  # type: ignore[attr-defined]
+        self._go_on()
+
+    def check_time(self, now: float, *, crowded: bool) -> None:
+        """Close also what sends a message too slowly (hazard 3)."""
+        if self._content is not None and not self._closing and self._content.is_too_slow(now):
+            log.event("too_slow", ip=self._dialog.ip, octets=self._content.received)
+            self.say_goodbye(replies.TOO_SLOW)
+            return
+        super().check_time(now, crowded=crowded)

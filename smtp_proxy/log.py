@@ -1,0 +1,38 @@
+"""One line per fact: an event name, then key=value. No control character, no secret.
+
+Credentials never reach this module: AUTH lines are not events, and contents are sizes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+logger = logging.getLogger("mailbox.smtp")
+
+# What a value may hold and stand bare. Anything else is quoted and escaped, so that a peer can
+# neither start a line nor colour a terminal (hazard 50).
+_bare = re.compile(r"[\w.@:<>\[\]+/*-]+", re.ASCII).fullmatch
+# A peer decides how long its words are, and an operator's disk should not care.
+LONGEST_VALUE = 300
+
+
+def neutral(value: object) -> str:
+    """A value as one printable ASCII word, quoted when it is more than a plain one."""
+    text = str(value)
+    if _bare(text) and len(text) <= LONGEST_VALUE:
+        return text
+    return ascii(text[:LONGEST_VALUE])
+
+
+def event(name: str, *, level: int = logging.INFO, **facts: object) -> None:
+    """Write `name key=value …`; a fact that is None is left out."""
+    if logger.isEnabledFor(level):
+        words = [f"{key}={neutral(value)}" for key, value in facts.items() if value is not None]
+        logger.log(level, "%s", " ".join([name, *words]))
+
+
+def bug(name: str, error: BaseException, **facts: object) -> None:
+    """An error nobody expected: the operator gets the traceback, the peer gets nothing."""
+    words = [f"{key}={neutral(value)}" for key, value in facts.items() if value is not None]
+    logger.error("%s", " ".join([name, f"error={type(error).__name__}", *words]), exc_info=error)

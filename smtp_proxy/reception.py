@@ -1,0 +1,68 @@
+"""The reception door: mail from the world's mail servers for our mailboxes (RFC 5321 §2.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.errors import BadCredential
+from smtp_proxy.backend import ReceptionBackend
+from smtp_proxy.door import Door
+from smtp_proxy.limits import Limits
+
+
+class ReceptionRules:
+    """Anybody may send, to our mailboxes only: there is no relaying to be had by any login."""
+
+    accepted_as = "Accepted"
+    offers_auth = False
+
+    def __init__(self, backend: ReceptionBackend) -> None:
+        self._backend = backend
+
+    async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
+        raise BadCredential("This door knows no login")
+
+    def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
+        """Every reverse-path, the null one too (RFC 5321 §4.5.5); the service judges it with
+        the recipient, whose rules may differ."""
+
+    def recipient_now(self, recipient: str, reverse_path: str) -> bool:
+        return self._backend.recipient_now(recipient, reverse_path)
+
+    async def check_recipient(self, recipient: str, reverse_path: str) -> None:
+        await self._backend.check_recipient(recipient, reverse_path)
+
+    def take(
+        self, envelope: Envelope, content: bytes, peer: Peer, principal: Principal | None
+    ) -> asyncio.Future[Receipt]:
+        return self._backend.receive(envelope, content, peer)
+
+
+class ReceptionDoor(Door):
+    """Port 25 in production, 2525 by default.
+
+    `250 2.0.0 Accepted as <queue id>` means the message is on disk in every mailbox named.
+    """
+
+    def __init__(
+        self,
+        backend: ReceptionBackend,
+        *,
+        hostname: str,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        require_tls_for_auth: bool = False,
+        proxy_peers: Collection[str] = (),
+    ) -> None:
+        super().__init__(
+            ReceptionRules(backend),
+            name="reception",
+            hostname=hostname,
+            limits=limits or Limits(),
+            tls=tls,
+            require_tls_for_auth=require_tls_for_auth,
+            proxy_peers=proxy_peers,
+        )

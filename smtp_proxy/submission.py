@@ -1,0 +1,76 @@
+"""The submission door: mail from people and programs that prove who they are (RFC 6409)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.errors import FromNotYours, SenderRefused, TemporaryFailure
+from smtp_proxy.backend import SubmissionBackend
+from smtp_proxy.door import Door
+from smtp_proxy.limits import Limits
+
+
+class SubmissionRules:
+    """Nothing before AUTH; the reverse-path is the principal's own address."""
+
+    accepted_as = "Queued"
+    offers_auth = True
+
+    def __init__(self, backend: SubmissionBackend) -> None:
+        self._backend = backend
+
+    async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
+        return await self._backend.authenticate(username, password, peer)
+
+    def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
+        """Raises FromNotYours, or SenderRefused for the null reverse-path: a submission has a
+        sender who hears about failures (RFC 6409 §6.1; hazard 12)."""
+        if not reverse_path:
+            raise SenderRefused("A submission needs a sender that can be answered")
+        # An administrator has no address of its own and may use any.
+        if principal is not None and principal.address and reverse_path != principal.address:
+            raise FromNotYours("The sender is not the address you are logged in as")
+
+    def recipient_now(self, recipient: str, reverse_path: str) -> bool:
+        """Any well-formed recipient; the service judges them with the whole message."""
+        return True
+
+    async def check_recipient(self, recipient: str, reverse_path: str) -> None:
+        """Nothing that storage would have to tell."""
+
+    def take(
+        self, envelope: Envelope, content: bytes, peer: Peer, principal: Principal | None
+    ) -> asyncio.Future[Receipt]:
+        if principal is None:
+            raise TemporaryFailure("The login is gone, connect again")
+        return self._backend.submit(principal, envelope, content, peer)
+
+
+class SubmissionDoor(Door):
+    """Port 8025, and 465 with implicit TLS.
+
+    `250 2.0.0 Queued as <queue id>` means the message is on disk and ours to deliver or report.
+    """
+
+    def __init__(
+        self,
+        backend: SubmissionBackend,
+        *,
+        hostname: str,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        require_tls_for_auth: bool = False,
+        proxy_peers: Collection[str] = (),
+    ) -> None:
+        super().__init__(
+            SubmissionRules(backend),
+            name="submission",
+            hostname=hostname,
+            limits=limits or Limits(),
+            tls=tls,
+            require_tls_for_auth=require_tls_for_auth,
+            proxy_peers=proxy_peers,
+        )
