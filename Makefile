@@ -50,7 +50,7 @@ bench: .venv/.dev $(PAGE)
 	$(PY) -m benchmarks $(ARGS)
 
 docs: .venv/.dev
-	$(PY) -m tests.test_docs
+	$(PY) -m scripts.docs
 
 # The environment. The development one holds all that the service needs, so it counts as both.
 $(UV): requirements/tools.txt scripts/uv.sh

@@ -55,6 +55,18 @@ def test_every_setting_of_the_run_book_exists_with_the_default_it_names() -> Non
     assert assigned <= set(FIELDS)
 
 
+def test_the_list_of_settings_is_the_one_in_the_program() -> None:
+    """Stale after a change in config.py? `make docs`."""
+    checked = subprocess.run(
+        [sys.executable, "-m", "scripts.docs", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
 def commands() -> list[str]:
     """Every `mailbox …` command that the documents tell an operator to type."""
     found: set[str] = set()
