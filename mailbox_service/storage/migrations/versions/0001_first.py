@@ -79,12 +79,15 @@ CREATE TABLE submissions (
     message_id TEXT NOT NULL,
     from_address TEXT NOT NULL,
     subject TEXT NOT NULL,
+    smtputf8 INTEGER NOT NULL DEFAULT 0,
     record TEXT,
     listed INTEGER NOT NULL DEFAULT 1,
     created_at BIGINT NOT NULL
 )
 
 CREATE INDEX submissions_by_address ON submissions (address, id)
+
+CREATE INDEX submissions_unlisted ON submissions (id) WHERE listed = 0
 
 CREATE TABLE recipients (
     id {LASTING_ID},
@@ -96,8 +99,8 @@ CREATE TABLE recipients (
     priority INTEGER NOT NULL DEFAULT 0,
     queued_at BIGINT NOT NULL,
     next_attempt_at BIGINT,
-    lease_until BIGINT,
     lease_holder TEXT,
+    interrupted INTEGER NOT NULL DEFAULT 0,
     updated_at BIGINT NOT NULL,
     remote TEXT,
     last_reply TEXT
@@ -105,9 +108,13 @@ CREATE TABLE recipients (
 
 CREATE INDEX recipients_by_submission ON recipients (submission_id)
 
-CREATE INDEX recipients_due ON recipients (next_attempt_at) WHERE next_attempt_at IS NOT NULL
+CREATE INDEX recipients_due ON recipients (next_attempt_at, domain)
+    WHERE next_attempt_at IS NOT NULL
 
-CREATE INDEX recipients_leased ON recipients (lease_until) WHERE lease_until IS NOT NULL
+CREATE INDEX recipients_by_domain ON recipients (domain, priority, next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL
+
+CREATE INDEX recipients_held ON recipients (id) WHERE state = 'held'
 
 CREATE TABLE attempts (
     id {LASTING_ID},
@@ -160,6 +167,8 @@ CREATE TABLE idempotency_keys (
     idempotency_key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     submission_id BIGINT NOT NULL,
+    queue_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (principal, idempotency_key)
 )

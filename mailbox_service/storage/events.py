@@ -1,0 +1,104 @@
+"""Appended facts about what happened to messages. They feed streams, webhooks and statistics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailbox_service.storage.database import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact. `at` is microseconds UTC; `address` whose mailbox or sent box it concerns."""
+
+    id: int
+    kind: str
+    at: int
+    address: str
+    submission_id: int | None
+    recipient_id: int | None
+    detail: Mapping[str, object]
+
+
+ADD = """
+INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
+VALUES (:kind, :at, :address, :submission_id, :recipient_id, :detail)
+"""
+
+# A recipient's first event is named as its state: queued or held.
+ADD_FIRST = """
+INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
+SELECT state, :now, :address, submission_id, id, '{}' FROM recipients
+ WHERE submission_id = :submission_id
+"""
+
+COLUMNS = "id, kind, at, address, submission_id, recipient_id, detail"
+
+AFTER = f"""
+SELECT {COLUMNS} FROM events WHERE address = :address AND id > :after ORDER BY id LIMIT :limit
+"""
+
+OF_SUBMISSION = f"""
+SELECT {COLUMNS} FROM events WHERE address = :address AND submission_id = :submission_id
+ ORDER BY id LIMIT :limit
+"""
+
+NEWEST = "SELECT max(id) FROM events WHERE address = :address"
+
+
+def event_of(row: Row) -> Event:
+    event_id, kind, at, address, submission_id, recipient_id, detail = row
+    return Event(event_id, kind, at, address, submission_id, recipient_id, json.loads(detail))
+
+
+async def add(
+    tx: Transaction,
+    kind: str,
+    *,
+    at: int,
+    address: str,
+    submission_id: int | None = None,
+    recipient_id: int | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """Append one fact."""
+    await tx.execute(
+        ADD,
+        {
+            "kind": kind,
+            "at": at,
+            "address": address,
+            "submission_id": submission_id,
+            "recipient_id": recipient_id,
+            "detail": json.dumps(detail, ensure_ascii=False) if detail else "{}",
+        },
+    )
+
+
+async def add_first(tx: Transaction, submission_id: int, *, address: str, now: int) -> None:
+    """Append that each recipient of a new submission was queued, or held."""
+    await tx.execute(ADD_FIRST, {"submission_id": submission_id, "address": address, "now": now})
+
+
+async def after(tx: Transaction, address: str, *, after_id: int, limit: int) -> list[Event]:
+    """The facts about one address that came behind an id, oldest first."""
+    rows = await tx.fetch_all(AFTER, {"address": address, "after": after_id, "limit": limit})
+    return [event_of(row) for row in rows]
+
+
+async def of_submission(
+    tx: Transaction, address: str, submission_id: int, *, limit: int = 10_000
+) -> list[Event]:
+    """The facts about one submission of an address, oldest first."""
+    rows = await tx.fetch_all(
+        OF_SUBMISSION, {"address": address, "submission_id": submission_id, "limit": limit}
+    )
+    return [event_of(row) for row in rows]
+
+
+async def newest_id(tx: Transaction, address: str) -> int:
+    """The id of the newest fact about an address; 0 when there is none."""
+    row = await tx.fetch_one(NEWEST, {"address": address})
+    return 0 if row is None or row[0] is None else int(row[0])

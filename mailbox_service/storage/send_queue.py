@@ -1,0 +1,436 @@
+"""The queue: one row a recipient, leased to a worker while it is being attempted.
+
+`next_attempt_at` says when a row's turn comes, and is null when it never will: the row is
+final, or held. A lease is a turn in the future: claiming a row moves its next attempt to the
+lease's end, so the row of a worker that died comes due by itself.
+
+No domain may stand in another's way, however much mail waits for it. A claim therefore first
+looks which domains have mail due, and then takes a bounded number from each. While little is
+due the first look is one short index scan; behind a large backlog it steps from domain to
+domain through an index and takes up where it stopped the time before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.dialects import each_integer, skip_locked
+
+QUEUED = "queued"
+HELD = "held"
+SENDING = "sending"
+DEFERRED = "deferred"
+DELIVERED = "delivered"
+FAILED = "failed"
+QUARANTINED = "quarantined"
+
+# A message to many recipients waits behind those to few, domain by domain.
+NORMAL, BULK = 0, 1
+
+# When less than this is due, one look at all of it tells every domain that has some.
+SHORT_SCAN = 500
+# Domains looked at by one claim behind a backlog; each costs a step in the index.
+DOMAINS_A_CLAIM = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecipient:
+    """A recipient of a new submission; `state` is queued or held."""
+
+    recipient: str
+    domain: str
+    state: str = QUEUED
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased recipient.
+
+    `attempt` counts from 1. `interrupted`: the lease before this one ran out, so its worker may
+    have delivered the message without saying so.
+    """
+
+    id: int
+    submission_id: int
+    recipient: str
+    domain: str
+    attempt: int
+    queued_at: int
+    interrupted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one leased recipient. Times are microseconds UTC.
+
+    `next_attempt_at` is None when `state` is final. `reply` is one line for people,
+    `conversation` what was said, without content and credentials.
+    """
+
+    claim: Claim
+    state: str
+    next_attempt_at: int | None
+    started_at: int
+    ended_at: int
+    remote: str
+    reply: str
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """A recipient and its state as people see it."""
+
+    id: int
+    submission_id: int
+    recipient: str
+    state: str
+    attempts: int
+    next_attempt_at: int | None
+    last_reply: str | None
+    remote: str | None
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one recipient."""
+
+    recipient: str
+    started_at: int
+    ended_at: int
+    remote: str
+    outcome: str
+    reply: str
+    conversation: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A recipient that waits, as the operator lists it."""
+
+    queue_id: str
+    address: str
+    recipient: QueuedRecipient
+
+
+ADD = """
+INSERT INTO recipients (submission_id, recipient, domain, state, priority, queued_at,
+                        next_attempt_at, updated_at)
+VALUES (:submission_id, :recipient, :domain, :state, :priority, :now, :next_attempt_at, :now)
+"""
+
+DUE_DOMAINS = """
+SELECT domain, count(*)
+  FROM (SELECT domain FROM recipients WHERE next_attempt_at <= :now
+         ORDER BY next_attempt_at LIMIT :limit) AS due
+ GROUP BY domain ORDER BY domain
+"""
+
+# A loose index scan: each step finds the next domain by one seek.
+WAITING_DOMAINS = """
+WITH RECURSIVE lanes (domain) AS (
+    SELECT min(domain) FROM recipients
+     WHERE next_attempt_at IS NOT NULL AND domain > :after
+     UNION ALL
+    SELECT (SELECT min(domain) FROM recipients
+             WHERE next_attempt_at IS NOT NULL AND domain > lanes.domain)
+      FROM lanes WHERE lanes.domain IS NOT NULL)
+SELECT domain FROM lanes WHERE domain IS NOT NULL LIMIT :limit
+"""
+
+# On the right of SET stands the row as it was.
+CLAIM = """
+UPDATE recipients
+   SET state = 'sending', attempts = attempts + 1, next_attempt_at = :lease_until,
+       interrupted = CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
+       lease_holder = :holder, updated_at = :now
+ WHERE id IN (SELECT id FROM recipients
+               WHERE domain = :domain AND priority = :priority AND next_attempt_at <= :now
+               ORDER BY next_attempt_at LIMIT :limit {skip_locked})
+RETURNING id, submission_id, recipient, domain, attempts, queued_at, interrupted
+"""
+
+SETTLE = """
+UPDATE recipients
+   SET state = :state, next_attempt_at = :next_attempt_at, lease_holder = NULL,
+       remote = :remote, last_reply = :reply, updated_at = :now
+ WHERE id = :id AND lease_holder = :holder
+"""
+
+GIVE_BACK = """
+UPDATE recipients
+   SET state = CASE WHEN attempts = 1 THEN 'queued' ELSE 'deferred' END,
+       attempts = attempts - 1, next_attempt_at = :now, lease_holder = NULL
+ WHERE id = :id AND lease_holder = :holder
+"""
+
+ADD_ATTEMPT = """
+INSERT INTO attempts (recipient_id, submission_id, started_at, ended_at, remote, outcome,
+                      reply, conversation)
+VALUES (:recipient_id, :submission_id, :started_at, :ended_at, :remote, :outcome, :reply,
+        :conversation)
+"""
+
+HOLD = """
+UPDATE recipients SET state = 'held', attempts = attempts - 1, next_attempt_at = NULL,
+       lease_holder = NULL, updated_at = :now
+ WHERE id = :id AND lease_holder = :holder
+"""
+
+# `interrupted` is decided by the next claim, which sees the state 'sending'.
+END_LEASES = "UPDATE recipients SET next_attempt_at = :now WHERE state = 'sending'"
+
+NEXT_TURN = "SELECT min(next_attempt_at) FROM recipients WHERE next_attempt_at IS NOT NULL"
+
+RECIPIENT_COLUMNS = """r.id, r.submission_id, r.recipient, r.state, r.attempts,
+       r.next_attempt_at, r.last_reply, r.remote, r.updated_at"""
+
+OF_SUBMISSIONS = f"""
+SELECT {RECIPIENT_COLUMNS} FROM recipients r WHERE r.submission_id IN ({{ids}}) ORDER BY r.id
+"""
+
+ATTEMPTS = """
+SELECT r.recipient, a.started_at, a.ended_at, a.remote, a.outcome, a.reply, a.conversation
+  FROM attempts a JOIN recipients r ON r.id = a.recipient_id
+ WHERE a.submission_id = :id ORDER BY a.id LIMIT :limit
+"""
+
+WAITING = f"""
+SELECT s.queue_id, s.address, {RECIPIENT_COLUMNS}
+  FROM recipients r JOIN submissions s ON s.id = r.submission_id
+ WHERE (r.next_attempt_at IS NOT NULL OR r.state = 'held') AND r.id > :after
+ ORDER BY r.id LIMIT :limit
+"""
+
+COUNT_BY_STATE = """
+SELECT state, count(*) FROM recipients
+ WHERE next_attempt_at IS NOT NULL OR state = 'held' GROUP BY state
+"""
+
+RETRY = """
+UPDATE recipients
+   SET state = CASE WHEN attempts = 0 THEN 'queued' ELSE 'deferred' END, next_attempt_at = :now,
+       updated_at = :now
+ WHERE submission_id IN (SELECT id FROM submissions WHERE queue_id = :queue_id)
+   AND state IN ('queued', 'deferred', 'held')
+"""
+
+RETRY_ALL = """
+UPDATE recipients
+   SET state = CASE WHEN attempts = 0 THEN 'queued' ELSE 'deferred' END, next_attempt_at = :now,
+       updated_at = :now
+ WHERE id IN (SELECT id FROM recipients
+               WHERE (state IN ('queued', 'deferred') AND next_attempt_at > :now)
+                  OR state = 'held'
+               ORDER BY id LIMIT :limit)
+"""
+
+DROP = """
+UPDATE recipients
+   SET state = 'failed', next_attempt_at = NULL, lease_holder = NULL, last_reply = :reply,
+       updated_at = :now
+ WHERE submission_id IN (SELECT id FROM submissions WHERE queue_id = :queue_id)
+   AND state IN ('queued', 'deferred', 'held')
+"""
+
+# More attempts than the schedule of four days has, for each of a thousand recipients.
+MOST_ATTEMPTS_SHOWN = 50_000
+
+
+def recipient_of(row: Row) -> QueuedRecipient:
+    recipient = QueuedRecipient(*row)
+    if recipient.state == SENDING:  # its next attempt is only the end of the lease
+        return replace(recipient, next_attempt_at=None)
+    return recipient
+
+
+async def add(
+    tx: Transaction,
+    submission_id: int,
+    recipients: Sequence[NewRecipient],
+    *,
+    priority: int,
+    now: int,
+) -> None:
+    """Queue the recipients of a new submission; their first turn is now."""
+    await tx.execute_many(
+        ADD,
+        [
+            {
+                "submission_id": submission_id,
+                "recipient": new.recipient,
+                "domain": new.domain,
+                "state": new.state,
+                "priority": priority,
+                "now": now,
+                "next_attempt_at": None if new.state == HELD else now,
+            }
+            for new in recipients
+        ],
+    )
+
+
+async def claim_due(
+    tx: Transaction,
+    *,
+    now: int,
+    lease_until: int,
+    holder: str,
+    limit: int,
+    room: Callable[[str], int],
+    after: str = "",
+) -> tuple[list[Claim], str]:
+    """Lease up to `limit` recipients whose turn has come, fairly over their domains.
+
+    `room` tells how many of a domain may be taken now; 0 leaves it alone. `holder` names the
+    worker: only it may settle what it leased. `after` is the place where the look at the
+    domains begins behind a backlog; the place to begin the next time is returned, empty when
+    every domain was seen.
+
+    An expired lease was held by a worker that died. Its recipient is tried again and may get
+    the message twice; RFC 5321 §6.1 forbids the other choice, losing it.
+    """
+    domains, place = await _due_domains(tx, now=now, after=after)
+    sql = CLAIM.format(skip_locked=skip_locked(tx.dialect))
+    claims: list[Claim] = []
+    for index, domain in enumerate(domains):
+        share = min(room(domain), limit - len(claims))
+        for priority in (NORMAL, BULK):
+            if share <= 0:
+                break
+            rows = await tx.fetch_all(
+                sql,
+                {
+                    "now": now,
+                    "lease_until": lease_until,
+                    "holder": holder,
+                    "domain": domain,
+                    "priority": priority,
+                    "limit": share,
+                },
+            )
+            claims.extend(Claim(*row) for row in rows)
+            share -= len(rows)
+        if len(claims) >= limit and index + 1 < len(domains):
+            return claims, domain
+    return claims, place
+
+
+async def _due_domains(tx: Transaction, *, now: int, after: str) -> tuple[list[str], str]:
+    rows = await tx.fetch_all(DUE_DOMAINS, {"now": now, "limit": SHORT_SCAN})
+    if sum(int(row[1]) for row in rows) < SHORT_SCAN:
+        domains = [str(row[0]) for row in rows]
+        # From the place where the last claim was full, so that the last domains get their turn.
+        later = [domain for domain in domains if domain > after]
+        return later + [domain for domain in domains if domain <= after], ""
+    steps = await tx.fetch_all(WAITING_DOMAINS, {"after": after, "limit": DOMAINS_A_CLAIM})
+    domains = [str(row[0]) for row in steps]
+    return domains, domains[-1] if len(domains) == DOMAINS_A_CLAIM else ""
+
+
+async def settle(tx: Transaction, settled: Settled, *, holder: str) -> bool:
+    """Write down what became of a leased recipient, and the attempt.
+
+    False when the lease had been lost: then another worker has the recipient, its state is
+    left alone, and the attempt is kept with a word about it.
+    """
+    changed = await tx.execute(
+        SETTLE,
+        {
+            "id": settled.claim.id,
+            "holder": holder,
+            "state": settled.state,
+            "next_attempt_at": settled.next_attempt_at,
+            "remote": settled.remote,
+            "reply": settled.reply,
+            "now": settled.ended_at,
+        },
+    )
+    await tx.execute(
+        ADD_ATTEMPT,
+        {
+            "recipient_id": settled.claim.id,
+            "submission_id": settled.claim.submission_id,
+            "started_at": settled.started_at,
+            "ended_at": settled.ended_at,
+            "remote": settled.remote,
+            "outcome": settled.state if changed else "lease lost",
+            "reply": settled.reply,
+            "conversation": settled.conversation,
+        },
+    )
+    return changed > 0
+
+
+async def give_back(tx: Transaction, claims: Collection[Claim], *, holder: str, now: int) -> None:
+    """End leases whose recipients were not attempted; their turn is now again."""
+    await tx.execute_many(
+        GIVE_BACK, [{"id": claim.id, "holder": holder, "now": now} for claim in claims]
+    )
+
+
+async def hold(tx: Transaction, claims: Collection[Claim], *, holder: str, now: int) -> None:
+    """Keep leased recipients until somebody lets them go."""
+    await tx.execute_many(
+        HOLD, [{"id": claim.id, "holder": holder, "now": now} for claim in claims]
+    )
+
+
+async def end_leases(tx: Transaction, *, now: int) -> int:
+    """End every lease. Only for a process that starts and knows that it is alone."""
+    return await tx.execute(END_LEASES, {"now": now})
+
+
+async def next_turn(tx: Transaction) -> int | None:
+    """When the next recipient comes due, or a lease ends; None when nothing waits."""
+    row = await tx.fetch_one(NEXT_TURN)
+    return None if row is None or row[0] is None else int(row[0])
+
+
+async def of_submissions(
+    tx: Transaction, submission_ids: Sequence[int]
+) -> Mapping[int, list[QueuedRecipient]]:
+    """The recipients of several submissions, each list in the order of submitting."""
+    found: dict[int, list[QueuedRecipient]] = {number: [] for number in submission_ids}
+    if not found:
+        return found
+    sql = OF_SUBMISSIONS.format(ids=each_integer(tx.dialect, "ids"))
+    for row in await tx.fetch_all(sql, {"ids": json.dumps(list(found))}):
+        found[int(row[1])].append(recipient_of(row))
+    return found
+
+
+async def attempts_of(tx: Transaction, submission_id: int) -> list[Attempt]:
+    """Every attempt at every recipient of a submission, oldest first."""
+    rows = await tx.fetch_all(ATTEMPTS, {"id": submission_id, "limit": MOST_ATTEMPTS_SHOWN})
+    return [Attempt(*row) for row in rows]
+
+
+async def list_waiting(tx: Transaction, *, limit: int, after: int = 0) -> list[QueueRow]:
+    """Recipients that are not final, oldest first, behind a recipient id."""
+    rows = await tx.fetch_all(WAITING, {"limit": limit, "after": after})
+    return [QueueRow(row[0], row[1], recipient_of(row[2:])) for row in rows]
+
+
+async def count_by_state(tx: Transaction) -> dict[str, int]:
+    """How many recipients wait, by state; final ones are not counted."""
+    return {str(state): int(number) for state, number in await tx.fetch_all(COUNT_BY_STATE)}
+
+
+async def retry(tx: Transaction, queue_id: str, *, now: int) -> int:
+    """Make it the turn of a message's waiting and held recipients; how many."""
+    return await tx.execute(RETRY, {"queue_id": queue_id, "now": now})
+
+
+async def retry_all(tx: Transaction, *, now: int, limit: int) -> int:
+    """Make it everybody's turn, held recipients included, `limit` at a time; how many."""
+    return await tx.execute(RETRY_ALL, {"now": now, "limit": limit})
+
+
+async def drop(tx: Transaction, queue_id: str, *, reply: str, now: int) -> int:
+    """Give up a message's waiting and held recipients, without a report; how many."""
+    return await tx.execute(DROP, {"queue_id": queue_id, "reply": reply, "now": now})
