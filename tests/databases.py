@@ -8,6 +8,7 @@ migrated once, a PostgreSQL database that was emptied.
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from mailbox_service.storage import migrate
@@ -46,13 +48,9 @@ class PostgresServer:
         # A test store needs to outlive no power cut.
         self._server.psql(
             "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; "
+            "ALTER SYSTEM SET deadlock_timeout = '50ms'; "
             "SELECT pg_reload_conf()"
         )
-
-    @property
-    def process_id(self) -> int:
-        """The server's first process."""
-        return int(self._server.get_pid())
 
     def url(self, name: str = "postgres") -> str:
         """The URL of one of its databases."""
@@ -91,6 +89,16 @@ class PostgresServer:
         finally:
             await connection.close()
         self._emptied.append(name)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        server = psutil.Process(self._server.get_pid())
+        server.send_signal(signal.SIGQUIT)
+        server.wait(30)
+
+    def start(self) -> None:
+        """Start it again after `kill`."""
+        self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         """Stop the server and delete its data."""

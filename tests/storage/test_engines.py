@@ -98,7 +98,7 @@ async def test_a_refusal_of_a_lone_unit_undoes_it_in_one_run(database: AnyDataba
         runs += 1
         await add_then_fail(tx, "ann@a.test")
 
-    with pytest.raises(NotFound, match="^no ann@a"):
+    with pytest.raises(NotFound, match="no ann"):
         await database.write(refuse)
     assert runs == 1
     assert await database.read(count) == 0

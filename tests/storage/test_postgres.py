@@ -1,0 +1,336 @@
+"""What is PostgreSQL's alone: its parameters, its absences, its locks, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+
+from mailbox_service.core.errors import StorageFull, TemporaryFailure
+from mailbox_service.signals import Signals
+from mailbox_service.storage import contents, lending, postgres
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.postgres import PostgresDatabase, numbered
+from tests.databases import PostgresServer
+from tests.storage.conftest import MakeDisk
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def other(store_url: str) -> AsyncIterator[PostgresDatabase]:
+    """The same store, as another process sees it."""
+    other = PostgresDatabase(store_url)
+    await other.open()
+    yield other
+    await other.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """A server that may be killed."""
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+async def keep(tx: Transaction, content: bytes) -> int:
+    return await contents.add(tx, content, uses=1)
+
+
+async def count(tx: Transaction) -> int:
+    row = await tx.fetch_one("SELECT count(*) FROM contents")
+    assert row is not None
+    return int(row[0])
+
+
+async def set_setting(tx: Transaction, name: str) -> int:
+    return await tx.execute(
+        "INSERT INTO settings (name, value, updated_at) VALUES (:name, '', 0) "
+        "ON CONFLICT (name) DO UPDATE SET version = settings.version + 1",
+        {"name": name},
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected", "names"),
+    [
+        ("SELECT 1", "SELECT 1", ()),
+        ("a = :a AND b = :b", "a = $1 AND b = $2", ("a", "b")),
+        ("x > :now OR y > :now", "x > $1 OR y > $1", ("now",)),
+        (":a::bigint + 1", "$1::bigint + 1", ("a",)),
+        ("a = ':no' AND b = :yes", "a = ':no' AND b = $1", ("yes",)),
+        ("a = 'it''s :no' || :yes", "a = 'it''s :no' || $1", ("yes",)),
+        ('":no" = :yes', '":no" = $1', ("yes",)),
+        ("-- :no\n:yes", "-- :no\n$1", ("yes",)),
+        ("/* :no\n :no */ :yes", "/* :no\n :no */ $1", ("yes",)),
+        ("(:a,:b_2)", "($1,$2)", ("a", "b_2")),
+    ],
+)
+def test_named_parameters_are_numbered(sql: str, expected: str, names: tuple[str, ...]) -> None:
+    assert numbered(sql) == (expected, names)
+
+
+async def test_a_commit_is_synced_whatever_the_database_says(
+    store_url: str, postgres_server: PostgresServer
+) -> None:
+    connection = await asyncpg.connect(store_url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.close()
+    await postgres_server.run(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    store = PostgresDatabase(store_url)
+    await store.open()
+
+    async def setting(tx: Transaction) -> object:
+        return await tx.fetch_one("SHOW synchronous_commit")
+
+    assert await store.write(setting) == ("on",)
+    await store.close()
+    await postgres_server.run(f"ALTER DATABASE {name} RESET synchronous_commit")
+
+
+async def test_a_server_that_is_killed_is_a_temporary_failure_until_it_is_back(
+    own_server: PostgresServer,
+) -> None:
+    """Hazard 19: DB down → 4xx, readiness says so, and it recovers without a restart."""
+    store = PostgresDatabase(own_server.url(await own_server.empty_database()))
+    await store.open()
+    topics: list[str] = []
+    heard = asyncio.Event()
+
+    def hear(topic: str) -> None:
+        topics.append(topic)
+        heard.set()
+
+    await store.listen(hear)
+    await store.write(keep, b"before")
+    assert await store.read(count) == 1
+
+    own_server.kill()
+    for _ in range(2):
+        with pytest.raises(TemporaryFailure):
+            await store.write(keep, b"meanwhile")
+        with pytest.raises(TemporaryFailure):
+            await store.read(count)
+        with pytest.raises(TemporaryFailure):
+            await store.read_quick(count)
+    with pytest.raises(TemporaryFailure):
+        await store.ping()
+
+    own_server.start()
+    await store.ping()
+    await store.write(keep, b"after")
+    assert await asyncio.gather(*[store.read(count) for _ in range(8)]) == [2] * 8
+    async with asyncio.timeout(30):
+        while not heard.is_set():
+            store.notify("queue")
+            await asyncio.sleep(0.05)
+    assert set(topics) == {"queue"}
+    await store.close()
+
+
+async def test_a_server_that_is_away_at_start_is_a_reason_not_a_hang(tmp_path: Path) -> None:
+    with pytest.raises(TemporaryFailure):
+        await PostgresDatabase(f"postgresql://postgres@/none?host={tmp_path}").open()
+
+
+async def test_a_connection_that_is_cut_amid_a_group_undoes_it_whole(
+    database: PostgresDatabase, other: PostgresDatabase
+) -> None:
+    async def end_the_writer(tx: Transaction) -> None:
+        await keep(tx, b"undone")
+        row = await tx.fetch_one("SELECT pg_backend_pid()")
+        assert row is not None
+        await other.write(terminate, row[0])
+        await tx.fetch_one("SELECT 1")
+
+    async def terminate(tx: Transaction, process_id: int) -> None:
+        await tx.fetch_one("SELECT pg_terminate_backend(:pid, 5000)", {"pid": process_id})
+
+    first, second = database.write(keep, b"undone"), database.write(end_the_writer)
+    with pytest.raises(TemporaryFailure):
+        await first
+    with pytest.raises(TemporaryFailure):
+        await second
+    await database.write(keep, b"kept")
+    assert await database.read(count) == 1
+
+
+async def test_a_full_disk_refuses_mail_and_takes_it_again_when_there_is_room(
+    postgres_server: PostgresServer, small_disk: MakeDisk
+) -> None:
+    """Hazard 19: ENOSPC on write → 4xx, and recovery without restart."""
+    disk = small_disk(40)
+    space = disk / "space"
+    space.mkdir()
+    for folder in (disk, *list(disk.parents)[:-2]):
+        folder.chmod(0o755)
+    owner = pwd.getpwuid(postgres_server.folder.stat().st_uid)
+    os.chown(space, owner.pw_uid, owner.pw_gid)
+    filler = disk / "filler"
+    filler.write_bytes(bytes(15_000_000))
+    await postgres_server.run(f"CREATE TABLESPACE small LOCATION '{space}'")
+    await postgres_server.run("CREATE DATABASE full_disk TABLESPACE small")
+    store = PostgresDatabase(postgres_server.url("full_disk"))
+    await store.open()
+    await store.write(keep, b"before")
+    too_big = store.write(keep, os.urandom(30_000_000))
+    with pytest.raises(StorageFull):
+        await too_big
+    assert await store.read(count) == 1
+    filler.unlink()
+    await store.write(keep, os.urandom(1_000_000))
+    assert await store.read(count) == 2
+    await store.close()
+    await postgres_server.run("DROP DATABASE full_disk WITH (FORCE)")
+    await postgres_server.run("DROP TABLESPACE small")
+
+
+async def test_a_lock_that_another_holds_too_long_is_a_temporary_failure(
+    database: PostgresDatabase, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write(set_setting, "x")
+    monkeypatch.setitem(postgres.SETTINGS, "lock_timeout", "50ms")
+    impatient = PostgresDatabase(store_url)
+    await impatient.open()
+    connection = await asyncpg.connect(store_url)
+    async with connection.transaction():
+        await connection.execute("UPDATE settings SET version = 9")
+        blocked, free = impatient.write(set_setting, "x"), impatient.write(set_setting, "y")
+        with pytest.raises(TemporaryFailure):
+            await blocked
+        assert await free == 1
+    await connection.close()
+    assert await impatient.write(set_setting, "x") == 1
+    await impatient.close()
+
+
+async def test_two_processes_that_stand_in_each_others_way_both_get_through(
+    database: PostgresDatabase, other: PostgresDatabase
+) -> None:
+    """A deadlock costs one of them a second run, not an answer."""
+    meet = {"x": asyncio.Event(), "y": asyncio.Event()}
+
+    async def set_both(tx: Transaction, first: str, second: str) -> None:
+        await set_setting(tx, first)
+        meet[first].set()
+        await meet[second].wait()
+        await set_setting(tx, second)
+
+    await asyncio.gather(
+        database.write(set_both, "x", "y"),
+        other.write(set_both, "y", "x"),
+    )
+
+    async def versions(tx: Transaction) -> list[int]:
+        return [row[0] for row in await tx.fetch_all("SELECT version FROM settings")]
+
+    assert await database.read(versions) == [2, 2]
+
+
+async def test_too_many_connections_are_a_temporary_failure(
+    store_url: str, postgres_server: PostgresServer
+) -> None:
+    await postgres_server.run("CREATE ROLE crowded LOGIN CONNECTION LIMIT 1")
+    connection = await asyncpg.connect(store_url)
+    await connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO crowded")
+    store = PostgresDatabase(store_url.replace("postgres@", "crowded@"))
+    await store.open()
+    with pytest.raises(TemporaryFailure) as refused:
+        await store.read(count)
+    assert isinstance(refused.value.__cause__, asyncpg.TooManyConnectionsError)
+    await store.close()
+    await connection.execute("DROP OWNED BY crowded")
+    await connection.close()
+    await postgres_server.run("DROP ROLE crowded")
+
+
+async def test_a_read_without_end_is_ended(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "READ_SECONDS", 1)
+    store = PostgresDatabase(store_url)
+    await store.open()
+
+    async def wait(tx: Transaction) -> None:
+        await tx.fetch_one("SELECT CAST(pg_sleep(100) AS TEXT)")
+
+    for read in (store.read, store.read_quick):
+        with pytest.raises(TemporaryFailure):
+            await read(wait)
+    assert await store.read(count) == 0
+    await store.close()
+
+
+async def test_all_readers_away_is_a_temporary_failure(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lending, "READ_SECONDS", 0.05)
+    store = PostgresDatabase(store_url, readers=1)
+    await store.open()
+    go_on = asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await go_on.wait()
+
+    holder = asyncio.create_task(store.read(hold))
+    await asyncio.sleep(0)
+    with pytest.raises(TemporaryFailure, match="too much"):
+        await store.read(count)
+    go_on.set()
+    await holder
+    assert await store.read(count) == 0
+    await store.close()
+
+
+async def test_signals_reach_other_processes_and_survive_a_lost_connection(
+    database: PostgresDatabase, other: PostgresDatabase, postgres_server: PostgresServer
+) -> None:
+    here, there = Signals(), Signals()
+    for store, signals in ((database, here), (other, there)):
+        await store.listen(signals.arrived)
+        signals.send_abroad(store.notify)
+    with there.watch("mailbox:ann@a.test") as watch, here.watch("queue") as back:
+        here.notify("mailbox:ann@a.test")
+        assert await watch.wait(10)
+        there.notify("queue")
+        assert await back.wait(10)
+        await postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE query LIKE '%pg_notify%' AND pid <> pg_backend_pid()"
+        )
+        for _ in range(100):
+            here.notify("mailbox:ann@a.test")
+            if await watch.wait(0.1):
+                break
+        else:
+            pytest.fail("no signal came after the connections were cut")
+
+
+async def test_topics_too_long_or_too_many_are_dropped_not_kept(
+    database: PostgresDatabase,
+) -> None:
+    heard: list[str] = []
+    done = asyncio.Event()
+
+    def hear(topic: str) -> None:
+        heard.append(topic)
+        if topic == "last":
+            done.set()
+
+    await database.listen(hear)
+    database.notify("x" * 9000)
+    for _ in range(5):
+        database.notify("same")
+    database.notify("last")
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert heard == ["same", "last"]
