@@ -1,0 +1,224 @@
+/** The one place that talks HTTP to the service. Every refusal leaves it as a `Refusal`. */
+
+import { Refusal, Unreachable } from './refusal';
+import type {
+  Accepted,
+  Flags,
+  InboxPage,
+  InboxQuery,
+  Mail,
+  NewAddress,
+  SentMail,
+  SentPage,
+  ServiceSettings,
+  Submission,
+} from './wire';
+
+/** An answer that has not begun after this long is not coming; uploads are not bound by it. */
+const PATIENCE_MS = 30_000;
+
+export interface Keys {
+  /** Address token for `/api`. */
+  token?: string | undefined;
+  /** Password of a private site. */
+  site?: string | undefined;
+}
+
+type Body = Record<string, unknown> | undefined;
+
+export class Api {
+  /** `keys` is asked at each call, so that a change of address needs no new client. */
+  constructor(
+    private readonly keys: () => Keys,
+    private readonly language: () => string,
+  ) {}
+
+  settings(): Promise<ServiceSettings> {
+    return this.json('GET', '/open_api/settings');
+  }
+
+  async siteLogin(passwordHash: string): Promise<void> {
+    await this.json('POST', '/open_api/site_login', { password: passwordHash });
+  }
+
+  newAddress(wish: { name?: string; domain?: string }): Promise<NewAddress> {
+    return this.json('POST', '/api/new_address', wish);
+  }
+
+  addressLogin(email: string, passwordHash: string): Promise<{ jwt: string; address: string }> {
+    return this.json('POST', '/api/address_login', { email, password: passwordHash });
+  }
+
+  async changePassword(newHash: string): Promise<void> {
+    await this.json('POST', '/api/address_change_password', { new_password: newHash });
+  }
+
+  async deleteAddress(): Promise<void> {
+    await this.json('DELETE', '/api/delete_address');
+  }
+
+  /** Answers for `token` whatever the current address is: used before a token is remembered. */
+  mailboxOf(token: string): Promise<{ address: string; send_balance: number }> {
+    return this.json('GET', '/api/settings', undefined, { token });
+  }
+
+  mailbox(): Promise<{ address: string; send_balance: number }> {
+    return this.json('GET', '/api/settings');
+  }
+
+  inbox(query: InboxQuery = {}, signal?: AbortSignal): Promise<InboxPage> {
+    return this.json('GET', `/api/inbox${search({ limit: 50, ...query })}`, undefined, { signal });
+  }
+
+  mail(id: number, remote = false, signal?: AbortSignal): Promise<Mail | null> {
+    return this.json('GET', `/api/inbox/${id}${remote ? '?remote=1' : ''}`, undefined, { signal });
+  }
+
+  async mark(id: number, flags: Flags): Promise<void> {
+    await this.json('PATCH', `/api/mails/${id}`, { ...flags });
+  }
+
+  /** `leaving` lets the request outlive the page. */
+  async deleteMail(id: number, leaving = false): Promise<void> {
+    await this.json('DELETE', `/api/mails/${id}`, undefined, { keepalive: leaving });
+  }
+
+  raw(id: number): Promise<Blob> {
+    return this.blob(`/api/mails/${id}/raw`);
+  }
+
+  attachment(id: number, index: number): Promise<Blob> {
+    return this.blob(`/api/mails/${id}/attachments/${index}`);
+  }
+
+  sent(query: { before_id?: number; limit?: number } = {}): Promise<SentPage> {
+    return this.json('GET', `/api/sent${search({ limit: 50, ...query })}`);
+  }
+
+  sentMail(id: number): Promise<SentMail | null> {
+    return this.json('GET', `/api/sent/${id}`);
+  }
+
+  /** An open event stream; the caller reads its body. */
+  events(lastEventId: string, signal: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = { Accept: 'text/event-stream' };
+    if (lastEventId) headers['Last-Event-ID'] = lastEventId;
+    return this.request('GET', '/api/events', undefined, { signal, headers, patience: null });
+  }
+
+  /**
+   * Hand over one mail. The same `idempotencyKey` may be sent again without sending twice.
+   * XMLHttpRequest, because only it tells how much of an upload has gone.
+   */
+  send(
+    submission: Submission,
+    idempotencyKey: string,
+    progress: (share: number) => void,
+    signal: AbortSignal,
+  ): Promise<Accepted> {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      request.open('POST', '/api/send_mail');
+      const headers = this.headers({ 'Idempotency-Key': idempotencyKey });
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => {
+        if (event.lengthComputable) progress(event.loaded / event.total);
+      };
+      request.onload = () => {
+        if (request.status < 200 || request.status > 299) {
+          reject(new Refusal(request.status, request.responseText, request.getResponseHeader('X-Error-Code')));
+          return;
+        }
+        try {
+          resolve(JSON.parse(request.responseText) as Accepted);
+        } catch {
+          reject(new Refusal(request.status, 'The answer was not understood.', null));
+        }
+      };
+      request.onerror = () => reject(new Unreachable());
+      request.onabort = () => reject(new DOMException('Sending was stopped', 'AbortError'));
+      signal.addEventListener('abort', () => request.abort(), { once: true });
+      request.send(JSON.stringify(submission));
+    });
+  }
+
+  private async json<T>(
+    method: string,
+    path: string,
+    body?: Body,
+    how: { token?: string; signal?: AbortSignal | undefined; keepalive?: boolean } = {},
+  ): Promise<T> {
+    const answer = await this.request(method, path, body, how);
+    return (await answer.json()) as T;
+  }
+
+  private async blob(path: string): Promise<Blob> {
+    // A download takes as long as it takes; only its beginning is bounded.
+    return (await this.request('GET', path, undefined, {})).blob();
+  }
+
+  private async request(
+    method: string,
+    path: string,
+    body: Body,
+    how: {
+      token?: string;
+      signal?: AbortSignal | undefined;
+      keepalive?: boolean;
+      headers?: Record<string, string>;
+      patience?: number | null;
+    },
+  ): Promise<Response> {
+    const patience = new AbortController();
+    const limit = how.patience === undefined ? PATIENCE_MS : how.patience;
+    const timer = limit === null ? undefined : setTimeout(() => patience.abort(), limit);
+    const signal = how.signal ? AbortSignal.any([how.signal, patience.signal]) : patience.signal;
+    let answer: Response;
+    try {
+      answer = await fetch(path, {
+        method,
+        headers: this.headers(how.headers ?? {}, how.token),
+        body: body === undefined ? null : JSON.stringify(body),
+        signal,
+        keepalive: how.keepalive ?? false,
+        cache: 'no-store',
+        credentials: 'omit',
+        redirect: 'error',
+        referrerPolicy: 'no-referrer',
+      });
+    } catch (cause) {
+      if (how.signal?.aborted) throw cause;
+      throw new Unreachable();
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!answer.ok) {
+      throw new Refusal(answer.status, await answer.text().catch(() => ''), answer.headers.get('X-Error-Code'));
+    }
+    return answer;
+  }
+
+  private headers(more: Record<string, string>, token?: string): Record<string, string> {
+    const keys = this.keys();
+    const headers: Record<string, string> = {
+      'Content-Type': 'application/json',
+      'x-lang': this.language(),
+      ...more,
+    };
+    const bearer = token ?? keys.token;
+    if (bearer) headers['Authorization'] = `Bearer ${bearer}`;
+    if (keys.site) headers['x-custom-auth'] = keys.site;
+    return headers;
+  }
+}
+
+/** `?a=1&b=2` of what is set; a true switch is `1`, a false one is left out. */
+export function search(query: object): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(query) as [string, string | number | boolean | undefined][]) {
+    if (value === undefined || value === '' || value === false) continue;
+    pairs.set(name, value === true ? '1' : String(value));
+  }
+  const text = pairs.toString();
+  return text ? `?${text}` : '';
+}

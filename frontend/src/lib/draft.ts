@@ -1,0 +1,123 @@
+/** A mail being written: plain data, so that it survives a reload. */
+
+import type { Person } from './people';
+import { faultOf } from './people';
+import type { Submission } from './wire';
+
+export interface DraftFile {
+  id: string;
+  name: string;
+  type: string;
+  size: number;
+}
+
+export interface Draft {
+  id: string;
+  /** The address it is written from; a draft never changes mailbox by itself. */
+  from: string;
+  to: Person[];
+  cc: Person[];
+  bcc: Person[];
+  subject: string;
+  text: string;
+  /** What is answered or forwarded, below the text; empty for a new mail. */
+  quoted: string;
+  files: DraftFile[];
+  inReplyTo: string;
+  references: string;
+  /** The mail that is answered, to be marked as answered. */
+  answers: number | null;
+  savedAt: number;
+  /** Names this very content towards the service: the same key never sends twice. */
+  key: string;
+}
+
+/** Recipients that one submission may name; the service judges finally. */
+export const MOST_RECIPIENTS = 100;
+
+/** All files of one draft together: base64 adds a third, and the whole must stay below 50 MiB. */
+export const MOST_FILE_BYTES = 36_000_000;
+
+export function emptyDraft(from: string): Draft {
+  return {
+    id: randomId(),
+    from,
+    to: [],
+    cc: [],
+    bcc: [],
+    subject: '',
+    text: '',
+    quoted: '',
+    files: [],
+    inReplyTo: '',
+    references: '',
+    answers: null,
+    savedAt: 0,
+    key: randomId(),
+  };
+}
+
+/** Nothing in it that a person would miss. */
+export function isBlank(draft: Draft): boolean {
+  return (
+    draft.to.length + draft.cc.length + draft.bcc.length + draft.files.length === 0 &&
+    draft.subject.trim() === '' &&
+    draft.text.trim() === '' &&
+    draft.quoted === ''
+  );
+}
+
+export type DraftFault = 'no-recipient' | 'bad-recipient' | 'too-many' | 'no-content' | 'too-big';
+
+/** The first thing that keeps the draft from leaving, or null. */
+export function draftFault(draft: Draft): DraftFault | null {
+  const people = [...draft.to, ...draft.cc, ...draft.bcc];
+  // The wire asks for a To; naming a Bcc there would show it to all others.
+  if (draft.to.length === 0) return 'no-recipient';
+  if (people.some((person) => faultOf(person.address))) return 'bad-recipient';
+  if (people.length > MOST_RECIPIENTS) return 'too-many';
+  if (fileBytes(draft) > MOST_FILE_BYTES) return 'too-big';
+  if (body(draft).trim() === '' && draft.files.length === 0) return 'no-content';
+  return null;
+}
+
+export function fileBytes(draft: Draft): number {
+  return draft.files.reduce((sum, file) => sum + file.size, 0);
+}
+
+/** Text and quote as one body. */
+export function body(draft: Draft): string {
+  if (!draft.quoted) return draft.text;
+  return draft.text.trimEnd() === '' ? draft.quoted : `${draft.text.trimEnd()}\n\n${draft.quoted}`;
+}
+
+/** The wire form; `contents` holds each file's base64 by its id. */
+export function submission(draft: Draft, contents: ReadonlyMap<string, string>): Submission {
+  const addresses = (people: Person[]) => people.map((person) => person.address);
+  // A mail that only carries files still needs a body (mailbox API §10.2).
+  const content = body(draft).trim() === '' ? '\n' : body(draft);
+  return {
+    from_name: '',
+    to_name: draft.to.length === 1 ? draft.to[0]!.name : '',
+    to_mail: addresses(draft.to),
+    cc: addresses(draft.cc),
+    bcc: addresses(draft.bcc),
+    subject: draft.subject.trim(),
+    content,
+    is_html: false,
+    ...(draft.inReplyTo ? { in_reply_to: draft.inReplyTo } : {}),
+    ...(draft.references ? { references: draft.references } : {}),
+    attachments: draft.files.map((file) => ({
+      filename: file.name,
+      content: contents.get(file.id) ?? '',
+      type: file.type || 'application/octet-stream',
+      disposition: 'attachment' as const,
+    })),
+  };
+}
+
+/** 128 random bits as text; `crypto.randomUUID` is missing where the page comes over plain HTTP. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,59 @@
+/** Lines that a person can paste into a shell or a program; all values are those of this mailbox. */
+
+export interface Access {
+  /** Where the page came from, such as `http://127.0.0.1:8787`. */
+  origin: string;
+  address: string;
+  token: string;
+  smtpHost: string;
+  smtpPort: number;
+  starttls: boolean;
+}
+
+/** A single-quoted word of a POSIX shell. */
+function shell(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A Python string literal: JSON's escapes are a subset of Python's. */
+function python(text: string): string {
+  return JSON.stringify(text);
+}
+
+export function curlWait(access: Access): string {
+  return `TOKEN=${shell(access.token)}
+curl -s -H "Authorization: Bearer $TOKEN" \\
+  ${shell(`${access.origin}/api/mails/wait?timeout=60`)}`;
+}
+
+export function curlSend(access: Access): string {
+  const body = JSON.stringify({ to_mail: access.address, subject: 'Hello', content: 'It works.', is_html: false });
+  return `TOKEN=${shell(access.token)}
+curl -s -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+  -d ${shell(body)} \\
+  ${shell(`${access.origin}/api/send_mail`)}`;
+}
+
+export function pythonSend(access: Access): string {
+  return `import smtplib
+from email.message import EmailMessage
+
+TOKEN = ${python(access.token)}
+
+mail = EmailMessage()
+mail["From"] = ${python(access.address)}
+mail["To"] = ${python(access.address)}
+mail["Subject"] = "Hello"
+mail.set_content("It works.")
+
+with smtplib.SMTP(${python(access.smtpHost)}, ${access.smtpPort}) as server:
+${access.starttls ? '    server.starttls()\n' : ''}    server.login("jwt", TOKEN)
+    server.send_message(mail)`;
+}
+
+export function curlSmtp(access: Access): string {
+  return `printf 'From: ${access.address}\\r\\nTo: ${access.address}\\r\\nSubject: Hello\\r\\n\\r\\nIt works.\\r\\n' |
+  curl ${access.starttls ? '--ssl-reqd ' : ''}--url ${shell(`smtp://${access.smtpHost}:${access.smtpPort}`)} \\
+    --user ${shell(`jwt:${access.token}`)} \\
+    --mail-from ${shell(access.address)} --mail-rcpt ${shell(access.address)} --upload-file -`;
+}

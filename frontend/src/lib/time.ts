@@ -1,0 +1,71 @@
+/** Times as people say them. The service speaks UTC; the page shows the reader's own zone. */
+
+const DAY = 86_400_000;
+
+/** Reads `2026-11-21 10:00:00` (UTC), ISO 8601, and microseconds since 1970. */
+export function instant(text: string | number): Date {
+  if (typeof text === 'number') return new Date(text / 1000);
+  const plain = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)$/.exec(text);
+  return new Date(plain ? `${plain[1]}T${plain[2]}Z` : text);
+}
+
+function midnight(date: Date): number {
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+}
+
+/** Days back in the calendar of the reader; 0 is today. */
+function daysBack(date: Date, now: Date): number {
+  return Math.round((midnight(now) - midnight(date)) / DAY);
+}
+
+/** `09:41` today, `Fri` this week, `16 Nov` before, `16 Nov 2025` in another year. */
+export function shortTime(date: Date, now: Date, language: string): string {
+  if (Number.isNaN(date.getTime())) return '';
+  const back = daysBack(date, now);
+  if (back <= 0) return clock(date, language);
+  if (back < 7) return format(language, { weekday: 'short' }, date);
+  if (date.getFullYear() === now.getFullYear()) return format(language, { day: 'numeric', month: 'short' }, date);
+  return format(language, { day: 'numeric', month: 'short', year: 'numeric' }, date);
+}
+
+/** `09:41` */
+export function clock(date: Date, language: string): string {
+  return format(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }, date);
+}
+
+/** `09:41:07` */
+export function clockWithSeconds(date: Date, language: string): string {
+  return format(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }, date);
+}
+
+/** The whole instant, for titles and quotes: `21 November 2026, 08:50:12`. */
+export function wholeTime(date: Date, language: string): string {
+  if (Number.isNaN(date.getTime())) return '';
+  return format(language, { dateStyle: 'long', timeStyle: 'medium', hourCycle: 'h23' }, date);
+}
+
+/** `in 4 min`, `3 min ago`; the unit is the largest that fits. */
+export function relativeTime(date: Date, now: Date, language: string): string {
+  const seconds = Math.round((date.getTime() - now.getTime()) / 1000);
+  const say = new Intl.RelativeTimeFormat(language, { numeric: 'always', style: 'short' });
+  const size = Math.abs(seconds);
+  if (size < 60) return say.format(seconds, 'second');
+  if (size < 5400) return say.format(Math.round(seconds / 60), 'minute');
+  if (size < 129_600) return say.format(Math.round(seconds / 3600), 'hour');
+  return say.format(Math.round(seconds / 86_400), 'day');
+}
+
+// Intl objects cost more to make than to use; a list of 50 rows needs three of them.
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function format(language: string, options: Intl.DateTimeFormatOptions, date: Date): string {
+  // British order for English: day before month, no comma play.
+  const locale = language === 'en' ? 'en-GB' : language;
+  const key = locale + JSON.stringify(options);
+  let made = formats.get(key);
+  if (!made) {
+    made = new Intl.DateTimeFormat(locale, options);
+    formats.set(key, made);
+  }
+  return made.format(date);
+}

@@ -1,0 +1,197 @@
+/** What the service says and hears over HTTP. Times are `YYYY-MM-DD HH:MM:SS` in UTC. */
+
+export interface ServiceSettings {
+  title?: string;
+  announcement: string;
+  alwaysShowAnnouncement: boolean;
+  prefix: string;
+  minAddressLen: number;
+  maxAddressLen: number;
+  defaultDomains: string[];
+  domains: string[];
+  domainLabels: string[];
+  needAuth: boolean;
+  adminContact?: string;
+  cfTurnstileSiteKey?: string;
+  enableUserCreateEmail: boolean;
+  disableAnonymousUserCreateEmail: boolean;
+  disableCustomAddressName: boolean;
+  enableUserDeleteEmail: boolean;
+  enableAddressPassword: boolean;
+  enableSendMail: boolean;
+  version: string;
+  smtpImapProxyConfig: {
+    smtp: { host: string; port: number; starttls: boolean };
+    imap: { host: string; port: number; starttls: boolean };
+  };
+}
+
+export interface NewAddress {
+  jwt: string;
+  address: string;
+  password: string | null;
+  address_id: number;
+}
+
+export interface LinkFound {
+  url: string;
+  text: string;
+  host: string;
+}
+
+/** One line of the inbox; the text of the mail is not in it. */
+export interface MailRow {
+  id: number;
+  address: string;
+  source: string;
+  from_name: string;
+  from_address: string;
+  to: string;
+  subject: string;
+  preview: string;
+  created_at: string;
+  size: number;
+  message_id: string | null;
+  seen: boolean;
+  flagged: boolean;
+  answered: boolean;
+  attachment_count: number;
+  code: string | null;
+  codes: string[];
+  link: LinkFound | null;
+  links: LinkFound[];
+}
+
+export interface HeaderField {
+  name: string;
+  value: string;
+}
+
+export interface Part {
+  index: number;
+  filename: string;
+  mime_type: string;
+  size: number;
+  disposition: string;
+  content_id: string;
+}
+
+/** An opened mail. `html` has been sanitised by the service. */
+export interface Mail extends MailRow {
+  text: string;
+  html: string;
+  remote_count: number;
+  headers: HeaderField[];
+  attachments: Part[];
+  reply_to: string;
+  cc: string;
+  in_reply_to: string;
+  references: string;
+}
+
+export interface InboxPage {
+  results: MailRow[];
+  count: number;
+  unread: number;
+  next_before_id: number | null;
+}
+
+export interface InboxQuery {
+  before_id?: number;
+  after_id?: number;
+  q?: string;
+  unread?: boolean;
+  flagged?: boolean;
+  codes?: boolean;
+  limit?: number;
+}
+
+export interface Flags {
+  seen?: boolean;
+  flagged?: boolean;
+  answered?: boolean;
+}
+
+export type DeliveryState = 'queued' | 'held' | 'sending' | 'deferred' | 'delivered' | 'failed';
+
+export interface Recipient {
+  address: string;
+  state: DeliveryState;
+  attempts: number;
+  next_attempt_at: string | null;
+  last_reply: string | null;
+  updated_at: string;
+}
+
+export interface SentRow {
+  id: number;
+  queue_id: string;
+  subject: string;
+  from_address: string;
+  to: string[];
+  created_at: string;
+  size: number;
+  state: DeliveryState;
+  recipients: Recipient[];
+}
+
+export interface Attempt {
+  recipient: string;
+  at: string;
+  remote: string | null;
+  reply: string | null;
+  conversation: unknown;
+}
+
+export interface SentMail extends SentRow {
+  text: string;
+  html: string;
+  headers: HeaderField[];
+  attachments: Part[];
+  attempts: Attempt[];
+}
+
+export interface SentPage {
+  results: SentRow[];
+  count: number;
+  next_before_id: number | null;
+}
+
+/** What the composer hands over; attachments carry base64. */
+export interface Submission {
+  from_name: string;
+  to_name: string;
+  to_mail: string[];
+  cc: string[];
+  bcc: string[];
+  subject: string;
+  content: string;
+  is_html: false;
+  in_reply_to?: string;
+  references?: string;
+  attachments: { filename: string; content: string; type: string; disposition: 'attachment' }[];
+}
+
+export interface Accepted {
+  status: 'ok';
+  queue_id: string;
+  id: number;
+  message_id: string;
+}
+
+export interface SentEvent {
+  id: number;
+  queue_id: string;
+  state: DeliveryState;
+  recipient: string;
+  recipient_state: DeliveryState;
+  last_reply: string | null;
+}
+
+export interface FlagsEvent extends Flags {
+  ids: number[];
+}
+
+export interface DeletedEvent {
+  ids: number[];
+}

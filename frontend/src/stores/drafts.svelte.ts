@@ -1,0 +1,139 @@
+/** Mails being written. They are kept in this browser at every pause, so that nothing written is lost. */
+
+import { emptyDraft, isBlank, randomId, submission, type Draft, type DraftFile } from '../lib/draft';
+import { base64 } from '../lib/files';
+import { dropFile, dropFilesExcept, findFile, keepFile } from '../lib/filebox';
+import { recall, remember } from '../lib/memory';
+import type { Accepted } from '../lib/wire';
+import { session } from './session.svelte';
+
+const DRAFTS = 'mailbox.drafts';
+
+/** Older drafts than these are let go when a new one is kept. */
+const MOST_DRAFTS = 50;
+
+const TYPING_MS = 300;
+
+function isDrafts(value: unknown): value is Draft[] {
+  return (
+    Array.isArray(value) &&
+    value.every((one) => typeof one?.id === 'string' && Array.isArray(one.to) && Array.isArray(one.files) && typeof one.text === 'string')
+  );
+}
+
+class Drafts {
+  list = $state.raw<readonly Draft[]>(recall(DRAFTS, [], isDrafts));
+  /** False when the browser could not keep the last change. */
+  kept = $state(true);
+
+  /** Files of this visit; those of earlier visits come out of IndexedDB. */
+  private readonly files = new Map<string, Blob>();
+  private resting: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    addEventListener('pagehide', () => this.storeNow());
+    // Files whose draft is gone: the page was closed before they could be dropped.
+    void dropFilesExcept(new Set(this.list.flatMap((draft) => draft.files.map((file) => file.id)))).catch(() => undefined);
+    addEventListener('storage', (event) => {
+      // Another tab writes too; what is only here (a blank draft just opened) stays.
+      if (event.key !== DRAFTS) return;
+      const theirs = recall<Draft[]>(DRAFTS, [], isDrafts);
+      this.list = [...this.list.filter((one) => isBlank(one)), ...theirs];
+    });
+  }
+
+  find(id: string): Draft | null {
+    return this.list.find((draft) => draft.id === id) ?? null;
+  }
+
+  /** A new draft; it enters the list when something has been written. */
+  make(start: Partial<Draft> = {}): Draft {
+    const draft = { ...emptyDraft(session.current?.address ?? ''), ...start };
+    this.list = [draft, ...this.list.filter((one) => !isBlank(one))].slice(0, MOST_DRAFTS);
+    this.store();
+    return draft;
+  }
+
+  /** Keeps a change. Changed content gets a new key: what the old key sent was another mail. */
+  keep(draft: Draft, changed: boolean): Draft {
+    const next = { ...draft, savedAt: Date.now(), ...(changed ? { key: randomId() } : {}) };
+    this.list = this.list.some((one) => one.id === next.id)
+      ? this.list.map((one) => (one.id === next.id ? next : one))
+      : [next, ...this.list];
+    this.store();
+    return next;
+  }
+
+  /** Out of the list; its files stay until `forget`, so that it can come back by `keep`. */
+  remove(id: string): void {
+    this.list = this.list.filter((one) => one.id !== id);
+    this.storeNow();
+  }
+
+  async forget(draft: Draft): Promise<void> {
+    for (const file of draft.files) await this.dropFile(file.id);
+  }
+
+  async addFile(file: File): Promise<DraftFile> {
+    const entry = { id: randomId(), name: file.name, type: file.type, size: file.size };
+    this.files.set(entry.id, file);
+    // Private windows may have no database; the file then lives as long as the page.
+    await keepFile(entry.id, file).catch(() => undefined);
+    return entry;
+  }
+
+  async dropFile(id: string): Promise<void> {
+    this.files.delete(id);
+    await dropFile(id).catch(() => undefined);
+  }
+
+  /** Which of the draft's files can no longer be found in this browser. */
+  async missingFiles(draft: Draft): Promise<DraftFile[]> {
+    const missing: DraftFile[] = [];
+    for (const file of draft.files) if (!(await this.blobOf(file))) missing.push(file);
+    return missing;
+  }
+
+  /** Sends and forgets the draft. `progress` runs from 0 to 1 over reading and upload. */
+  async send(draft: Draft, progress: (share: number) => void, signal: AbortSignal): Promise<Accepted> {
+    const contents = new Map<string, string>();
+    // Reading from disk is quick; the upload gets most of the bar.
+    const READING = 0.1;
+    for (const [at, file] of draft.files.entries()) {
+      const blob = await this.blobOf(file);
+      if (!blob) throw new Error(`missing file ${file.name}`);
+      contents.set(file.id, await base64(blob, (share) => progress((READING * (at + share)) / draft.files.length)));
+      signal.throwIfAborted();
+    }
+    const accepted = await session.api.send(
+      submission(draft, contents),
+      draft.key,
+      (share) => progress(READING + (1 - READING) * share),
+      signal,
+    );
+    this.remove(draft.id);
+    await this.forget(draft);
+    return accepted;
+  }
+
+  private async blobOf(file: DraftFile): Promise<Blob | null> {
+    const here = this.files.get(file.id);
+    if (here) return here;
+    const kept = await findFile(file.id).catch(() => null);
+    if (kept) this.files.set(file.id, kept);
+    return kept;
+  }
+
+  /** Writes when the fingers rest, and before the page goes away. */
+  private store(): void {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.storeNow(), TYPING_MS);
+  }
+
+  private storeNow(): void {
+    clearTimeout(this.resting);
+    this.kept = remember(DRAFTS, this.list.filter((draft) => !isBlank(draft)));
+  }
+}
+
+export const drafts = new Drafts();

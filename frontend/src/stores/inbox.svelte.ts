@@ -1,0 +1,264 @@
+/** The mails of the current address: the list, its filters, its marks, and deleting with a way back. */
+
+import { belongs, merged, queryFor, type Filter } from '../lib/rows';
+import { inWords } from '../lib/refusal';
+import type { Flags, FlagsEvent, MailRow } from '../lib/wire';
+import { t } from '../texts';
+import { notices, UNDO_MS } from './notices.svelte';
+import { session } from './session.svelte';
+
+/** A search is sent when the fingers rest this long. */
+const TYPING_MS = 180;
+
+interface Deletion {
+  ids: number[];
+  timer: ReturnType<typeof setTimeout>;
+}
+
+class Inbox {
+  rows = $state.raw<readonly MailRow[]>([]);
+  filter = $state<Filter>('all');
+  words = $state('');
+  count = $state(0);
+  unread = $state(0);
+  more = $state.raw<number | null>(null);
+  loaded = $state(false);
+  loading = $state(false);
+  trouble = $state('');
+  /** New mails that wait behind the pill, so that the list does not move under the pointer. */
+  held = $state.raw<readonly MailRow[]>([]);
+  /** The row that has just come in, tinted for a moment. */
+  fresh = $state.raw<ReadonlySet<number>>(new Set());
+  /** The list says here whether it is being pointed into or scrolled. */
+  busy: () => boolean = () => false;
+
+  private hidden = $state.raw<ReadonlySet<number>>(new Set());
+  private deletions: Deletion[] = [];
+  private request: AbortController | null = null;
+  private typing: ReturnType<typeof setTimeout> | undefined;
+  private newestSeen = 0;
+
+  readonly shown = $derived(this.hidden.size === 0 ? this.rows : this.rows.filter((row) => !this.hidden.has(row.id)));
+  readonly isEmptyMailbox = $derived(
+    this.loaded && !this.trouble && this.filter === 'all' && this.words === '' && this.rows.length === 0,
+  );
+
+  /** Begins with another address. */
+  begin(): void {
+    this.flushDeletions(false);
+    this.request?.abort();
+    this.rows = [];
+    this.held = [];
+    this.filter = 'all';
+    this.words = '';
+    this.count = this.unread = this.newestSeen = 0;
+    this.more = null;
+    this.loaded = false;
+    this.trouble = '';
+    void this.load();
+  }
+
+  choose(filter: Filter): void {
+    if (this.filter === filter) return;
+    this.filter = filter;
+    this.restart();
+  }
+
+  search(words: string): void {
+    if (words.trim() === this.words) return;
+    this.words = words.trim();
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.restart(), TYPING_MS);
+  }
+
+  /** The newest page again, merged into what is shown: after a break of the line. */
+  async refresh(): Promise<void> {
+    if (!this.loaded) return this.load();
+    const before = this.newestSeen;
+    await this.load(true);
+    for (const row of this.rows.filter((one) => one.id > before && !one.seen).slice(0, 3).reverse()) this.announce(row);
+  }
+
+  async load(keep = false): Promise<void> {
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    this.loading = true;
+    try {
+      const page = await session.api.inbox(queryFor(this.filter, this.words), request.signal);
+      if (request.signal.aborted) return;
+      const oldest = page.results.at(-1)?.id ?? 0;
+      // A refresh keeps older pages; what is missing among the newest is gone.
+      const older = keep && page.next_before_id !== null ? this.rows.filter((row) => row.id < oldest) : [];
+      this.rows = merged(page.results, older);
+      this.more = older.length > 0 ? this.more : page.next_before_id;
+      this.count = page.count;
+      this.unread = page.unread;
+      this.held = [];
+      this.newestSeen = Math.max(this.newestSeen, this.rows[0]?.id ?? 0);
+      this.loaded = true;
+      this.trouble = '';
+    } catch (error) {
+      if (request.signal.aborted) return;
+      this.trouble = inWords(error);
+      void session.noticed(error);
+    } finally {
+      if (this.request === request) this.loading = false;
+    }
+  }
+
+  async loadOlder(): Promise<void> {
+    if (this.more === null || this.loading) return;
+    const request = (this.request = new AbortController());
+    this.loading = true;
+    try {
+      const query = { ...queryFor(this.filter, this.words), before_id: this.more };
+      const page = await session.api.inbox(query, request.signal);
+      if (request.signal.aborted) return;
+      this.rows = merged(page.results, this.rows);
+      this.more = page.next_before_id;
+    } catch (error) {
+      if (!request.signal.aborted) notices.complain(inWords(error));
+    } finally {
+      if (this.request === request) this.loading = false;
+    }
+  }
+
+  /** A mail has come, or an older one has changed (its code was found). */
+  arrived(row: MailRow): void {
+    const known = this.rows.some((one) => one.id === row.id) || this.held.some((one) => one.id === row.id);
+    if (known) {
+      this.rows = this.rows.map((one) => (one.id === row.id ? row : one));
+      this.held = this.held.map((one) => (one.id === row.id ? row : one));
+      return;
+    }
+    if (row.id <= this.newestSeen) return;
+    this.newestSeen = row.id;
+    this.count += 1;
+    if (!row.seen) this.unread += 1;
+    this.announce(row);
+    if (this.words !== '') void this.load(true);
+    else if (belongs(row, this.filter)) {
+      if (this.rows.length > 0 && this.busy()) this.held = [row, ...this.held];
+      else this.show([row]);
+    }
+  }
+
+  /** Lets the held mails into the list. */
+  release(): void {
+    const held = this.held;
+    this.held = [];
+    if (held.length > 0) this.show(held);
+  }
+
+  /** Marks made elsewhere: another tab, another program. */
+  flagsChanged(event: FlagsEvent): void {
+    const { ids, ...flags } = event;
+    this.apply(ids, flags);
+  }
+
+  gone(ids: readonly number[]): void {
+    const lost = this.rows.filter((row) => ids.includes(row.id));
+    this.rows = this.rows.filter((row) => !ids.includes(row.id));
+    this.held = this.held.filter((row) => !ids.includes(row.id));
+    const stillCounted = lost.filter((row) => !this.hidden.has(row.id));
+    this.count = Math.max(0, this.count - stillCounted.length);
+    this.unread = Math.max(0, this.unread - stillCounted.filter((row) => !row.seen).length);
+  }
+
+  /** Sets marks at once and tells the service; what it refuses is taken back. */
+  async mark(id: number, flags: Flags): Promise<void> {
+    const before = this.rows.find((row) => row.id === id);
+    this.apply([id], flags);
+    try {
+      await session.api.mark(id, flags);
+    } catch (error) {
+      if (before) {
+        const back = Object.fromEntries(Object.keys(flags).map((name) => [name, before[name as keyof Flags]]));
+        this.apply([id], back as Flags);
+      }
+      notices.complain(inWords(error));
+      void session.noticed(error);
+    }
+  }
+
+  /** Out of sight now, gone in some seconds: until then there is a way back. */
+  remove(ids: readonly number[]): void {
+    const rows = this.rows.filter((row) => ids.includes(row.id) && !this.hidden.has(row.id));
+    if (rows.length === 0) return;
+    this.hidden = new Set([...this.hidden, ...rows.map((row) => row.id)]);
+    this.count = Math.max(0, this.count - rows.length);
+    this.unread = Math.max(0, this.unread - rows.filter((row) => !row.seen).length);
+    const deletion: Deletion = { ids: rows.map((row) => row.id), timer: setTimeout(() => void this.finish(deletion, false), UNDO_MS) };
+    this.deletions.push(deletion);
+    notices.offerUndo(t('deleted', { n: rows.length }), 'trash', () => this.restore(deletion));
+  }
+
+  /** Takes the latest deletion back. */
+  undo(): void {
+    const latest = this.deletions.at(-1);
+    if (latest) this.restore(latest);
+  }
+
+  /** Deletes now what still waits: the page or the address is being left. */
+  flushDeletions(leaving: boolean): void {
+    for (const deletion of [...this.deletions]) void this.finish(deletion, leaving);
+  }
+
+  private restore(deletion: Deletion): void {
+    clearTimeout(deletion.timer);
+    if (!this.deletions.includes(deletion)) return;
+    this.deletions = this.deletions.filter((one) => one !== deletion);
+    this.unhide(deletion.ids);
+    notices.dismiss();
+    notices.announce(t('deleted.undone', { n: deletion.ids.length }));
+  }
+
+  private async finish(deletion: Deletion, leaving: boolean): Promise<void> {
+    clearTimeout(deletion.timer);
+    this.deletions = this.deletions.filter((one) => one !== deletion);
+    const api = session.api;
+    const results = await Promise.allSettled(deletion.ids.map((id) => api.deleteMail(id, leaving)));
+    const done = deletion.ids.filter((_, at) => results[at]!.status === 'fulfilled');
+    this.rows = this.rows.filter((row) => !done.includes(row.id));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) notices.complain(inWords(failed.reason));
+    this.unhide(deletion.ids.filter((id) => !done.includes(id)));
+    this.hidden = new Set([...this.hidden].filter((id) => !done.includes(id)));
+  }
+
+  private unhide(ids: readonly number[]): void {
+    const rows = this.rows.filter((row) => ids.includes(row.id));
+    this.hidden = new Set([...this.hidden].filter((id) => !ids.includes(id)));
+    this.count += rows.length;
+    this.unread += rows.filter((row) => !row.seen).length;
+  }
+
+  private apply(ids: readonly number[], flags: Flags): void {
+    for (const row of this.rows) {
+      if (!ids.includes(row.id) || flags.seen === undefined || flags.seen === row.seen) continue;
+      this.unread = Math.max(0, this.unread + (flags.seen ? -1 : 1));
+    }
+    this.rows = this.rows.map((row) => (ids.includes(row.id) ? { ...row, ...flags } : row));
+  }
+
+  private show(rows: readonly MailRow[]): void {
+    this.rows = merged(rows, this.rows);
+    this.fresh = new Set(rows.map((row) => row.id));
+  }
+
+  private restart(): void {
+    this.rows = [];
+    this.held = [];
+    this.more = null;
+    this.loaded = false;
+    void this.load();
+  }
+
+  private announce(row: MailRow): void {
+    const from = row.from_name || row.from_address || t('sender.none');
+    const subject = row.subject || t('subject.none');
+    notices.announce(row.code ? t('arrived.code', { from, subject, code: row.code }) : t('arrived', { from, subject }));
+  }
+}
+
+export const inbox = new Inbox();

@@ -1,0 +1,69 @@
+/** The open line of the current address, and who hears what comes over it. */
+
+import { EventLine, type LineState } from '../lib/stream';
+import type { ServerEvent } from '../lib/sse';
+import type { DeletedEvent, FlagsEvent, MailRow, SentEvent } from '../lib/wire';
+import { inbox } from './inbox.svelte';
+import { reader } from './reader.svelte';
+import { sent } from './sent.svelte';
+import { session } from './session.svelte';
+
+class Line {
+  state = $state.raw<LineState>({ is: 'closed' });
+  private line: EventLine | null = null;
+
+  open(address: string): void {
+    this.close();
+    this.line = new EventLine(session.api, {
+      state: (state) => (this.state = state),
+      event: (event) => this.hear(event),
+      opened: (again) => {
+        void inbox.refresh();
+        if (again && sent.loaded) void sent.load();
+      },
+      gone: () => void this.lost(address),
+    });
+    this.line.open();
+  }
+
+  close(): void {
+    this.line?.close();
+    this.line = null;
+  }
+
+  tryNow(): void {
+    this.line?.tryNow();
+  }
+
+  private async lost(address: string): Promise<void> {
+    session.markRefused(address);
+  }
+
+  private hear(event: ServerEvent): void {
+    let data: unknown;
+    try {
+      data = JSON.parse(event.data);
+    } catch {
+      return;
+    }
+    switch (event.type) {
+      case 'mail':
+        inbox.arrived(data as MailRow);
+        break;
+      case 'flags': {
+        const { ids, ...flags } = data as FlagsEvent;
+        inbox.flagsChanged({ ids, ...flags });
+        reader.flagsChanged(ids, flags);
+        break;
+      }
+      case 'deleted':
+        inbox.gone((data as DeletedEvent).ids);
+        break;
+      case 'sent':
+        sent.moved(data as SentEvent);
+        break;
+    }
+  }
+}
+
+export const line = new Line();

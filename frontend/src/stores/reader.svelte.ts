@@ -1,0 +1,125 @@
+/** The mail that is open. */
+
+import { contentId, isPicture, picturesNamed } from '../lib/frame';
+import { dataUrl, saveBlob } from '../lib/files';
+import { inWords } from '../lib/refusal';
+import type { Flags, Mail, Part } from '../lib/wire';
+import { t } from '../texts';
+import { inbox } from './inbox.svelte';
+import { notices } from './notices.svelte';
+import { session } from './session.svelte';
+
+/** Pictures inside one mail beyond this are left as files: they are held in memory as text. */
+const MOST_PICTURE_BYTES = 12_000_000;
+
+class Reader {
+  id = $state<number | null>(null);
+  mail = $state.raw<Mail | null>(null);
+  remote = $state(false);
+  asText = $state(false);
+  loading = $state(false);
+  trouble = $state('');
+  pictures = $state.raw<ReadonlyMap<string, string>>(new Map());
+
+  private request: AbortController | null = null;
+
+  async open(id: number): Promise<void> {
+    if (this.id === id && (this.mail || this.loading)) return;
+    this.close();
+    this.id = id;
+    await this.fetch(false);
+    if (this.id === id && this.mail && !this.mail.seen) await this.mark({ seen: true });
+  }
+
+  close(): void {
+    this.request?.abort();
+    this.id = null;
+    this.mail = null;
+    this.remote = false;
+    this.asText = false;
+    this.trouble = '';
+    this.pictures = new Map();
+  }
+
+  /** The reader has asked for the pictures that lie elsewhere. */
+  async showRemote(): Promise<void> {
+    await this.fetch(true);
+  }
+
+  async mark(flags: Flags): Promise<void> {
+    if (!this.mail) return;
+    const id = this.mail.id;
+    this.mail = { ...this.mail, ...flags };
+    await inbox.mark(id, flags);
+  }
+
+  /** Marks made elsewhere. */
+  flagsChanged(ids: readonly number[], flags: Flags): void {
+    if (this.mail && ids.includes(this.mail.id)) this.mail = { ...this.mail, ...flags };
+  }
+
+  async saveAttachment(part: Part): Promise<void> {
+    if (!this.mail) return;
+    try {
+      saveBlob(await session.api.attachment(this.mail.id, part.index), part.filename || t('attachment.unnamed', { n: part.index + 1 }));
+    } catch (error) {
+      notices.complain(inWords(error));
+    }
+  }
+
+  async saveRaw(): Promise<void> {
+    if (!this.mail) return;
+    try {
+      saveBlob(await session.api.raw(this.mail.id), `${this.mail.subject || 'mail'}.eml`);
+    } catch (error) {
+      notices.complain(inWords(error));
+    }
+  }
+
+  private async fetch(remote: boolean): Promise<void> {
+    const id = this.id;
+    if (id === null) return;
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    this.loading = true;
+    this.trouble = '';
+    try {
+      const mail = await session.api.mail(id, remote, request.signal);
+      if (request.signal.aborted) return;
+      if (mail === null) {
+        this.trouble = t('mail.missing');
+        return;
+      }
+      this.mail = mail;
+      this.remote = remote;
+      void this.fetchPictures(mail, request.signal);
+    } catch (error) {
+      if (request.signal.aborted) return;
+      this.trouble = inWords(error);
+      void session.noticed(error);
+    } finally {
+      if (this.request === request) this.loading = false;
+    }
+  }
+
+  /** Pictures that the mail carries itself (`cid:`) come as data URLs: the frame has no origin to fetch from. */
+  private async fetchPictures(mail: Mail, signal: AbortSignal): Promise<void> {
+    const named = picturesNamed(mail.html);
+    const found = new Map<string, string>();
+    let bytes = 0;
+    for (const part of mail.attachments) {
+      const name = contentId(part.content_id ?? '');
+      if (!named.has(name) || !isPicture(part.mime_type) || bytes + part.size > MOST_PICTURE_BYTES) continue;
+      bytes += part.size;
+      try {
+        found.set(name, await dataUrl(await session.api.attachment(mail.id, part.index), part.mime_type));
+      } catch {
+        // The picture stays a hole; the mail is readable without it.
+      }
+      if (signal.aborted) return;
+    }
+    if (found.size > 0) this.pictures = found;
+  }
+}
+
+export const reader = new Reader();

@@ -1,0 +1,115 @@
+/** Sent mail and what became of it, per recipient. */
+
+import { inWords } from '../lib/refusal';
+import type { DeliveryState, SentEvent, SentMail, SentRow } from '../lib/wire';
+import { session } from './session.svelte';
+
+export type SentFilter = 'all' | 'moving' | 'failed';
+
+const MOVING: readonly DeliveryState[] = ['queued', 'sending', 'deferred', 'held'];
+
+export function isMoving(row: SentRow): boolean {
+  return row.recipients.some((recipient) => MOVING.includes(recipient.state));
+}
+
+export function hasFailed(row: SentRow): boolean {
+  return row.recipients.some((recipient) => recipient.state === 'failed');
+}
+
+class Sent {
+  rows = $state.raw<readonly SentRow[]>([]);
+  count = $state(0);
+  more = $state.raw<number | null>(null);
+  filter = $state<SentFilter>('all');
+  loaded = $state(false);
+  loading = $state(false);
+  trouble = $state('');
+  opened = $state.raw<SentMail | null>(null);
+  openedId = $state<number | null>(null);
+  openedTrouble = $state('');
+
+  readonly moving = $derived(this.rows.filter(isMoving).length);
+  readonly failed = $derived(this.rows.filter(hasFailed).length);
+  readonly shown = $derived(
+    this.filter === 'all' ? this.rows : this.rows.filter(this.filter === 'moving' ? isMoving : hasFailed),
+  );
+
+  begin(): void {
+    this.rows = [];
+    this.count = 0;
+    this.more = null;
+    this.filter = 'all';
+    this.loaded = false;
+    this.trouble = '';
+    this.close();
+  }
+
+  async load(): Promise<void> {
+    const address = session.current?.address;
+    this.loading = true;
+    try {
+      const page = await session.api.sent();
+      if (session.current?.address !== address) return;
+      this.rows = page.results;
+      this.count = page.count;
+      this.more = page.next_before_id;
+      this.loaded = true;
+      this.trouble = '';
+    } catch (error) {
+      this.trouble = inWords(error);
+      void session.noticed(error);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  async loadOlder(): Promise<void> {
+    if (this.more === null || this.loading) return;
+    this.loading = true;
+    try {
+      const page = await session.api.sent({ before_id: this.more });
+      this.rows = [...this.rows, ...page.results.filter((row) => !this.rows.some((one) => one.id === row.id))];
+      this.more = page.next_before_id;
+    } catch (error) {
+      this.trouble = inWords(error);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  async open(id: number): Promise<void> {
+    if (this.openedId !== id) this.opened = null;
+    this.openedId = id;
+    this.openedTrouble = '';
+    try {
+      const mail = await session.api.sentMail(id);
+      if (this.openedId !== id) return;
+      this.opened = mail;
+    } catch (error) {
+      if (this.openedId === id) this.openedTrouble = inWords(error);
+    }
+  }
+
+  close(): void {
+    this.opened = null;
+    this.openedId = null;
+    this.openedTrouble = '';
+  }
+
+  /** The queue has moved: the row says so at once, the rest is asked for. */
+  moved(event: SentEvent): void {
+    const known = this.rows.find((row) => row.id === event.id);
+    if (known) {
+      const recipients = known.recipients.map((recipient) =>
+        recipient.address === event.recipient
+          ? { ...recipient, state: event.recipient_state, last_reply: event.last_reply ?? recipient.last_reply }
+          : recipient,
+      );
+      this.rows = this.rows.map((row) => (row.id === event.id ? { ...row, state: event.state, recipients } : row));
+    }
+    if (this.loaded && (!known || event.recipient_state === 'deferred')) void this.load();
+    if (this.openedId === event.id) void this.open(event.id);
+  }
+}
+
+export const sent = new Sent();
