@@ -111,16 +111,15 @@ class ContentReader:
     def _go_on(self, buffer: bytearray) -> None:
         size = len(buffer)
         self.received = self._skipped + size
+        self._check_lines(buffer, size)
+        # The last four octets may be the beginning of the end.
+        if self.refusal is None and size - len(END) + 1 > self._limits.message_size:
+            self.refusal = replies.TOO_BIG
         if self.refusal is None:
-            self._check_lines(buffer, size)
-            # The last four octets may be the beginning of the end.
-            if size - len(END) + 1 > self._limits.message_size:
-                self.refusal = replies.TOO_BIG
-            elif self.refusal is None:
-                self._held.octets += size - self._held_here
-                self._held_here = size
-                if self._held.octets > self._limits.held_content:
-                    self.refusal = replies.NO_ROOM_NOW
+            self._held.octets += size - self._held_here
+            self._held_here = size
+            if self._held.octets > self._limits.held_content:
+                self.refusal = replies.NO_ROOM_NOW
         if self.refusal is None:
             self._scan = max(0, size - len(END) + 1)
             return

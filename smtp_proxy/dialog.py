@@ -281,13 +281,15 @@ class Dialog:
         if self._messages >= self._offer.limits.messages:
             return replies.TOO_MANY_MESSAGES
         try:
-            reverse_path, parameters = parse_path(argument[5:].decode(), single_label=True)
+            text = argument[5:].decode()
+            reverse_path, parameters = parse_path(text, single_label=True)
             if parameters:
                 refusal = self._mail_parameters(parameters)
                 if refusal is not None:
                     self.reset()
                     return refusal
-            if not self._smtputf8 and not reverse_path.isascii():
+            if not self._smtputf8 and not text.isascii():
+                self.reset()
                 return replies.NEEDS_SMTPUTF8
             self._rules.check_sender(reverse_path, self.principal)
         except (MailError, UnicodeDecodeError) as error:
