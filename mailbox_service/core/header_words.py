@@ -1,0 +1,198 @@
+"""Reading what is inside header fields, leniently: encoded words, mailboxes, parameters.
+
+For showing mail to people, whatever its author did. `header_section` is the strict reader, for
+signing and submission. Nothing here raises, and the work is linear in a bounded input.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from urllib.parse import unquote_to_bytes
+
+from mailbox_service.core.charsets import decode
+
+MAX_VALUE = 16_384  # characters read of one value: 8 times what any mailer writes
+MAX_WORDS = 1_000  # encoded words in one value: a word has 75 characters (RFC 2047 §2)
+MAX_PARAMETERS = 100
+MAX_NAME = 256  # characters of a display name; more is no name but a text
+MAX_ADDRESS = 320  # characters shown of an address: 64 + @ + 255 (RFC 3696 §3)
+
+_ENCODED = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
+_FOLD = re.compile(r"[\r\n]+[ \t]?")
+_BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+# One piece of an address field (RFC 5322 §3.4); a quote that nobody closes is a character.
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[(),:;]|\\.|[^"<(),:;\\]++|.', re.DOTALL)
+_COMMENT_EDGE = re.compile(r"[()]|\\.|[^()\\]++|.", re.DOTALL)
+_PARAMETER = re.compile(r';\s*([^\s=;"]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*+))', re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_NON_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+)
+
+
+def unfolded(value: bytes, charset: str | None = None) -> str:
+    """A field's value on one line (RFC 5322 §2.2.3), encoded words as they stand.
+
+    Raw 8-bit text is UTF-8 (RFC 6532), or else of the body's `charset`.
+    """
+    raw = value[: MAX_VALUE * 2]
+    text = decode(raw) if charset is None or _is_utf8(raw) else decode(raw, charset)
+    return _FOLD.sub(lambda fold: " " if fold[0][-1] in " \t" else "", text).strip()
+
+
+def decoded(value: str) -> str:
+    """A value with its encoded words read (RFC 2047), on one line and without controls.
+
+    Space between two encoded words is dropped, and neighbours in one charset are joined before
+    they become text: mailers split characters between them.
+    """
+    value = value[:MAX_VALUE]
+    if "=?" not in value:
+        return _one_line(value)
+    out: list[str] = []
+    pending = bytearray()
+    pending_charset = ""
+    end = 0
+    for count, word in enumerate(_ENCODED.finditer(value)):
+        if count == MAX_WORDS:
+            break
+        between = value[end : word.start()]
+        charset = word[1].partition("*")[0]  # RFC 2231 §5: a language may follow
+        if between.strip() or (end == 0 and between) or charset.lower() != pending_charset:
+            out.append(decode(bytes(pending), pending_charset))
+            pending.clear()
+            if between.strip() or end == 0:
+                out.append(between)
+        pending_charset = charset.lower()
+        pending += _word_bytes(word[2], word[3])
+        end = word.end()
+    out.append(decode(bytes(pending), pending_charset))
+    out.append(value[end:])
+    return _one_line("".join(out))
+
+
+def first_mailbox(value: str) -> tuple[str, str]:
+    """Display name and address of the first mailbox in a From field; either may be empty.
+
+    Encoded words are read after the structure, so a name cannot pose as an address.
+    """
+    words: list[str] = []
+    comment = ""
+    has_at = False
+    value = value[:MAX_VALUE]
+    at = 0
+    while at < len(value):
+        piece = _PIECE.match(value, at)
+        if piece is None:  # cannot happen: the last alternative takes any character
+            break
+        text = piece[0]
+        at = piece.end()
+        if text == "(":
+            inner, at = _comment(value, at)
+            comment = comment or inner
+        elif text[0] == "<" and len(text) > 1:
+            return _name(words), _address(text[1:-1])
+        elif text[0] == '"' and len(text) > 1:
+            words.append(_ESCAPE.sub(r"\1", text[1:-1]))
+        elif text == ":" and not has_at:
+            words.clear()  # the name of a group
+        elif text in ",;" and has_at:
+            break
+        elif text != ";":
+            words.append(text)
+            has_at = has_at or "@" in text
+    if has_at:
+        return _name([comment]), _address("".join(words))
+    return _name(words), ""
+
+
+def parameters(value: str) -> tuple[str, dict[str, str]]:
+    """The token of a MIME field, lower-case, and its parameters (RFC 2045 §5.1, RFC 2231).
+
+    Continuations are joined, extended values decoded, the first of two equal names wins.
+    """
+    value = value[:MAX_VALUE]
+    token = value.partition(";")[0].strip().lower()
+    plain: dict[str, str] = {}
+    sections: dict[str, dict[int, tuple[bool, str]]] = {}
+    for count, match in enumerate(_PARAMETER.finditer(value)):
+        if count == MAX_PARAMETERS:
+            break
+        name = match[1].lower()
+        text = match[3].strip() if match[2] is None else _ESCAPE.sub(r"\1", match[2])
+        base, star, rest = name.partition("*")
+        number = rest.removesuffix("*")
+        if not star:
+            plain.setdefault(name, text if name == "boundary" else decoded(text))
+        elif number == "" or (number.isascii() and number.isdigit() and len(number) < 4):
+            extended = name.endswith("*")
+            sections.setdefault(base, {}).setdefault(int(number or 0), (extended, text))
+    for base, parts in sections.items():
+        plain[base] = _joined(parts)  # RFC 2231 §4 says more than the plain form beside it
+    return token, plain
+
+
+def word_base64(data: bytes) -> bytes:
+    """Base64 as mail has it: strange characters skipped, padding missing, ended early."""
+    kept = data.translate(None, _NON_BASE64).partition(b"=")[0]
+    kept = kept[: len(kept) - (len(kept) % 4 == 1)]
+    return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
+
+
+def _word_bytes(encoding: str, payload: str) -> bytes:
+    raw = payload.encode("utf-8", "replace")
+    if encoding in "bB":
+        return word_base64(raw)
+    return binascii.a2b_qp(raw.replace(b"_", b" "), header=True)
+
+
+def _joined(parts: dict[int, tuple[bool, str]]) -> str:
+    """The sections of a parameter from 0 on, up to the first that is missing."""
+    data = bytearray()
+    charset = ""
+    for number in range(len(parts)):
+        extended, text = parts.get(number, (False, None))
+        if text is None:
+            break
+        if number == 0 and extended:
+            charset, quote, rest = text.partition("'")
+            text = rest.partition("'")[2] if quote else text
+            charset = charset if quote else ""
+        data += unquote_to_bytes(text) if extended else text.encode("utf-8", "replace")
+    return _one_line(decode(bytes(data), charset or None))
+
+
+def _comment(value: str, at: int) -> tuple[str, int]:
+    """The text of a comment that begins at `at`, and where it ends; they may be nested."""
+    depth = 1
+    out: list[str] = []
+    while depth and at < len(value):
+        piece = _COMMENT_EDGE.match(value, at)
+        if piece is None:  # cannot happen: the last alternative takes any character
+            break
+        at = piece.end()
+        depth += (piece[0] == "(") - (piece[0] == ")")
+        if depth:
+            out.append(piece[0])
+    return "".join(out), at
+
+
+def _name(words: list[str]) -> str:
+    return " ".join(decoded("".join(words)).split())[:MAX_NAME]
+
+
+def _address(text: str) -> str:
+    return "".join(_one_line(text).split())[:MAX_ADDRESS]
+
+
+def _one_line(text: str) -> str:
+    return _BAD.sub("", _FOLD.sub(" ", text)).strip()
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
