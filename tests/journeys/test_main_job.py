@@ -66,7 +66,7 @@ def test_a_message_stays_whole_through_the_submission_door(service: RunningServi
 def test_the_two_requests_of_the_readme_send_a_mail_each(service: RunningService) -> None:
     _, token = service.open_address()
     other, other_token = service.open_address()
-    draft = {
+    draft: dict[str, str | bool] = {
         "from_name": "Ann",
         "to_name": "Bob",
         "to_mail": other,

@@ -1,0 +1,206 @@
+"""Load a service, kill it at a random moment, start it again, many times; then count.
+
+Each client keeps a list of what was acknowledged. A message whose acknowledgement never came
+may be there or not, but never twice; one that was acknowledged is there exactly once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import random
+import smtplib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.journeys.running import RunningService
+
+# The moment of a kill, in seconds after the doors opened. Early enough that a hundred kills
+# fit into a test run, spread enough that every stage of a transaction is hit.
+KILL_AFTER = (0.02, 0.35)
+CLIENTS = 3
+SIZES = (200, 4_000, 60_000)
+
+
+@dataclass
+class Book:
+    """What was tried, and what was acknowledged."""
+
+    tried: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, name: str) -> None:
+        with self.lock:
+            self.tried.add(name)
+
+    def end(self, name: str) -> None:
+        with self.lock:
+            self.acknowledged.add(name)
+
+
+def letter(sender: str, name: str, size: int) -> bytes:
+    body = b"x" * 70 + b"\r\n"
+    head = f"From: <{sender}>\r\nSubject: {name}\r\n\r\n".encode()
+    return head + body * max(1, (size - len(head)) // len(body))
+
+
+class Client(threading.Thread):
+    """One client that goes on until the service is gone."""
+
+    def __init__(self, one: Callable[[Client], Iterable[str]], book: Book, label: str) -> None:
+        super().__init__(name=label, daemon=True)
+        self.book = book
+        self.number = 0
+        self._one = one
+
+    def next_name(self) -> str:
+        self.number += 1
+        name = f"{self.name}-{self.number}"
+        self.book.begin(name)
+        return name
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, smtplib.SMTPException, http.client.HTTPException):
+            for name in self._one(self):
+                self.book.end(name)
+
+
+@dataclass
+class Load:
+    """Clients on every door of a service."""
+
+    service: RunningService
+    sender: str
+    token: str
+    inbound: str
+    received: Book = field(default_factory=Book)
+    submitted: Book = field(default_factory=Book)
+    opened: Book = field(default_factory=Book)
+    random: random.Random = field(default_factory=lambda: random.Random(20))
+
+    def receiving(self, client: Client) -> Iterable[str]:
+        with self.service.smtp() as smtp:
+            while True:
+                name = client.next_name()
+                content = letter("ann@sender.example", name, random.choice(SIZES))
+                smtp.sendmail("ann@sender.example", [self.inbound], content)
+                yield name
+
+    def submitting(self, client: Client) -> Iterable[str]:
+        with self.service.submission(self.token) as smtp:
+            while True:
+                name = client.next_name()
+                content = letter(self.sender, name, random.choice(SIZES))
+                smtp.sendmail(self.sender, ["held@elsewhere.example"], content)
+                yield name
+
+    def posting(self, client: Client) -> Iterable[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.http_port, timeout=30)
+        while True:
+            name = client.next_name()
+            draft = {"to_mail": "held@elsewhere.example", "subject": name, "content": "text"}
+            connection.request(
+                "POST",
+                "/api/send_mail",
+                json.dumps(draft),
+                {"Authorization": f"Bearer {self.token}"},
+            )
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status in (200, 503), answer.status
+            if answer.status == 200:
+                yield name
+
+    def opening(self, client: Client) -> Iterable[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.http_port, timeout=30)
+        while True:
+            name = client.next_name()
+            local = name.replace("-", "")
+            connection.request("POST", "/api/new_address", json.dumps({"name": local}))
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status in (200, 503), answer.status
+            if answer.status == 200:
+                yield name
+
+    def round(self, number: int) -> None:
+        """Start, load, kill."""
+        self.service.start()
+        clients = [
+            Client(work, book, f"{label}-{number}-{index}")
+            for label, work, book in (
+                ("receive", self.receiving, self.received),
+                ("submit", self.submitting, self.submitted),
+                ("post", self.posting, self.submitted),
+                ("open", self.opening, self.opened),
+            )
+            for index in range(CLIENTS if label == "receive" else 1)
+        ]
+        for client in clients:
+            client.start()
+        time.sleep(self.random.uniform(*KILL_AFTER))
+        self.service.kill()
+        for client in clients:
+            client.join(30)
+            assert not client.is_alive()
+
+
+def all_pages(service: RunningService, path: str, key: str, token: str) -> Counter[str]:
+    """How often each subject is in a list of ours, page by page."""
+    found: Counter[str] = Counter()
+    before = ""
+    while True:
+        page = service.get(f"{path}?limit=100{before}", token=token).json()
+        found.update(row[key] for row in page["results"])
+        if page["next_before_id"] is None:
+            return found
+        before = f"&before_id={page['next_before_id']}"
+
+
+def check(book: Book, found: Counter[str], what: str) -> None:
+    """Acknowledged: there. Tried: not twice. Never tried: not there."""
+    missing = book.acknowledged - found.keys()
+    assert not missing, f"{what}: acknowledged and lost: {sorted(missing)[:5]} of {len(missing)}"
+    twice = [name for name, count in found.items() if count > 1]
+    assert not twice, f"{what}: there twice: {twice[:5]}"
+    assert found.keys() <= book.tried, f"{what}: never sent: {list(found.keys() - book.tried)[:5]}"
+
+
+def kill_many_times(folder: Path, kills: int) -> Load:
+    """The whole experiment; returns what was counted, all of it checked."""
+    service = RunningService(folder, {"default_send_balance": 10_000_000})
+    service.start()
+    sender, token = service.open_address("sender")
+    inbound, inbound_token = service.open_address("inbound")
+    service.stop()
+    load = Load(service, sender, token, inbound)
+    for number in range(kills):
+        load.round(number)
+    service.start()
+    try:
+        check(load.received, all_pages(service, "/api/inbox", "subject", inbound_token), "received")
+        check(load.submitted, all_pages(service, "/api/sent", "subject", token), "submitted")
+        opened: Counter[str] = Counter()
+        offset = 0
+        while True:
+            path = f"/admin/address?limit=100&offset={offset}&sort_by=id"
+            rows = service.get(path, admin=True).json()["results"]
+            opened.update(row["name"].partition("@")[0] for row in rows)
+            offset += len(rows)
+            if not rows:
+                break
+        lost = {name.replace("-", "") for name in load.opened.acknowledged} - opened.keys()
+        assert not lost, f"opened and lost: {sorted(lost)[:5]}"
+        balance = service.get("/api/settings", token=token).json()["send_balance"]
+        sent = sum(all_pages(service, "/api/sent", "subject", token).values())
+        assert balance == 10_000_000 - sent, "an allowance is charged with its message, or neither"
+        assert service.stop() == 0
+    finally:
+        service.kill()
+    return load
