@@ -10,12 +10,9 @@ a local part that only SMTPUTF8 can carry (RFC 6531).
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress, BadRequest
@@ -29,6 +26,7 @@ from mailbox_service.core.header_fields import (
     text_field,
 )
 from mailbox_service.core.header_section import MAX_HEADER_SECTION, has_fields
+from mailbox_service.core.mime import base64_lines, fits_seven_bit, multipart, text_part
 
 # RFC 5321 §4.5.3.1.10 asks a server for 100 recipients; a thousand is what ours takes (Postfix's
 # `smtpd_recipient_limit`), and what a header section has room for.
@@ -43,7 +41,6 @@ MAX_FIELD_NAME = 64
 MAX_FILENAME = 255
 # A thread's reader needs the first and the latest ancestors (RFC 5322 §3.6.4, RFC 5256).
 MAX_REFERENCES = 40
-MAX_BODY_LINE = 998
 
 # Fields that this module writes, that are added by whoever carries or proves the message, or
 # that are not for the recipients' eyes.
@@ -62,7 +59,6 @@ _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"  # noqa: S105 - a grammar, not a secret
 _is_media_type = re.compile(
     rf'{_TOKEN}/{_TOKEN}(?: *; *{_TOKEN}=(?:{_TOKEN}|"[^"\\\x00-\x1f\x7f-\U0010ffff]*"))*'
 ).fullmatch
-_ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +191,11 @@ def _custom_fields(headers: tuple[tuple[str, str], ...]) -> list[str]:
 def _body(draft: Draft, seed: str) -> bytes:
     """The text, the HTML, or both as alternatives, the richer one last (RFC 2046 §5.1.4)."""
     if draft.html is None:
-        return _text_part(draft.text or "", "plain")
+        return text_part(draft.text or "", "plain")
     if draft.text is None:
-        return _text_part(draft.html, "html")
-    parts = [_text_part(draft.text, "plain"), _text_part(draft.html, "html")]
-    return _multipart("alternative", parts, seed)
+        return text_part(draft.html, "html")
+    parts = [text_part(draft.text, "plain"), text_part(draft.html, "html")]
+    return multipart("alternative", parts, seed)
 
 
 def _with_attachments(draft: Draft, seed: str) -> bytes:
@@ -213,27 +209,8 @@ def _with_attachments(draft: Draft, seed: str) -> bytes:
         (related if shown else others).append(_attached_part(one))
     body = _body(draft, seed)
     if related:
-        body = _multipart("related", [body, *related], seed)
-    return _multipart("mixed", [body, *others], seed) if others else body
-
-
-def _text_part(text: str, subtype: str) -> bytes:
-    """A text part with CRLF line ends, the last line ended, in the plainest encoding that fits."""
-    try:
-        data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"The {subtype} text is not valid Unicode") from error
-    if not data.endswith(b"\r\n"):
-        data += b"\r\n"
-    kind = b"Content-Type: text/%s; charset=utf-8\r\n" % subtype.encode()
-    if _fits_seven_bit(data):
-        return kind + b"Content-Transfer-Encoding: 7bit\r\n\r\n" + data
-    # Quoted-printable keeps text readable where most of it is ASCII; for other scripts base64
-    # is shorter (RFC 2045 §6.7, §6.8).
-    if len(data.translate(None, _ASCII)) * 6 < len(data):
-        encoded = binascii.b2a_qp(data, istext=True)
-        return kind + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + encoded
-    return kind + b"Content-Transfer-Encoding: base64\r\n\r\n" + _base64_lines(data)
+        body = multipart("related", [body, *related], seed)
+    return multipart("mixed", [body, *others], seed) if others else body
 
 
 def _attached_part(attachment: Attachment) -> bytes:
@@ -246,7 +223,7 @@ def _attached_part(attachment: Attachment) -> bytes:
     if mime_type.lower().startswith(("message/", "multipart/")):
         # RFC 2046 §5.2.1: base64 is forbidden for these. A message that fits travels as it is;
         # anything else as a file, so that its octets arrive unchanged.
-        whole = has_fields(content) and _fits_seven_bit(content)
+        whole = has_fields(content) and fits_seven_bit(content)
         if whole and mime_type.lower() == "message/rfc822":
             encoding, body = "7bit", content
         else:
@@ -261,7 +238,7 @@ def _attached_part(attachment: Attachment) -> bytes:
         if len(identifier) != 1:
             raise BadRequest("Content-ID is not a message identifier")
         head += f"Content-ID: {identifier[0]}\r\n"
-    return head.encode() + b"\r\n" + (_base64_lines(content) if body is None else body)
+    return head.encode() + b"\r\n" + (base64_lines(content) if body is None else body)
 
 
 def _filename(name: str) -> str:
@@ -269,38 +246,3 @@ def _filename(name: str) -> str:
     if len(name.encode()) > MAX_FILENAME:
         raise BadRequest(f"The file name of an attachment is longer than {MAX_FILENAME} octets")
     return parameter("filename", name, "filename")
-
-
-def _multipart(subtype: str, parts: list[bytes], seed: str) -> bytes:
-    """Parts between boundaries (RFC 2046 §5.1.1), which must occur in none of them."""
-    number = 0
-    while True:
-        token = sha256(f"{seed} {subtype} {number}".encode()).hexdigest()[:32]
-        # `=_` occurs in no base64 and in no quoted-printable text (RFC 2045 §6.7).
-        boundary = f"=_{token}".encode()
-        if not any(boundary in part for part in parts):
-            break
-        number += 1
-    head = b'Content-Type: multipart/%s;\r\n boundary="%s"\r\n\r\n' % (subtype.encode(), boundary)
-    delimiter = b"--" + boundary
-    pieces = [head]
-    for part in parts:
-        pieces += [delimiter, b"\r\n", part, b"\r\n"]
-    pieces += [delimiter, b"--\r\n"]
-    return b"".join(pieces)
-
-
-def _fits_seven_bit(data: bytes) -> bool:
-    """RFC 2045 §2.7: ASCII without NUL, lines of at most 998 octets that end with CRLF."""
-    if not data.isascii() or b"\0" in data:
-        return False
-    ends = data.count(b"\r\n")
-    if data.count(b"\n") != ends or data.count(b"\r") != ends:
-        return False
-    return len(data) <= MAX_BODY_LINE or max(map(len, data.split(b"\r\n"))) <= MAX_BODY_LINE
-
-
-def _base64_lines(data: bytes) -> bytes:
-    encoded = b64encode(data)
-    lines = [encoded[start : start + 76] for start in range(0, len(encoded), 76)]
-    return b"\r\n".join([*lines, b""])
