@@ -42,11 +42,13 @@ export function picturesNamed(html: string): Set<string> {
   return names;
 }
 
-/** Puts the pictures that lie inside the mail where its HTML names them. */
+const CID_ATTRIBUTE = /\s([\w-]+)=(["'])cid:([^"'<>\s]+)\2/gi;
+
+/** Puts the pictures that lie inside the mail where its HTML names them; a missing one leaves a hole. */
 export function withPictures(html: string, pictures: ReadonlyMap<string, string>): string {
-  return html.replace(CID, (whole, quote: string, name: string) => {
+  return html.replace(CID_ATTRIBUTE, (_, attribute: string, quote: string, name: string) => {
     const url = pictures.get(contentId(name));
-    return url ? `${quote}${url}${quote}` : whole;
+    return url ? ` ${attribute}=${quote}${url}${quote}` : '';
   });
 }
 

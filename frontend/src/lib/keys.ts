@@ -1,7 +1,5 @@
 /** Keys of the page, as mail programs have long had them. */
 
-import type { TextKey } from '../texts';
-
 export type Command =
   | 'older'
   | 'newer'
@@ -56,20 +54,3 @@ export class KeyReader {
     return SINGLE[key] ?? null;
   }
 }
-
-export const SHORTCUTS: { keys: string[]; text: TextKey }[] = [
-  { keys: ['J', '↓'], text: 'key.older' },
-  { keys: ['K', '↑'], text: 'key.newer' },
-  { keys: ['Enter'], text: 'key.open' },
-  { keys: ['R'], text: 'key.reply' },
-  { keys: ['F'], text: 'key.forward' },
-  { keys: ['C'], text: 'key.compose' },
-  { keys: ['/'], text: 'key.search' },
-  { keys: ['S'], text: 'key.star' },
-  { keys: ['U'], text: 'key.unread' },
-  { keys: ['#'], text: 'key.delete' },
-  { keys: ['Z'], text: 'key.undo' },
-  { keys: ['G', 'I'], text: 'key.go-inbox' },
-  { keys: ['G', 'S'], text: 'key.go-sent' },
-  { keys: ['?'], text: 'key.help' },
-];

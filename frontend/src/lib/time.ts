@@ -49,10 +49,10 @@ export function relativeTime(date: Date, now: Date, language: string): string {
   const seconds = Math.round((date.getTime() - now.getTime()) / 1000);
   const say = new Intl.RelativeTimeFormat(language, { numeric: 'always', style: 'short' });
   const size = Math.abs(seconds);
-  if (size < 60) return say.format(seconds, 'second');
-  if (size < 5400) return say.format(Math.round(seconds / 60), 'minute');
-  if (size < 129_600) return say.format(Math.round(seconds / 3600), 'hour');
-  return say.format(Math.round(seconds / 86_400), 'day');
+  const [amount, unit]: [number, Intl.RelativeTimeFormatUnit] =
+    size < 60 ? [seconds, 'second'] : size < 5400 ? [seconds / 60, 'minute'] : size < 129_600 ? [seconds / 3600, 'hour'] : [seconds / 86_400, 'day'];
+  // "in 4 min." would end the sentence that it stands in.
+  return say.format(Math.round(amount), unit).replace(/\.$/, '');
 }
 
 // Intl objects cost more to make than to use; a list of 50 rows needs three of them.

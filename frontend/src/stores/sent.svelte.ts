@@ -6,7 +6,7 @@ import { session } from './session.svelte';
 
 export type SentFilter = 'all' | 'moving' | 'failed';
 
-const MOVING: readonly DeliveryState[] = ['queued', 'sending', 'deferred', 'held'];
+const MOVING: readonly DeliveryState[] = ['queued', 'sending', 'deferred'];
 
 export function isMoving(row: SentRow): boolean {
   return row.recipients.some((recipient) => MOVING.includes(recipient.state));

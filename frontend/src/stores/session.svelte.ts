@@ -14,7 +14,6 @@ import {
 import { Api } from '../lib/api';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone, Refusal } from '../lib/refusal';
-import { sha256Hex } from '../lib/sha256';
 import type { ServiceSettings } from '../lib/wire';
 import { language } from '../texts';
 
@@ -23,6 +22,11 @@ const SITE = 'mailbox.site-password';
 
 /** Where the visitor stands before there is a mailbox to show. */
 export type Phase = 'starting' | 'unreachable' | 'private' | 'closed' | 'ready';
+
+/** Passwords travel hashed to the login routes (mailbox API §2.3); most visits need none. */
+async function hashOf(password: string): Promise<string> {
+  return (await import('../lib/sha256')).sha256Hex(password);
+}
 
 class Session {
   settings = $state.raw<ServiceSettings | null>(null);
@@ -107,7 +111,7 @@ class Session {
 
   async openByPassword(address: string, password: string): Promise<string | null> {
     try {
-      const opened = await this.api.addressLogin(address.trim(), sha256Hex(password));
+      const opened = await this.api.addressLogin(address.trim(), await hashOf(password));
       this.enter({ address: opened.address, jwt: opened.jwt });
       return null;
     } catch (error) {
@@ -118,7 +122,7 @@ class Session {
   /** The password of a private site; it then goes with every request. Returns what is wrong, or null. */
   async openSite(password: string, invited: string | null): Promise<string | null> {
     try {
-      await this.api.siteLogin(sha256Hex(password));
+      await this.api.siteLogin(await hashOf(password));
     } catch (error) {
       return inWords(error);
     }
@@ -153,7 +157,7 @@ class Session {
   async setPassword(password: string): Promise<void> {
     const address = this.current?.address;
     if (!address) return;
-    await this.api.changePassword(sha256Hex(password));
+    await this.api.changePassword(await hashOf(password));
     this.freshPassword = { address, password };
   }
 
