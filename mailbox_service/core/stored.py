@@ -25,7 +25,6 @@ class StoredSummary:
     to: str
     subject: str
     preview: str
-    search_text: str
     attachment_count: int
     codes: tuple[str, ...]
     links: tuple[dict[str, str], ...]

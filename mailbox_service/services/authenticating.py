@@ -108,7 +108,9 @@ class Authenticating:
         if proved is not None and proved[1] > now:
             return proved[0]
         claims = self.claims(token)
-        row = await self._database.read(find_claimed, claims.get("address"), address_id_of(claims))
+        row = await self._database.read_quick(
+            find_claimed, claims.get("address"), address_id_of(claims)
+        )
         if row is None or not still_counts(row, claims):
             self._proved.pop(token, None)
             raise bad_token()
@@ -127,11 +129,11 @@ class Authenticating:
         """Prove a login of a mail program: a token as password with any user name, or an
         address with its password, typed or hashed (mailbox-api §11.4)."""
         if looks_like_token(password):
-            await self._guesses.check(peer.ip, "token")
+            await self._guesses.check(peer.ip)
             try:
                 return await self.address_token(password)
             except BadCredential:
-                await self._guesses.wrong(peer.ip, "token")
+                await self._guesses.wrong(peer.ip)
                 raise
         digest = password if is_digest(password) else digest_of(password)
         row = await self._check_password(username, digest, peer.ip)
@@ -157,7 +159,7 @@ class Authenticating:
         except BadAddress:
             address = ""
         await self._guesses.check(ip, address)
-        row = await self._database.read(addresses.by_address, address) if address else None
+        row = await self._database.read_quick(addresses.by_address, address) if address else None
         if row is None and tell_unknown:
             await self._guesses.wrong(ip, address)
             raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")

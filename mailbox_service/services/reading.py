@@ -128,7 +128,7 @@ class Reading:
         async def unit(tx: Transaction) -> StoredMessage | None:
             return await owned(tx, address, message_id)
 
-        found = await self._database.read(unit)
+        found = await self._database.read_quick(unit)
         return None if found is None else (await self._summarised([found]))[0]
 
     async def content(
@@ -189,7 +189,7 @@ class Reading:
     async def touch(self, address: str) -> None:
         """Note that the owner of an address was here; written once a day."""
         now = self._clock()
-        row = await self._database.read(addresses.by_address, address)
+        row = await self._database.read_quick(addresses.by_address, address)
         if row is not None and row.updated_at < now - addresses.DAY:
             await self._database.write(addresses.touch, address, now)
 

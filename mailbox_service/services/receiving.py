@@ -73,7 +73,7 @@ class Receiving:
         """Judge a recipient with the store. Raises UnknownMailbox too."""
         if self.recipient_now(recipient, reverse_path):
             return
-        if await self._database.read(addresses.by_address, recipient) is None:
+        if await self._database.read_quick(addresses.by_address, recipient) is None:
             raise UnknownMailbox("Unknown address")
 
     def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:

@@ -38,22 +38,27 @@ LOOK_AGAIN_SECONDS = 5.0
 
 def summary_of(content: bytes) -> StoredSummary:
     """What lists show of a message."""
+    return summary_and_words(content)[0]
+
+
+def summary_and_words(content: bytes) -> tuple[StoredSummary, str]:
+    """What lists show of a message, and what searches look through."""
     summary = summarise(content)
     found = extract(summary.subject, summary.text, summary.html)
-    return StoredSummary(
+    shown = StoredSummary(
         message_id=summary.message_id,
         from_name=summary.from_name,
         from_address=summary.from_address,
         to=summary.to,
         subject=summary.subject,
         preview=summary.preview,
-        search_text=summary.search_text,
         attachment_count=summary.attachment_count,
         codes=found.codes,
         links=tuple(
             {"url": link.url, "text": link.text, "host": link.host} for link in found.links
         ),
     )
+    return shown, summary.search_text
 
 
 class Summarising:
@@ -97,8 +102,8 @@ class Summarising:
         )
 
         async def unit(tx: Transaction) -> None:
-            for message_id, summary, metadata in read:
-                await messages.add_summary(tx, message_id, summary)
+            for message_id, (summary, words), metadata in read:
+                await messages.add_summary(tx, message_id, summary, search_text=words)
                 if metadata is not None:
                     await messages.set_metadata(tx, message_id, metadata)
             await cursors.put(tx, CURSOR, waiting[-1][0])
@@ -106,9 +111,11 @@ class Summarising:
         await self._database.write(unit)
         return len(waiting)
 
-    def _read_one(self, message_id: int, content: bytes) -> tuple[int, StoredSummary, str | None]:
+    def _read_one(
+        self, message_id: int, content: bytes
+    ) -> tuple[int, tuple[StoredSummary, str], str | None]:
         metadata = self._metadata(content) if self._with_metadata else None
-        return message_id, summary_of(content), metadata
+        return message_id, summary_and_words(content), metadata
 
     def _metadata(self, content: bytes) -> str | None:
         """The extraction record of mailbox-api §9.9, found by rule; None without a code."""

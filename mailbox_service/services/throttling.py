@@ -41,21 +41,24 @@ class GuessLimits:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def _places(self, ip: str, mailbox: str) -> list[tuple[RateLimitItem, str, str]]:
-        return [
+        places: list[tuple[RateLimitItem, str, str]] = [
             (PER_PEER, "peer", ip[:64]),
             (PER_NETWORK, "network", network_of(ip)),
-            (PER_MAILBOX, "mailbox", mailbox[:254]),
         ]
+        if mailbox:
+            places.append((PER_MAILBOX, "mailbox", mailbox[:254]))
+        return places
 
-    async def check(self, ip: str, mailbox: str) -> None:
-        """Raises TooManyRequests when there were too many wrong guesses lately."""
+    async def check(self, ip: str, mailbox: str = "") -> None:
+        """Raises TooManyRequests when there were too many wrong guesses lately. Without a
+        mailbox (a token was shown) only the peer and its network are looked at."""
         for limit, kind, name in self._places(ip, mailbox):
             if not await self._limiter.test(limit, kind, name):
                 raise TooManyRequests(
                     "Too many wrong passwords. Try again in a minute.", retry_after=RETRY_SECONDS
                 )
 
-    async def wrong(self, ip: str, mailbox: str) -> None:
+    async def wrong(self, ip: str, mailbox: str = "") -> None:
         """Count a wrong guess."""
         for limit, kind, name in self._places(ip, mailbox):
             await self._limiter.hit(limit, kind, name)

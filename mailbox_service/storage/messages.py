@@ -30,7 +30,7 @@ VALUES (:address, :reverse_path, :content_id, :size, :now) RETURNING id
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
        m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
-       s.search_text, s.attachment_count, s.codes, s.links"""
+       s.attachment_count, s.codes, s.links"""
 
 FROM = "FROM messages m LEFT JOIN summaries s ON s.id = m.id"
 
@@ -73,7 +73,7 @@ COUNT_ALL = "SELECT count(*) FROM messages"
 def message_of(row: Row) -> StoredMessage:
     # fmt: off
     (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
-     header_id, from_name, from_address, to, subject, preview, search_text, attachment_count,
+     header_id, from_name, from_address, to, subject, preview, attachment_count,
      codes, links) = row
     # fmt: on
     summary = None
@@ -85,7 +85,6 @@ def message_of(row: Row) -> StoredMessage:
             to,
             subject,
             preview,
-            search_text,
             attachment_count,
             tuple(json.loads(codes)),
             tuple(json.loads(links)),
@@ -230,8 +229,11 @@ async def without_summary(tx: Transaction, *, after: int, limit: int) -> list[tu
     return [(int(row[0]), int(row[1])) for row in rows]
 
 
-async def add_summary(tx: Transaction, message_id: int, summary: StoredSummary) -> None:
-    """Write down what was read out of a message."""
+async def add_summary(
+    tx: Transaction, message_id: int, summary: StoredSummary, *, search_text: str
+) -> None:
+    """Write down what was read out of a message. `search_text` is casefolded; it is searched
+    and never read back."""
     await tx.execute(
         ADD_SUMMARY,
         {
@@ -242,7 +244,7 @@ async def add_summary(tx: Transaction, message_id: int, summary: StoredSummary) 
             "to": summary.to,
             "subject": summary.subject,
             "preview": summary.preview,
-            "search_text": summary.search_text,
+            "search_text": search_text,
             "attachment_count": summary.attachment_count,
             "codes": json.dumps(summary.codes, ensure_ascii=False),
             "links": json.dumps(summary.links, ensure_ascii=False),

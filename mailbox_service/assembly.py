@@ -1,0 +1,347 @@
+"""The whole service, built from top to bottom: read this to see what holds what.
+
+`build` makes the services on a store, which is all that a command needs. `Service` opens the
+doors and runs the workers besides, in one task group: a worker that dies takes the process down
+loudly, and the next start goes on from what is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mailbox_service.config import Config, parse_listen
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.services.administering import Administering
+from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.clock import now_micros
+from mailbox_service.services.delivering import Delivering
+from mailbox_service.services.passwords import Passwords
+from mailbox_service.services.reading import Reading
+from mailbox_service.services.receiving import Receiving
+from mailbox_service.services.registering import Registering
+from mailbox_service.services.sending import Sending
+from mailbox_service.services.sent import SentMail
+from mailbox_service.services.signing import Signing
+from mailbox_service.services.summarising import Summarising
+from mailbox_service.services.throttling import GuessLimits
+from mailbox_service.signals import Signals
+from mailbox_service.storage import send_queue
+from mailbox_service.storage.connect import connect
+from mailbox_service.storage.sqlite import SqliteDatabase
+from mailbox_service.web.app import create_app
+from mailbox_service.web.services import Services
+from smtp_proxy.door import Door
+from smtp_proxy.limits import Limits
+from smtp_proxy.reception import ReceptionDoor
+from smtp_proxy.submission import SubmissionDoor
+
+if TYPE_CHECKING:
+    from mailbox_service.storage.postgres import PostgresDatabase
+
+log = logging.getLogger("mailbox.service")
+
+PAGE = Path(__file__).parent / "page"
+ROLES = ("web", "submission", "reception", "delivery", "housekeeping")
+# What a stop gives to running transactions, requests and deliveries. systemd and container
+# engines kill after 10 seconds or more; what is cut off then is tried again after the start.
+GRACE_SECONDS = 8.0
+# Idle HTTP connections. Longer than the 60 s of common proxies, so that they close first.
+KEEP_ALIVE_SECONDS = 75
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every service on one store."""
+
+    config: Config
+    database: SqliteDatabase | PostgresDatabase
+    signals: Signals
+    administering: Administering
+    authenticating: Authenticating
+    registering: Registering
+    receiving: Receiving
+    reading: Reading
+    sending: Sending
+    sent: SentMail
+    delivering: Delivering
+    summarising: Summarising
+
+
+def build(config: Config) -> Parts:
+    """Make every service; the store is not open yet. Raises ValueError for a wrong store."""
+    database = connect(config.database_url, Path(config.data_dir))
+    signals = Signals()
+    administering = Administering(database, signals)
+    passwords = Passwords(config.jwt_secret)
+    authenticating = Authenticating(database, config, passwords, GuessLimits())
+    registering = Registering(database, config, administering, authenticating, passwords, signals)
+    receiving = Receiving(database, config, administering, signals)
+    sending = Sending(database, config, administering, signals)
+    delivering = Delivering(database, config, receiving, Signing(database), signals)
+    return Parts(
+        config=config,
+        database=database,
+        signals=signals,
+        administering=administering,
+        authenticating=authenticating,
+        registering=registering,
+        receiving=receiving,
+        reading=Reading(database, signals),
+        sending=sending,
+        sent=SentMail(database, signals),
+        delivering=delivering,
+        summarising=Summarising(database, config, signals),
+    )
+
+
+class LocalSubmission:
+    """The submission door's backend in the same process."""
+
+    def __init__(self, authenticating: Authenticating, sending: Sending) -> None:
+        self._authenticating = authenticating
+        self._sending = sending
+
+    async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
+        """Prove who logs in."""
+        return await self._authenticating.login(username, password, peer)
+
+    def submit(
+        self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
+    ) -> asyncio.Future[Receipt]:
+        """Queue one message."""
+        return self._sending.submit(principal, envelope, content, door="smtp", lines_checked=True)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn inside our loop: signals are ours, and it tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+
+class Service:
+    """The running service. As a context: open doors and working workers inside."""
+
+    def __init__(self, config: Config, *, roles: Collection[str] = ROLES) -> None:
+        self.config = config
+        self.parts = build(config)
+        self._roles = frozenset(roles)
+        self._ready = False
+        self._workers = asyncio.TaskGroup()
+        self._worker_tasks: list[asyncio.Task[None]] = []
+        self._doors: dict[str, Door] = {}
+        self._http: HttpServer | None = None
+        self._http_socket: socket.socket | None = None
+        self._http_task: asyncio.Task[None] | None = None
+        self._end_streams: Callable[[], None] = lambda: None
+
+    @property
+    def url(self) -> str:
+        """Where the page and the API are; empty without the role `web`."""
+        if self._http_socket is None:
+            return ""
+        host, port = self._http_socket.getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+    @property
+    def submission_address(self) -> str:
+        """host:port of the submission door; empty when it is closed."""
+        return self._door_address("submission")
+
+    @property
+    def reception_address(self) -> str:
+        """host:port of the reception door; empty when it is closed."""
+        return self._door_address("reception")
+
+    def _door_address(self, name: str) -> str:
+        if name not in self._doors:
+            return ""
+        host, port = self._doors[name].address
+        return f"{host}:{port}"
+
+    async def check(self) -> None:
+        """Return when all doors are open and the store answers. Raises TemporaryFailure."""
+        if not self._ready:
+            raise TemporaryFailure("The doors are not open.")
+        await self.parts.database.ping()
+
+    async def __aenter__(self) -> Service:
+        parts = self.parts
+        await parts.database.open()
+        try:
+            await self._open()
+        except BaseException:
+            await self._close_doors(0.0)
+            await parts.database.close()
+            raise
+        return self
+
+    async def _open(self) -> None:
+        parts = self.parts
+        await parts.administering.refresh()
+        if isinstance(parts.database, SqliteDatabase) and "delivery" in self._roles:
+            # A file has one delivering process, so whatever is leased was leased by the dead.
+            await parts.database.write(send_queue.end_leases, now=now_micros())
+        elif not isinstance(parts.database, SqliteDatabase):
+            await parts.database.listen(parts.signals.arrived)
+            parts.signals.send_abroad(parts.database.notify)
+        await self._workers.__aenter__()
+        self._work("rules", parts.administering.run())
+        if "delivery" in self._roles:
+            self._work("delivery", parts.delivering.run())
+        if "housekeeping" in self._roles:
+            self._work("summaries", parts.summarising.run())
+        await self._open_mail_doors()
+        if "web" in self._roles and self.config.http_listen:
+            await self._open_http()
+        self._ready = True
+        log.info("started url=%s roles=%s", self.url, ",".join(sorted(self._roles)))
+
+    def _work(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._worker_tasks.append(self._workers.create_task(work, name=name))
+
+    async def _open_mail_doors(self) -> None:
+        config, parts = self.config, self.parts
+        tls = tls_context(config)
+        common: Mapping[str, Any] = {
+            "hostname": config.own_name,
+            "limits": Limits(message_size=config.max_message_size),
+            "tls": tls,
+        }
+        if "submission" in self._roles:
+            backend = LocalSubmission(parts.authenticating, parts.sending)
+            door = SubmissionDoor(backend, require_tls_for_auth=tls is not None, **common)
+            await self._listen("submission", door, "submission_listen", "submissions_listen")
+        if "reception" in self._roles:
+            await self._listen(
+                "reception", ReceptionDoor(parts.receiving, **common), "reception_listen"
+            )
+
+    async def _listen(self, name: str, door: Door, plain: str, implicit: str = "") -> None:
+        """Open a door where its settings say; an empty one is off."""
+        for setting, implicit_tls in ((plain, False), (implicit, True)):
+            listen = getattr(self.config, setting) if setting else ""
+            if not listen:
+                continue
+            host, port = parse_listen(setting, listen)
+            try:
+                await door.start(host, port, implicit_tls=implicit_tls)
+            except OSError as error:
+                raise cannot_listen(setting, listen, error) from None
+            self._doors[name] = door
+
+    async def _open_http(self) -> None:
+        parts = self.parts
+        host, port = parse_listen("http_listen", self.config.http_listen)
+        try:
+            self._http_socket = socket.create_server(
+                (host, port),
+                family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                backlog=BACKLOG,
+            )
+        except OSError as error:
+            raise cannot_listen("http_listen", self.config.http_listen, error) from None
+        services = Services(
+            registering=parts.registering,
+            authenticating=parts.authenticating,
+            reading=parts.reading,
+            receiving=parts.receiving,
+            sending=parts.sending,
+            sent=parts.sent,
+            administering=parts.administering,
+            health=self,
+        )
+        app = create_app(services, self.config, page_folder=PAGE)
+        self._end_streams = app.state.streams.close
+        self._http = HttpServer(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=int(GRACE_SECONDS),
+            )
+        )
+        self._http_task = self._workers.create_task(
+            self._http.serve(sockets=[self._http_socket]), name="http"
+        )
+        await self._http.listening.wait()
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop, or until a worker dies."""
+        await stop.wait()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ready = False
+        try:
+            await self._close_doors(GRACE_SECONDS)
+            if "delivery" in self._roles:
+                await self.parts.delivering.drain(GRACE_SECONDS)
+        finally:
+            for task in self._worker_tasks:
+                task.cancel()
+            try:
+                await self._workers.__aexit__(kind, error, trace)
+            finally:
+                await self.parts.database.close()
+                log.info("stopped")
+
+    async def _close_doors(self, grace: float) -> None:
+        """Let nobody new in, and give those inside `grace` seconds to end."""
+        closing = [door.close(grace) for door in self._doors.values()]
+        if self._http is not None:
+            self._http.should_exit = True
+            self._end_streams()
+        await asyncio.gather(*closing)
+        if self._http_task is not None:
+            await asyncio.wait([self._http_task], timeout=grace + 1.0)
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """The certificate of every mail door; None without one. Raises ValueError."""
+    if not config.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"tls_cert, tls_key: cannot be used ({error})") from None
+    return context
+
+
+def cannot_listen(setting: str, listen: str, error: OSError) -> OSError:
+    """The same trouble, named by its setting."""
+    return OSError(f"{setting}: cannot listen on {listen} ({error.strerror or error})")
