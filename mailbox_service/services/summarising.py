@@ -44,7 +44,8 @@ def summary_of(content: bytes) -> StoredSummary:
 def summary_and_words(content: bytes) -> tuple[StoredSummary, str]:
     """What lists show of a message, and what searches look through."""
     summary = summarise(content)
-    found = extract(summary.subject, summary.text, summary.html)
+    parsed = parse(content)
+    found = extract(parsed.subject, parsed.text, parsed.html)
     shown = StoredSummary(
         message_id=summary.message_id,
         from_name=summary.from_name,
