@@ -234,6 +234,24 @@ async def test_a_read_without_end_is_interrupted(
     assert await store.read(count) == 0
 
 
+async def test_a_quick_read_that_is_not_quick_leaves_the_loop(store: SqliteDatabase) -> None:
+    threads: list[int] = []
+
+    async def count_to_a_million(tx: Transaction) -> int:
+        threads.append(threading.get_ident())
+        row = await tx.fetch_one(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) "
+            "SELECT max(i) FROM n"
+        )
+        assert row is not None
+        return int(row[0])
+
+    assert await store.read_quick(count_to_a_million) == 1_000_000
+    here, reader = threads
+    assert here == threading.get_ident() != reader
+    assert await store.read_quick(count) == 0
+
+
 async def test_a_log_with_garbage_behind_it_opens_with_all_that_was_committed(
     store: SqliteDatabase, tmp_path: Path
 ) -> None:
@@ -274,8 +292,9 @@ async def test_a_damaged_page_is_a_temporary_failure_of_what_lies_on_it(
         file.write(os.urandom(page_size))
     store = SqliteDatabase(path)
     await store.open()
-    with pytest.raises(TemporaryFailure):
-        await store.read(contents.read, 1)
+    for read in (store.read, store.read_quick):
+        with pytest.raises(TemporaryFailure):
+            await read(contents.read, 1)
     with pytest.raises(TemporaryFailure):
         await store.write(keep, b"mail")
 
