@@ -1,0 +1,1 @@
+"""/admin: everything, by the admin password."""

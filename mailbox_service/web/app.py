@@ -1,0 +1,91 @@
+"""The HTTP application: every area's routes behind one front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from mailbox_service.config import Config
+from mailbox_service.web import external, health, open_api, smtp_submission
+from mailbox_service.web.admin import addresses as admin_addresses
+from mailbox_service.web.admin import mails as admin_mails
+from mailbox_service.web.admin import sending as admin_sending
+from mailbox_service.web.admin import settings as admin_settings
+from mailbox_service.web.admin import statistics as admin_statistics
+from mailbox_service.web.admin import testing as admin_testing
+from mailbox_service.web.documentation import Documentation
+from mailbox_service.web.doors import Doors
+from mailbox_service.web.front import Front
+from mailbox_service.web.mailbox import address, events, inbox, mails, sending, sent
+from mailbox_service.web.page import INDEX, Page
+from mailbox_service.web.peers import TrustedProxies
+from mailbox_service.web.rates import Guesses
+from mailbox_service.web.request import Memory, Surroundings
+from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
+from mailbox_service.web.services import Services
+from mailbox_service.web.streams import Streams
+
+# Names, recipients and header fields beside the content.
+ROOM_AROUND_MESSAGE = 1 << 20
+PAGE_FOLDER = Path(__file__).parent.parent / "page"
+
+AREAS: tuple[Routes, ...] = (
+    health.routes,
+    open_api.routes,
+    address.routes,
+    mails.routes,
+    inbox.routes,
+    events.routes,
+    sending.routes,
+    sent.routes,
+    external.routes,
+    smtp_submission.routes,
+    admin_addresses.routes,
+    admin_mails.routes,
+    admin_sending.routes,
+    admin_settings.routes,
+    admin_statistics.routes,
+    admin_testing.routes,
+)
+
+
+def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
+    """The application. `state.streams.close()` ends its open streams; `state.table` is the list
+    of its operations, for tests and documentation."""
+    built = Page(page) if (page / INDEX).is_file() else None
+    documentation = Documentation()
+    table = Table(all_operations(config, documentation, with_page=built is not None))
+    documentation.describe(table.operations)
+    streams = Streams()
+    around = Surroundings(
+        services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, Memory()
+    )
+    app = Starlette(routes=[Doors(table, around, built)], middleware=[Middleware(Front)])
+    app.router.redirect_slashes = False
+    app.state.streams = streams
+    app.state.table = table
+    return app
+
+
+def all_operations(
+    config: Config, documentation: Documentation, *, with_page: bool
+) -> Iterable[Operation]:
+    """Every operation. Without a page `/` says that the service is well, as the contract has it."""
+    areas = [*AREAS, documentation.routes]
+    if not with_page:
+        areas.append(health.front_page)
+    for area in areas:
+        for operation in area:
+            if operation.body_limit == WHOLE_MESSAGE:
+                yield replace(operation, body_limit=message_in_json(config.max_message_size))
+            else:
+                yield operation
+
+
+def message_in_json(octets: int) -> int:
+    """The size of a request that carries a message of so many octets: files are base64."""
+    return octets * 4 // 3 + ROOM_AROUND_MESSAGE

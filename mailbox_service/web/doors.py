@@ -1,0 +1,118 @@
+"""All HTTP doors as one Starlette route: the order of mailbox-api §1.4, from steps 2 to 8."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from mailbox_service.core.errors import MailError
+from mailbox_service.web.answers import JSON, Answer, encode_json, write
+from mailbox_service.web.errors import (
+    ClientGone,
+    Refused,
+    Uncaught,
+    answer_for,
+    message,
+    refusal,
+    uncaught,
+)
+from mailbox_service.web.guards import guard_of_unknown, visitor_of_private_site
+from mailbox_service.web.log import describe, neutral
+from mailbox_service.web.page import Page
+from mailbox_service.web.rates import LIMITED, RateLimit
+from mailbox_service.web.request import Call, Surroundings, too_big
+from mailbox_service.web.routing import Operation, Table
+
+log = logging.getLogger("mailbox.web")
+
+# Everything else belongs to the page when there is one.
+API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/")
+WITHOUT_SITE_PASSWORD = ("/open_api", "/telegram/")
+WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
+NOT_FOUND = refusal(404, "Not Found", "NotFound")
+
+
+class Doors(BaseRoute):
+    """Finds the route, judges the caller, calls the handler, words the refusal."""
+
+    def __init__(self, table: Table, around: Surroundings, page: Page | None) -> None:
+        self._table = table
+        self._around = around
+        self._page = page
+        self._rate = RateLimit(around.config.rate_limit_requests)
+        self._private = any(around.config.passwords)
+        self._limited = frozenset(
+            operation.path for operation in table.operations if operation.path.startswith(LIMITED)
+        )
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Every HTTP request is ours; a WebSocket is nobody's."""
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        call = Call(scope, receive, self._around)
+        try:
+            answer = await self._answer(call)
+        except Refused as refused:
+            answer = refused.answer
+        except MailError as error:
+            answer = answer_for(error, call.language)
+        except Uncaught as error:
+            answer = uncaught(error.name, error.message)
+        except ClientGone:
+            return
+        except Exception as error:
+            # What went wrong inside is for the log; the client learns that it was not its fault.
+            log.error("request-failed %s %s", neutral(call.path), describe(error))
+            answer = uncaught("Error", "Internal Server Error")
+        finally:
+            call.let_go()
+        if isinstance(answer, Answer):
+            await write(answer, send, without_body=call.method == "HEAD")
+        else:
+            await answer(scope, receive, send)
+
+    async def _answer(self, call: Call) -> Answer | Response:
+        method = "GET" if call.method == "HEAD" else call.method
+        found = self._table.find(method, call.path)
+        if found is None and self._page is not None and not call.path.startswith(API_PREFIXES):
+            asset = self._page.answer(call) if method == "GET" else None
+            return asset or NOT_FOUND
+        if self._private and not call.path.startswith(WITHOUT_SITE_PASSWORD):
+            await visitor_of_private_site(call)
+        if found is None:
+            return await self._unknown(call)
+        operation, call.path_values = found
+        if operation.path in self._limited:
+            await self._rate.check(operation.path, call.client_ip)
+        self._check_secret(call)
+        await operation.guard.check(call)
+        check_size(call, operation)
+        answer = await operation.handler(call)
+        if isinstance(answer, Answer | Response):
+            return answer
+        return Answer(encode_json(answer), JSON)
+
+    async def _unknown(self, call: Call) -> Answer:
+        """401 where the group asks for a credential, else 404."""
+        if call.path.startswith(WEBHOOKS) and not call.config.enable_webhook:
+            return message(403, "WebhookNotEnabledMsg", call.language)
+        self._check_secret(call)
+        await guard_of_unknown(call.path).check(call)
+        return NOT_FOUND
+
+    def _check_secret(self, call: Call) -> None:
+        if not call.config.jwt_secret:
+            raise Refused(message(400, "JWTSecretNotSetMsg", call.language))
+
+
+def check_size(call: Call, operation: Operation) -> None:
+    """Refuse what is too large before it is read (hazard 36). Raises Refused."""
+    call.body_limit = operation.body_limit
+    declared = call.headers.get(b"content-length")
+    if declared and (not declared.isdigit() or int(declared[:20]) > operation.body_limit):
+        raise Refused(too_big(operation.body_limit))

@@ -1,0 +1,122 @@
+"""The outermost layer: CORS before anything else (mailbox-api §1.2), and what every answer has."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+from collections.abc import Iterable
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mailbox_service.web.answers import Headers, write
+from mailbox_service.web.errors import refusal
+from mailbox_service.web.log import neutral
+
+log = logging.getLogger("mailbox.web")
+
+ALLOWED_METHODS = b"GET,HEAD,PUT,POST,DELETE,PATCH"
+# Any page may call the API: the credentials are headers that a foreign page does not have, never
+# cookies. So there is nothing to allow by origin, and no credentials header.
+ON_ALL: Headers = (
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"X-Error-Code,X-Request-Id,Retry-After,Content-Disposition",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+# What an answer has unless it says otherwise: mail is private, and no answer is a document.
+UNLESS_SET: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+# Octets of a request head that we look at; the server refuses larger ones before us.
+LONGEST_TARGET = 16_384
+LONGEST_ECHO = 4_096
+MOST_HEADERS = 100
+LARGEST_HEADERS = 49_152  # 100 recipients in one field, and the rest
+
+CLOSING: Headers = ((b"connection", b"close"),)
+TOO_LARGE = {
+    414: refusal(414, "The address of the request is too long", "TargetTooLong", CLOSING),
+    431: refusal(431, "The header fields are too large", "HeadersTooLarge", CLOSING),
+}
+
+
+class Front:
+    """Answers OPTIONS, refuses oversized heads, adds the headers of every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        # Unique among processes, countable within one, and telling nothing of time or load.
+        self._run = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"{self._run}-{next(self._numbers):x}".encode()
+        started = perf_counter()
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                complete(message["headers"], request_id)
+                if message["status"] >= 500 or log.isEnabledFor(logging.DEBUG):
+                    report(scope, message["status"], request_id, started)
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            await answer_preflight(send_on, scope["headers"])
+        elif (status := head_problem(scope)) is not None:
+            await write(TOO_LARGE[status], send_on, without_body=scope["method"] == "HEAD")
+        else:
+            await self._app(scope, receive, send_on)
+
+
+def complete(headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
+    """Add what every answer has."""
+    present = {name for name, _ in headers}
+    headers.extend(ON_ALL)
+    headers.append((b"x-request-id", request_id))
+    headers.extend(pair for pair in UNLESS_SET if pair[0] not in present)
+
+
+async def answer_preflight(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """The answer to any OPTIONS: everything is allowed, and asked-for headers are echoed."""
+    allowed = [(b"access-control-allow-methods", ALLOWED_METHODS)]
+    for name, value in headers:
+        if name == b"access-control-request-headers" and len(value) <= LONGEST_ECHO:
+            allowed.append((b"access-control-allow-headers", value))
+            allowed.append((b"vary", b"Access-Control-Request-Headers"))
+            break
+    await send({"type": "http.response.start", "status": 204, "headers": allowed})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def head_problem(scope: Scope) -> int | None:
+    """The status for a request head that is too large, None for one that is not."""
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET:
+        return 414
+    headers = scope["headers"]
+    if len(headers) > MOST_HEADERS:
+        return 431
+    if sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
+        return 431
+    return None
+
+
+def report(scope: Scope, status: int, request_id: bytes, started: float) -> None:
+    """One line a request; the path without its query."""
+    log.log(
+        logging.WARNING if status >= 500 else logging.DEBUG,
+        "request method=%s path=%s status=%d ms=%d request_id=%s",
+        neutral(scope["method"]),
+        neutral(scope["path"]),
+        status,
+        (perf_counter() - started) * 1000,
+        request_id.decode(),
+    )

@@ -1,0 +1,122 @@
+"""Who may call a route. Every route names its guard; unknown paths have that of their group.
+
+A guard proves the caller and puts what it proved into the call, or refuses. Refusals come
+before the 404 of an unknown path (mailbox-api §1.1), so the group of such a path is judged too;
+but no route is ever opened by its path: what is matched has the guard written beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mailbox_service.core.envelope import Principal
+from mailbox_service.core.errors import BadCredential
+from mailbox_service.core.texts import text
+from mailbox_service.web.answers import json_answer
+from mailbox_service.web.errors import Refused, message
+from mailbox_service.web.request import Call
+
+Check = Callable[[Call], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A way to prove who calls. `scheme` is its name in the OpenAPI document."""
+
+    name: str
+    check: Check
+    scheme: str | None = None
+
+
+def bearer_token(call: Call) -> str:
+    """The token of `Authorization: Bearer <token>`: two words, the first in any case."""
+    words = (call.header(b"authorization") or "").split()
+    if len(words) != 2 or words[0].lower() != "bearer":
+        raise bad_token()
+    return words[1]
+
+
+def bad_token() -> BadCredential:
+    key = "InvalidAddressCredentialMsg"
+    return BadCredential(text(key), message_key=key)
+
+
+async def anybody(call: Call) -> None:
+    """No credential is asked for."""
+
+
+async def mailbox_owner(call: Call) -> None:
+    """An address token whose address is still open."""
+    call.principal = await call.services.authenticating.address_token(bearer_token(call))
+
+
+async def list_owner(call: Call) -> None:
+    """As `mailbox_owner`; a good token that names no address is told so in JSON, the one
+    refusal that is (mailbox-api §1.1)."""
+    token = bearer_token(call)
+    try:
+        call.principal = await call.services.authenticating.address_token(token)
+    except BadCredential:
+        if call.services.authenticating.claims(token).get("address"):
+            raise
+        raise Refused(json_answer({"error": "No address"}, 400)) from None
+
+
+async def token_holder(call: Call) -> None:
+    """An address token of ours, whether or not its address is still open. Only for routes that
+    say so: what they touch is looked up by the claims."""
+    call.claims = call.services.authenticating.claims(bearer_token(call))
+
+
+async def administrator(call: Call) -> None:
+    """The admin password in `x-admin-auth`; wrong ones are counted (mailbox-api §2.2)."""
+    shown = call.header(b"x-admin-auth") or ""
+    known = call.services.authenticating.admin_password
+    proved = bool(shown) and await call.guesses.prove(call.client_ip, "admin", lambda: known(shown))
+    if not proved and not call.config.disable_admin_password_check:
+        raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
+    call.principal = ADMINISTRATOR
+
+
+async def visitor_of_private_site(call: Call) -> None:
+    """The site's password in `x-custom-auth`, when the site has one (mailbox-api §1.4, step 4)."""
+    shown = call.header(b"x-custom-auth") or ""
+    known = call.services.authenticating.site_password
+    if not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown)):
+        raise Refused(message(401, "CustomAuthPasswordMsg", call.language))
+
+
+async def account(call: Call) -> None:
+    """A user token. Accounts are not offered here, so none is good."""
+    raise Refused(message(401, "UserTokenExpiredMsg", call.language))
+
+
+ADMINISTRATOR = Principal("admin", "", unlimited=True)
+
+OPEN = Guard("anybody", anybody)
+MAILBOX = Guard("mailbox", mailbox_owner, "addressToken")
+MAILBOX_LIST = Guard("mailbox list", list_owner, "addressToken")
+TOKEN = Guard("token", token_holder, "addressToken")
+ADMIN = Guard("administrator", administrator, "adminPassword")
+ACCOUNT = Guard("account", account, "userToken")
+
+# The first prefix that fits decides; paths outside of every group need nothing and find nothing.
+GROUPS: tuple[tuple[str, Guard], ...] = (
+    ("/api/new_address", OPEN),
+    ("/api/address_login", OPEN),
+    ("/api/", MAILBOX),
+    ("/user_api/open_settings", OPEN),
+    ("/user_api/register", OPEN),
+    ("/user_api/login", OPEN),
+    ("/user_api/verify_code", OPEN),
+    ("/user_api/passkey/authenticate_", OPEN),
+    ("/user_api/oauth2", OPEN),
+    ("/user_api/", ACCOUNT),
+    ("/admin/", ADMIN),
+)
+
+
+def guard_of_unknown(path: str) -> Guard:
+    """The guard of a path that no route has (mailbox-api §2.2)."""
+    return next((guard for prefix, guard in GROUPS if path.startswith(prefix)), OPEN)

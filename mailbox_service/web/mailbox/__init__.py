@@ -1,0 +1,1 @@
+"""/api: one mailbox, by its token."""

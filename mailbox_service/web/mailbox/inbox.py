@@ -1,0 +1,237 @@
+"""The mailbox as our page and programs read it: light rows, one opened mail, marks, downloads."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mailbox_service.core.errors import BadRequest, NotFound
+from mailbox_service.core.html import sanitise
+from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
+from mailbox_service.core.stored import StoredMessage
+from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.downloads import attachment_answer, message_answer
+from mailbox_service.web.guards import MAILBOX
+from mailbox_service.web.mailbox.mails import filters
+from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
+from mailbox_service.web.request import Call, parse_int
+from mailbox_service.web.routing import Routes
+from mailbox_service.web.rows import HeaderRow, LightRow, PartRow, light_row, part_row
+
+routes = Routes("inbox")
+
+DEFAULT_PAGE = 20
+DEFAULT_WAIT = 30
+LONGEST_WAIT = 60  # seconds; proxies cut silent answers soon after
+MOST_MARKED = 1000  # mails marked by one request
+LONGEST_FIELD = 2_000  # characters of a header value shown; the raw message has it whole
+MOST_FIELDS = 500  # header fields shown
+
+
+class InboxPage(Struct, frozen=True):
+    """A page of light rows. `unread` counts the whole mailbox."""
+
+    results: list[LightRow]
+    count: int
+    unread: int
+    next_before_id: int | None
+
+
+class OpenedMail(LightRow, frozen=True, kw_only=True):
+    """A mail opened for reading: its light row, and everything that is inside.
+
+    `html` is sanitised and belongs into a sandboxed frame; it had `remote_count` references to
+    the web, which are gone unless they were asked for.
+    """
+
+    text: str
+    html: str
+    remote_count: int
+    headers: list[HeaderRow]
+    attachments: list[PartRow]
+    reply_to: str
+    cc: str
+    in_reply_to: str
+    references: str
+
+
+class Waited(Struct, frozen=True):
+    """The mail that came; null when the time passed first."""
+
+    mail: LightRow | None
+
+
+class Marks(Struct, frozen=True):
+    """Marks to set or clear; an absent one stays as it is."""
+
+    seen: bool | None = None
+    flagged: bool | None = None
+    answered: bool | None = None
+
+
+class MarkMany(Marks, frozen=True):
+    """The same marks for several mails."""
+
+    ids: Annotated[list[int], Meta(max_length=MOST_MARKED)] = []
+
+
+class Marked(Struct, frozen=True):
+    """How many mails changed."""
+
+    changed: int
+    success: bool = True
+
+
+read_marks = msgspec.json.Decoder(Marks)
+read_mark_many = msgspec.json.Decoder(MarkMany)
+
+
+@routes.get("/api/inbox", MAILBOX, query=InboxQuery, returns=InboxPage)
+async def list_inbox(call: Call) -> InboxPage:
+    """A page of light rows, newest first; behind `after_id` oldest first."""
+    limit = call.limit(DEFAULT_PAGE)
+    after_id = call.number("after_id")
+    page = await call.services.reading.page(
+        call.address,
+        limit=limit,
+        before_id=call.number("before_id"),
+        after_id=after_id,
+        filters=filters(call),
+        unread_counted=True,
+        touch=True,
+    )
+    full = len(page.messages) == limit and after_id is None
+    return InboxPage(
+        [light_row(message) for message in page.messages],
+        page.count,
+        page.unread,
+        page.messages[-1].id if full else None,
+    )
+
+
+@routes.get("/api/inbox/{id}", MAILBOX, query=OpenedQuery, returns=OpenedMail | None)
+async def open_mail(call: Call) -> OpenedMail | None:
+    """One mail opened for reading; null when it is not there. With `remote=1` its HTML keeps
+    what it would load from the web."""
+    mail_id = call.path_id()
+    found = None if mail_id is None else await call.services.reading.content(call.address, mail_id)
+    if found is None:
+        return None
+    allow_remote = call.switch("remote")
+    return await asyncio.to_thread(lambda: opened_mail(*found, allow_remote=allow_remote))
+
+
+def opened_mail(message: StoredMessage, raw: bytes, *, allow_remote: bool) -> OpenedMail:
+    """Take a mail apart for reading."""
+    parsed = parse(raw)
+    safe = sanitise(parsed.html, allow_remote=allow_remote)
+    light = msgspec.structs.asdict(light_row(message))
+    return OpenedMail(
+        **light
+        | {
+            "text": parsed.text,
+            "html": safe.html,
+            "remote_count": safe.remote_count,
+            "headers": header_rows(parsed),
+            "attachments": [part_row(part) for part in parsed.attachments],
+            "reply_to": parsed.header("reply-to")[:LONGEST_FIELD],
+            "cc": parsed.header("cc")[:LONGEST_FIELD],
+            "in_reply_to": parsed.header("in-reply-to")[:LONGEST_FIELD],
+            "references": parsed.header("references")[:LONGEST_FIELD],
+        }
+    )
+
+
+def header_rows(parsed: ParsedMessage) -> list[HeaderRow]:
+    """The header fields to show, within bounds; the raw message has them all."""
+    return [HeaderRow(name, value[:LONGEST_FIELD]) for name, value in parsed.headers[:MOST_FIELDS]]
+
+
+@routes.get("/api/mails/wait", MAILBOX, query=WaitQuery, returns=Waited)
+async def wait_for_mail(call: Call) -> Waited:
+    """Wait until a mail comes that fits, at most `timeout` seconds, and answer with it, its text,
+    codes and links. Without `after_id` it must come from now on."""
+    seconds = parse_int(call.query.get("timeout"), DEFAULT_WAIT)
+    if seconds is None or not 0 <= seconds <= LONGEST_WAIT:
+        raise BadRequest(f"timeout is not a number of seconds from 0 to {LONGEST_WAIT}")
+    reading = call.services.reading
+    after_id, wanted = call.number("after_id"), filters(call)
+    with call.streams.one_more(call.address):
+        message = await call.streams.unless_closed(
+            reading.wait(call.address, after_id=after_id, filters=wanted, seconds=seconds)
+        )
+    if message is None:
+        return Waited(None)
+    found = await reading.content(call.address, message.id)
+    text = (await asyncio.to_thread(parse, found[1])).text if found else ""
+    return Waited(light_row(message, text))
+
+
+@routes.get("/api/mails/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
+async def download_mail(call: Call) -> Answer:
+    """The message octet for octet as it is stored, as a file."""
+    message, raw = await stored_mail(call)
+    return message_answer(raw, f"mail-{message.id}.eml")
+
+
+@routes.get(
+    "/api/mails/{id}/attachments/{index}",
+    MAILBOX,
+    returns=bytes,
+    media_type="application/octet-stream",
+)
+async def download_attachment(call: Call) -> Answer:
+    """One part of a mail, decoded, as a file; `index` is that of its row."""
+    index = call.path_id("index")
+    _, raw = await stored_mail(call)
+    found = None if index is None else await asyncio.to_thread(find_part, raw, index)
+    if found is None:
+        raise NotFound("The mail has no such attachment")
+    part, content = found
+    return attachment_answer(content, part.filename, part.mime_type)
+
+
+def find_part(raw: bytes, index: int) -> tuple[PartRow, bytes] | None:
+    """A part of a message and its bytes."""
+    for part in parse(raw).attachments:
+        if part.index == index:
+            return part_row(part), part_bytes(raw, index)
+    return None
+
+
+async def stored_mail(call: Call) -> tuple[StoredMessage, bytes]:
+    """The mail of the path. Raises NotFound."""
+    mail_id = call.path_id()
+    found = None if mail_id is None else await call.services.reading.content(call.address, mail_id)
+    if found is None:
+        raise NotFound("There is no such mail")
+    return found
+
+
+@routes.patch("/api/mails/{id}", MAILBOX, body=Marks, returns=Success)
+async def mark_mail(call: Call) -> Success:
+    """Set or clear marks of one mail."""
+    marks = await call.own_json(read_marks)
+    mail_id = call.path_id()
+    if mail_id is not None:
+        await mark(call, [mail_id], marks)
+    return SUCCESS
+
+
+@routes.post("/api/mails/mark", MAILBOX, body=MarkMany, returns=Marked)
+async def mark_mails(call: Call) -> Marked:
+    """Set or clear the same marks of several mails."""
+    marks = await call.own_json(read_mark_many)
+    return Marked(await mark(call, marks.ids, marks))
+
+
+async def mark(call: Call, ids: list[int], marks: Marks) -> int:
+    """Change the marks; those of other mailboxes' mails stay as they are."""
+    if not ids:
+        return 0
+    return await call.services.reading.mark(
+        call.address, ids, seen=marks.seen, flagged=marks.flagged, answered=marks.answered
+    )

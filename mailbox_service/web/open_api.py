@@ -1,0 +1,208 @@
+"""/open_api: what anybody may know, and the logins that only test a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from mailbox_service import __version__
+from mailbox_service.config import Config, ConfigError, parse_listen
+from mailbox_service.core.errors import BadCredential
+from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.web.errors import Refused, message
+from mailbox_service.web.guards import OPEN
+from mailbox_service.web.request import Call
+from mailbox_service.web.routing import Routes
+
+routes = Routes("open")
+
+
+class SiteSettings(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a front end needs before anybody has logged in."""
+
+    announcement: str
+    always_show_announcement: bool
+    prefix: str
+    address_regex: str
+    min_address_len: int
+    max_address_len: int
+    default_domains: list[str]
+    domains: list[str]
+    random_subdomain_domains: list[str]
+    domain_labels: list[str]
+    need_auth: bool
+    enable_user_create_email: bool
+    disable_anonymous_user_create_email: bool
+    disable_custom_address_name: bool
+    enable_user_delete_email: bool
+    enable_auto_reply: bool
+    enable_index_about: bool
+    enable_webhook: bool
+    enable_address_password: bool
+    enable_agent_email_info: bool
+    disable_admin_password_check: bool
+    is_s3_enabled: bool = msgspec.field(name="isS3Enabled")
+    enable_send_mail: bool
+    version: str
+    show_github: bool
+    show_github_for_user: bool
+    smtp_imap_proxy_config: dict[str, Any]
+    status_url: str
+    enable_global_turnstile_check: bool
+    title: str | UnsetType = UNSET
+    admin_contact: str | UnsetType = UNSET
+    copyright: str | UnsetType = UNSET
+    cf_turnstile_site_key: str | UnsetType = UNSET
+
+
+class Secret(Struct, frozen=True):
+    """The lower-case hex SHA-256 of a password."""
+
+    password: str | None = None
+    cf_token: str | None = None
+
+
+class Credential(Struct, frozen=True):
+    """An address token."""
+
+    credential: str | None = None
+    cf_token: str | None = None
+
+
+read_secret = msgspec.json.Decoder(Secret)
+read_credential = msgspec.json.Decoder(Credential)
+
+
+@routes.get("/open_api/settings", OPEN, returns=SiteSettings)
+async def site_settings(call: Call) -> SiteSettings:
+    """Domains, switches and texts of this site."""
+    return settings_of(call.config, need_auth=await needs_password(call))
+
+
+async def needs_password(call: Call) -> bool:
+    """Whether the site is private and its password was not shown."""
+    if not any(call.config.passwords):
+        return False
+    shown = call.header(b"x-custom-auth") or ""
+    known = call.services.authenticating.site_password
+    return not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown))
+
+
+def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
+    """The public part of the configuration; an empty text that may be absent is absent."""
+    turnstile = bool(config.cf_turnstile_site_key and config.cf_turnstile_secret_key)
+    return SiteSettings(
+        title=config.title or UNSET,
+        announcement=config.announcement,
+        always_show_announcement=config.always_show_announcement,
+        prefix=config.prefix.strip().lower(),
+        address_regex=config.address_regex,
+        min_address_len=max(1, config.min_address_len),
+        max_address_len=max(1, config.max_address_len),
+        default_domains=list(config.visitor_domains),
+        domains=list(config.served_domains),
+        random_subdomain_domains=[domain.lower() for domain in config.random_subdomain_domains],
+        domain_labels=list(config.domain_labels),
+        need_auth=need_auth,
+        admin_contact=config.admin_contact or UNSET,
+        copyright=config.copyright or UNSET,
+        cf_turnstile_site_key=config.cf_turnstile_site_key or UNSET,
+        enable_user_create_email=config.enable_user_create_email,
+        disable_anonymous_user_create_email=config.disable_anonymous_user_create_email,
+        disable_custom_address_name=config.disable_custom_address_name,
+        enable_user_delete_email=config.enable_user_delete_email,
+        enable_auto_reply=config.enable_auto_reply,
+        enable_index_about=config.enable_index_about,
+        enable_webhook=config.enable_webhook,
+        enable_address_password=config.enable_address_password,
+        enable_agent_email_info=config.enable_agent_email_info,
+        disable_admin_password_check=config.disable_admin_password_check,
+        is_s3_enabled=all(
+            (
+                config.s3_endpoint,
+                config.s3_access_key_id,
+                config.s3_secret_access_key,
+                config.s3_bucket,
+            )
+        ),
+        enable_send_mail=any(may_send(config, domain) for domain in config.served_domains),
+        version=f"v{__version__}",
+        show_github=not config.disable_show_github,
+        show_github_for_user=not config.disable_show_github_for_user,
+        smtp_imap_proxy_config=connection_facts(config),
+        status_url=config.status_url,
+        enable_global_turnstile_check=config.enable_global_turnstile_check and turnstile,
+    )
+
+
+def may_send(config: Config, domain: str) -> bool:
+    """Whether mail of a domain of ours has a way out; being held for one counts."""
+    if config.resend_token or domain in {name.lower() for name in config.smtp_config}:
+        return True
+    allowed = {name.strip().lower() for name in config.send_mail_domains}
+    return not allowed or domain in allowed
+
+
+def connection_facts(config: Config) -> dict[str, Any]:
+    """Where mail programs connect: as configured, and else as we listen."""
+    starttls = bool(config.tls_cert)
+    facts = {}
+    for name, listen, port in (
+        ("smtp", config.submission_listen, 8025),
+        ("imap", config.imap_listen, 11143),
+    ):
+        told = config.smtp_imap_proxy_config.get(name)
+        told = told if isinstance(told, dict) else {}
+        facts[name] = {
+            "host": told.get("host", config.own_name),
+            "port": told.get("port", listened_port(listen) or port),
+            "starttls": told.get("starttls", starttls),
+        }
+    return facts
+
+
+def listened_port(listen: str) -> int:
+    """The port of a listen setting; 0 when it is off or left to the system."""
+    try:
+        return parse_listen("listen", listen)[1]
+    except ConfigError:
+        return 0
+
+
+@routes.post("/open_api/site_login", OPEN, body=Secret, returns=Success)
+async def site_login(call: Call) -> Success:
+    """Test the password of a private site, by its hash."""
+    shown = (await call.json(read_secret)).password or ""
+    known = call.services.authenticating.site_digest
+    if not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown)):
+        raise Refused(message(401, "CustomAuthPasswordMsg", call.language))
+    return SUCCESS
+
+
+@routes.post("/open_api/admin_login", OPEN, body=Secret, returns=Success)
+async def admin_login(call: Call) -> Success:
+    """Test an admin password, by its hash."""
+    shown = (await call.json(read_secret)).password or ""
+    known = call.services.authenticating.admin_digest
+    if not shown or not await call.guesses.prove(call.client_ip, "admin", lambda: known(shown)):
+        raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
+    return SUCCESS
+
+
+@routes.post("/open_api/credential_login", OPEN, body=Credential, returns=Success)
+async def credential_login(call: Call) -> Success:
+    """Test an address token."""
+    shown = (await call.json(read_credential)).credential or ""
+    authenticating = call.services.authenticating
+
+    def proves() -> bool:
+        try:
+            return bool(authenticating.claims(shown).get("address"))
+        except BadCredential:
+            return False
+
+    if not shown or not await call.guesses.prove(call.client_ip, "token", proves):
+        raise Refused(message(401, "InvalidAddressCredentialMsg", call.language))
+    return SUCCESS

@@ -1,0 +1,118 @@
+"""The built page: a folder of files read once, then served from memory.
+
+A path is looked up among the files that were there at the start, so no path leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from mailbox_service.web.answers import Answer, Headers
+from mailbox_service.web.request import Call
+
+INDEX = "index.html"
+# The page is some hundred kilobytes; more than this is a wrong folder.
+MOST_OCTETS = 32 << 20
+MOST_FILES = 1_000
+# Smaller answers gain nothing.
+WORTH_PACKING = 1_024
+# The build writes a hash of the content into these names, so they never change.
+_HASHED = re.compile(r"assets/.+-[A-Za-z0-9_-]{8,}\.[a-z0-9]+")
+_TEXT = re.compile(r"text/|.*(javascript|json|xml|svg|manifest)")
+
+# Scripts come from our own files alone. Mail may show pictures of any origin, once its reader
+# asked for them; its frame has a narrower policy of its own.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob: https: http:; connect-src 'self'; frame-src 'self' blob: data:; "
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+DOCUMENT: Headers = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+PICTURE: Headers = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
+ASK_FIRST = (b"cache-control", b"no-cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file, as it is and packed, with the headers of both."""
+
+    body: bytes
+    packed: bytes | None
+    media_type: bytes
+    etag: bytes
+    headers: Headers
+
+
+class Page:
+    """The page of a folder. Raises ValueError when the folder is none of a page."""
+
+    def __init__(self, folder: Path) -> None:
+        self._assets = read_assets(folder)
+        if INDEX not in self._assets:
+            raise ValueError(f"{folder} has no {INDEX}")
+
+    def answer(self, call: Call) -> Answer | None:
+        """The file of a path; the page itself for a path without a dot; None for any other."""
+        name = call.path.removeprefix("/")
+        if "." not in name:
+            name = INDEX
+        asset = self._assets.get(name)
+        return None if asset is None else answer_with(asset, call)
+
+
+def answer_with(asset: Asset, call: Call) -> Answer:
+    """The file, packed for clients that take it so, or 304 for those that have it."""
+    if asset.etag in (call.headers.get(b"if-none-match") or b""):
+        return Answer(b"", asset.media_type, status=304, headers=asset.headers)
+    if asset.packed is not None and b"gzip" in call.headers.get(b"accept-encoding", b""):
+        packed = (*asset.headers, (b"content-encoding", b"gzip"))
+        return Answer(asset.packed, asset.media_type, headers=packed)
+    return Answer(asset.body, asset.media_type, headers=asset.headers)
+
+
+def read_assets(folder: Path) -> dict[str, Asset]:
+    """Every file below a folder, by its path with slashes."""
+    assets: dict[str, Asset] = {}
+    left = MOST_OCTETS
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file():
+            continue
+        body = file.read_bytes()
+        left -= len(body)
+        if left < 0 or len(assets) >= MOST_FILES:
+            raise ValueError(f"{folder} is too large to be a page")
+        name = file.relative_to(folder).as_posix()
+        assets[name] = asset_of(name, body)
+    return assets
+
+
+def asset_of(name: str, body: bytes) -> Asset:
+    """A file with its type, its tag and how long it may be kept."""
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if name.endswith(".webmanifest"):
+        media_type = "application/manifest+json"
+    packed = None
+    if len(body) >= WORTH_PACKING and _TEXT.match(media_type):
+        packed = gzip.compress(body, 9, mtime=0)
+    if media_type.startswith("text/") or media_type.endswith("javascript"):
+        media_type += "; charset=utf-8"
+    etag = b'"' + sha256(body).hexdigest()[:32].encode() + b'"'
+    headers = [
+        (b"etag", etag),
+        (b"vary", b"Accept-Encoding"),
+        FOREVER if _HASHED.fullmatch(name) else ASK_FIRST,
+        *(DOCUMENT if name.endswith(".html") else PICTURE if name.endswith(".svg") else ()),
+    ]
+    return Asset(body, packed, media_type.encode(), etag, tuple(headers))

@@ -1,0 +1,146 @@
+"""The HTTP server: uvicorn with what it lacks against hostile peers.
+
+It bounds the head of a request in octets and in time, and ends open streams when it stops;
+otherwise it is uvicorn, with uvloop and httptools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mailbox_service.web.streams import Streams
+
+# Octets of a request line and its header fields. httptools collects them without any bound.
+LARGEST_HEAD = 65_536
+# A head must be whole within this time; also how long a new connection may say nothing.
+HEAD_SECONDS = 30.0
+# How long an idle connection is kept for the next request; proxies reuse within a minute.
+KEEP_ALIVE_SECONDS = 75
+# Connections at once: an open file each, and most of them idle.
+MOST_CONNECTIONS = 10_000
+# Requests that are under way when the service stops have this long to end.
+GRACE_SECONDS = 8
+
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large
+"
+    b"content-length: 0
+connection: close
+
+"
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection whose request heads have a size and a time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_octets = 0
+        self._in_head = True
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            if self._deadline is None:
+                self._expect_head()
+            self._head_octets += len(data)
+            # One read may bring a whole head and much of its body: only what is still a head
+            # after the parser has seen it counts.
+        super().data_received(data)
+        if self._in_head and self._head_octets > LARGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_octets = 0
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._in_head and not self.transport.is_closing():
+            self.transport.close()
+
+
+class HttpServer(uvicorn.Server):
+    """A server inside somebody else's loop: it takes no signals, tells when it listens, and ends
+    its open streams first when it stops, since they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to whoever runs the loop."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections, end the streams, let requests end."""
+        self._streams.close()
+        await super().shutdown(sockets)
+
+
+def http_server(app: Starlette) -> HttpServer:
+    """A server for an application of `web.app`; `await server.serve(sockets=[…])` runs it.
+
+    Client addresses come from the socket, and from proxy headers by our own rule
+    (`web.peers`), so uvicorn's is off. The log is ours too: its own has queries in it.
+    """
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return HttpServer(config, app.state.streams)
