@@ -30,12 +30,8 @@ MOST_CONNECTIONS = 10_000
 GRACE_SECONDS = 8
 
 TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large
-"
-    b"content-length: 0
-connection: close
-
-"
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
 
