@@ -1,4 +1,8 @@
-"""Appended facts about what happened to messages. They feed streams, webhooks and statistics."""
+"""Appended facts about what happened to messages. They feed streams, webhooks and statistics.
+
+`kind` is a word of `core.events`, or what an owner did to a mailbox; `detail` is the data that a
+stream shows of it.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,15 @@ INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
 VALUES (:kind, :at, :address, :submission_id, :recipient_id, :detail)
 """
 
-# A recipient's first event is named as its state: queued or held.
+# Its kind is the state: queued or held. The detail is that of `sent_detail`, put together where
+# the rows are: canonical addresses and queue ids hold nothing that JSON would escape.
 ADD_FIRST = """
 INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
-SELECT state, :now, :address, submission_id, id, '{}' FROM recipients
- WHERE submission_id = :submission_id
+SELECT state, :now, :address, submission_id, id,
+       '{"id":' || submission_id || ',"queue_id":"' || CAST(:queue_id AS TEXT)
+       || '","state":"' || CAST(:state AS TEXT) || '","recipient":"' || recipient
+       || '","recipient_state":"' || state || '","last_reply":null}'
+  FROM recipients WHERE submission_id = :submission_id ORDER BY id
 """
 
 COLUMNS = "id, kind, at, address, submission_id, recipient_id, detail"
@@ -77,9 +85,40 @@ async def add(
     )
 
 
-async def add_first(tx: Transaction, submission_id: int, *, address: str, now: int) -> None:
-    """Append that each recipient of a new submission was queued, or held."""
-    await tx.execute(ADD_FIRST, {"submission_id": submission_id, "address": address, "now": now})
+async def add_first(
+    tx: Transaction, submission_id: int, *, address: str, queue_id: str, state: str, now: int
+) -> None:
+    """Append for each recipient of a new submission that it was queued, or held."""
+    await tx.execute(
+        ADD_FIRST,
+        {
+            "submission_id": submission_id,
+            "address": address,
+            "queue_id": queue_id,
+            "state": state,
+            "now": now,
+        },
+    )
+
+
+def sent_detail(
+    submission_id: int,
+    *,
+    queue_id: str,
+    state: str,
+    recipient: str,
+    recipient_state: str,
+    last_reply: str | None,
+) -> dict[str, object]:
+    """What an event about sent mail tells: the fate of one recipient, and of the message."""
+    return {
+        "id": submission_id,
+        "queue_id": queue_id,
+        "state": state,
+        "recipient": recipient,
+        "recipient_state": recipient_state,
+        "last_reply": last_reply,
+    }
 
 
 async def after(tx: Transaction, address: str, *, after_id: int, limit: int) -> list[Event]:

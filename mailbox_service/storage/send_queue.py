@@ -13,9 +13,10 @@ domain through an index and takes up where it stopped the time before.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mailbox_service.core.events import EventKind
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, skip_locked
 
@@ -26,6 +27,10 @@ DEFERRED = "deferred"
 DELIVERED = "delivered"
 FAILED = "failed"
 QUARANTINED = "quarantined"
+
+# What people see of a message: the state of its recipient who is worst off. A row that was
+# taken out because its content is damaged will not be delivered either.
+WORST_FIRST = (FAILED, DEFERRED, HELD, QUEUED, SENDING, DELIVERED)
 
 # A message to many recipients waits behind those to few, domain by domain.
 NORMAL, BULK = 0, 1
@@ -184,7 +189,18 @@ UPDATE recipients SET state = 'held', attempts = attempts - 1, next_attempt_at =
 # `interrupted` is decided by the next claim, which sees the state 'sending'.
 END_LEASES = "UPDATE recipients SET next_attempt_at = :now WHERE state = 'sending'"
 
-NEXT_TURN = "SELECT min(next_attempt_at) FROM recipients WHERE next_attempt_at IS NOT NULL"
+CLAIM_EXPIRED = """
+UPDATE recipients
+   SET state = 'sending', attempts = attempts + 1, next_attempt_at = :lease_until,
+       interrupted = CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
+       lease_holder = :holder, updated_at = :now
+ WHERE id IN (SELECT id FROM recipients
+               WHERE domain = :domain AND next_attempt_at <= :now AND queued_at <= :queued_before
+               LIMIT :limit {skip_locked})
+RETURNING id, submission_id, recipient, domain, attempts, queued_at, interrupted
+"""
+
+NEXT_TURN = "SELECT min(next_attempt_at) FROM recipients WHERE next_attempt_at > :now"
 
 RECIPIENT_COLUMNS = """r.id, r.submission_id, r.recipient, r.state, r.attempts,
        r.next_attempt_at, r.last_reply, r.remote, r.updated_at"""
@@ -192,6 +208,8 @@ RECIPIENT_COLUMNS = """r.id, r.submission_id, r.recipient, r.state, r.attempts,
 OF_SUBMISSIONS = f"""
 SELECT {RECIPIENT_COLUMNS} FROM recipients r WHERE r.submission_id IN ({{ids}}) ORDER BY r.id
 """
+
+STATES = "SELECT DISTINCT state FROM recipients WHERE submission_id = :id"
 
 ATTEMPTS = """
 SELECT r.recipient, a.started_at, a.ended_at, a.remote, a.outcome, a.reply, a.conversation
@@ -229,6 +247,17 @@ UPDATE recipients
                ORDER BY id LIMIT :limit)
 """
 
+# What an operator does is an event of the message, too.
+ADD_OPERATOR_EVENT = """
+INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
+SELECT CAST(:kind AS TEXT), :now, s.address, s.id, r.id,
+       '{"id":' || s.id || ',"queue_id":"' || s.queue_id || '","state":"' || CAST(:state AS TEXT)
+       || '","recipient":"' || r.recipient || '","recipient_state":"' || CAST(:state AS TEXT)
+       || '","last_reply":null}'
+  FROM recipients r JOIN submissions s ON s.id = r.submission_id
+ WHERE s.queue_id = :queue_id AND r.state IN ('queued', 'deferred', 'held')
+"""
+
 DROP = """
 UPDATE recipients
    SET state = 'failed', next_attempt_at = NULL, lease_holder = NULL, last_reply = :reply,
@@ -239,6 +268,12 @@ UPDATE recipients
 
 # More attempts than the schedule of four days has, for each of a thousand recipients.
 MOST_ATTEMPTS_SHOWN = 50_000
+
+
+def worst(states: Iterable[str]) -> str:
+    """The state of a message whose recipients have these states."""
+    seen = {FAILED if state == QUARANTINED else state for state in states}
+    return next((state for state in WORST_FIRST if state in seen), QUEUED)
 
 
 def recipient_of(row: Row) -> QueuedRecipient:
@@ -286,10 +321,10 @@ async def claim_due(
 ) -> tuple[list[Claim], str]:
     """Lease up to `limit` recipients whose turn has come, fairly over their domains.
 
-    `room` tells how many of a domain may be taken now; 0 leaves it alone. `holder` names the
-    worker: only it may settle what it leased. `after` is the place where the look at the
-    domains begins behind a backlog; the place to begin the next time is returned, empty when
-    every domain was seen.
+    `room` tells how many of a domain may be taken now, always the same; 0 leaves it alone.
+    `holder` names the worker: only it may settle what it leased. `after` is the place where the
+    look at the domains begins behind a backlog; the place to begin the next time is returned,
+    empty when every domain was seen.
 
     An expired lease was held by a worker that died. Its recipient is tried again and may get
     the message twice; RFC 5321 §6.1 forbids the other choice, losing it.
@@ -318,6 +353,31 @@ async def claim_due(
         if len(claims) >= limit and index + 1 < len(domains):
             return claims, domain
     return claims, place
+
+
+async def claim_expired(
+    tx: Transaction,
+    domain: str,
+    *,
+    queued_before: int,
+    now: int,
+    lease_until: int,
+    holder: str,
+    limit: int,
+) -> list[Claim]:
+    """Lease recipients of a domain that wait since before a time, to give them up."""
+    rows = await tx.fetch_all(
+        CLAIM_EXPIRED.format(skip_locked=skip_locked(tx.dialect)),
+        {
+            "domain": domain,
+            "queued_before": queued_before,
+            "now": now,
+            "lease_until": lease_until,
+            "holder": holder,
+            "limit": limit,
+        },
+    )
+    return [Claim(*row) for row in rows]
 
 
 async def _due_domains(tx: Transaction, *, now: int, after: str) -> tuple[list[str], str]:
@@ -385,9 +445,9 @@ async def end_leases(tx: Transaction, *, now: int) -> int:
     return await tx.execute(END_LEASES, {"now": now})
 
 
-async def next_turn(tx: Transaction) -> int | None:
-    """When the next recipient comes due, or a lease ends; None when nothing waits."""
-    row = await tx.fetch_one(NEXT_TURN)
+async def next_turn(tx: Transaction, *, now: int) -> int | None:
+    """When, after now, the next recipient comes due or a lease ends; None when none will."""
+    row = await tx.fetch_one(NEXT_TURN, {"now": now})
     return None if row is None or row[0] is None else int(row[0])
 
 
@@ -402,6 +462,11 @@ async def of_submissions(
     for row in await tx.fetch_all(sql, {"ids": json.dumps(list(found))}):
         found[int(row[1])].append(recipient_of(row))
     return found
+
+
+async def state_of(tx: Transaction, submission_id: int) -> str:
+    """The state of a message: that of its recipient who is worst off."""
+    return worst(row[0] for row in await tx.fetch_all(STATES, {"id": submission_id}))
 
 
 async def attempts_of(tx: Transaction, submission_id: int) -> list[Attempt]:
@@ -423,7 +488,11 @@ async def count_by_state(tx: Transaction) -> dict[str, int]:
 
 async def retry(tx: Transaction, queue_id: str, *, now: int) -> int:
     """Make it the turn of a message's waiting and held recipients; how many."""
-    return await tx.execute(RETRY, {"queue_id": queue_id, "now": now})
+    params = {"queue_id": queue_id, "now": now}
+    await tx.execute(
+        ADD_OPERATOR_EVENT, {**params, "kind": str(EventKind.RETRIED), "state": QUEUED}
+    )
+    return await tx.execute(RETRY, params)
 
 
 async def retry_all(tx: Transaction, *, now: int, limit: int) -> int:
@@ -433,4 +502,8 @@ async def retry_all(tx: Transaction, *, now: int, limit: int) -> int:
 
 async def drop(tx: Transaction, queue_id: str, *, reply: str, now: int) -> int:
     """Give up a message's waiting and held recipients, without a report; how many."""
-    return await tx.execute(DROP, {"queue_id": queue_id, "reply": reply, "now": now})
+    params = {"queue_id": queue_id, "now": now}
+    await tx.execute(
+        ADD_OPERATOR_EVENT, {**params, "kind": str(EventKind.DROPPED), "state": FAILED}
+    )
+    return await tx.execute(DROP, {**params, "reply": reply})

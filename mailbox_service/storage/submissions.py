@@ -49,11 +49,12 @@ class Submission:
     subject: str
     smtputf8: int
     record: str | None
+    listed: int
     created_at: int
 
 
 COLUMNS = """id, queue_id, address, reverse_path, content_id, size, door, message_id,
-       from_address, subject, smtputf8, record, created_at"""
+       from_address, subject, smtputf8, record, listed, created_at"""
 
 ADD = """
 INSERT INTO submissions (queue_id, address, reverse_path, content_id, size, door, message_id,

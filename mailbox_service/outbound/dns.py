@@ -1,0 +1,126 @@
+"""Names to hosts: the MX and address records of a domain, from name servers of our choice.
+
+Answers are kept for as long as they say. "There is no such name" and "nobody could tell" are
+different answers: the first fails a mail, the second defers it (RFC 5321 §5.1).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+
+# Answers kept; a record takes about a kilobyte.
+CACHED_ANSWERS = 10_000
+# Seconds for one name server to answer, and for a question in all.
+SERVER_SECONDS = 3.0
+QUESTION_SECONDS = 12.0
+# Addresses of one host that are worth trying; more are a mistake or an attack.
+MOST_ADDRESSES = 8
+
+
+class NoSuchName(Exception):
+    """The name does not exist (NXDOMAIN), or cannot exist."""
+
+
+class NotKnownNow(Exception):
+    """No name server could tell: SERVFAIL, a timeout, or no name server at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailExchanger:
+    """One MX record; `host` is lower-case and without its final dot, empty for a null MX."""
+
+    preference: int
+    host: str
+
+
+class Resolver:
+    """Asks `servers` (`host` or `host:port`), or those of the system when there are none."""
+
+    def __init__(
+        self,
+        servers: Sequence[str] = (),
+        *,
+        server_seconds: float = SERVER_SECONDS,
+        question_seconds: float = QUESTION_SECONDS,
+    ) -> None:
+        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        if servers:
+            endpoints = [parse_server(server) for server in servers]
+            self._resolver.nameservers = [
+                dns.nameserver.Do53Nameserver(host, port) for host, port in endpoints
+            ]
+        self._resolver.timeout = server_seconds
+        self._resolver.lifetime = question_seconds
+        self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
+
+    async def mail_exchangers(self, domain: str) -> list[MailExchanger]:
+        """The MX records of a domain, unordered; none when it has none.
+
+        Raises NoSuchName, NotKnownNow.
+        """
+        answer = await self._ask(domain, dns.rdatatype.MX)
+        return [
+            MailExchanger(record.preference, record.exchange.to_text(True).lower().strip("."))
+            for record in answer
+        ]
+
+    async def addresses(self, host: str) -> list[str]:
+        """The IPv6 and IPv4 addresses of a host, IPv4 first; none when it has none.
+
+        Raises NoSuchName when it has no name either, NotKnownNow.
+        """
+        found: list[str] = []
+        trouble: NotKnownNow | None = None
+        missing: NoSuchName | None = None
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            try:
+                found += [record.address for record in await self._ask(host, kind)]
+            except NoSuchName as error:
+                missing = error
+                break
+            except NotKnownNow as error:
+                trouble = error
+        if found:
+            return found[:MOST_ADDRESSES]
+        if trouble is not None:
+            raise trouble
+        if missing is not None:
+            raise missing
+        return []
+
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[Any]:
+        try:
+            question = dns.name.from_text(name)
+            answer = await self._resolver.resolve(question, kind, raise_on_no_answer=False)
+        except (dns.resolver.NXDOMAIN, dns.exception.SyntaxError, dns.name.LabelTooLong) as error:
+            raise NoSuchName(name) from error
+        except dns.resolver.YXDOMAIN as error:
+            raise NoSuchName(name) from error
+        except (dns.exception.DNSException, OSError) as error:
+            raise NotKnownNow(name) from error
+        return list(answer.rrset or ())
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`, port 53 by default.
+
+    Raises ValueError.
+    """
+    host, port = text, 53
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = int(rest.removeprefix(":") or 53)
+    elif text.count(":") == 1:
+        host, _, rest = text.partition(":")
+        port = int(rest)
+    return str(ipaddress.ip_address(host)), port

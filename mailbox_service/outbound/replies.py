@@ -1,0 +1,81 @@
+"""Replies of remote servers, bounded, and made safe to store and to show.
+
+A reply is text from a stranger: it is read with a limit, and cleaned (`core.delivery`) before it
+reaches a log, a page or a report.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from mailbox_service.core.delivery import Reply
+
+# RFC 5321 §4.5.3.1.5 allows 512 octets a line; some servers send URLs of more.
+MAX_LINE = 4_096
+# Some EHLO replies have thirty lines. A server that sends more than this a reply wants memory.
+MAX_REPLY = 32_768
+_line = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL).fullmatch
+
+
+class BadReply(Exception):
+    """Not a reply of SMTP, or one without end."""
+
+
+# Servers say the same few things over and over.
+@lru_cache(maxsize=512)
+def reply_of(code: int, text: str) -> Reply:
+    """A remote's reply, safe to store and to show."""
+    return Reply.read(code, text)
+
+
+def printable(text: str) -> str:
+    """A remote's or a library's text on one line, without controls, cut to a length."""
+    return Reply.read(0, text).text
+
+
+class ReplyReader:
+    """Makes replies out of what arrives, holding never more than one bounded reply."""
+
+    __slots__ = ("_buffer", "_code", "_lines", "_size")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._code = 0
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """The replies that are complete now. Raises BadReply."""
+        self._buffer += data
+        replies: list[Reply] = []
+        start = 0
+        while (end := self._buffer.find(b"\n", start)) >= 0:
+            line = bytes(self._buffer[start:end]).rstrip(b"\r")
+            start = end + 1
+            reply = self._take(line)
+            if reply is not None:
+                replies.append(reply)
+        del self._buffer[:start]
+        if len(self._buffer) > MAX_LINE:
+            raise BadReply("a reply line without end")
+        return replies
+
+    def _take(self, line: bytes) -> Reply | None:
+        found = _line(line)
+        if found is None or len(line) > MAX_LINE:
+            raise BadReply("a line that is no reply")
+        self._size += len(line)
+        if self._size > MAX_REPLY:
+            raise BadReply("a reply without end")
+        code = int(found[1])
+        if self._lines and code != self._code:
+            raise BadReply("a reply with two codes")
+        self._code = code
+        self._lines.append(found[3] or b"")
+        if found[2] == b"-":
+            return None
+        text = b"\n".join(self._lines).decode("utf-8", "replace")
+        self._lines = []
+        self._size = 0
+        return reply_of(code, text)

@@ -1,0 +1,269 @@
+"""Handing mail to the world: choose the next hop, find a connection, hold the transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, Protocol
+
+from mailbox_service.core.delivery import Reply
+from mailbox_service.outbound.connections import Connections, Open
+from mailbox_service.outbound.dns import Resolver
+from mailbox_service.outbound.hops import Channel, Relay, Timeouts, parse_relay_url, relay_of
+from mailbox_service.outbound.opening import NotOpened, Opener, Target, target_of
+from mailbox_service.outbound.routing import Host, NoRoute, Router
+from mailbox_service.outbound.session import (
+    KEPT_CONVERSATION,
+    MOST_RECIPIENTS,
+    Attempted,
+    Lost,
+    Session,
+)
+
+Mode = Literal["hold", "relay", "direct"]
+
+# Hosts of one domain that one attempt tries to connect to; the next attempt comes soon enough.
+HOSTS_AN_ATTEMPT = 5
+# Connections that one attempt takes when kept ones turn out to be gone.
+CONNECTIONS_AN_ATTEMPT = 3
+# Seconds for which a host that failed at STARTTLS is spoken to in plain text.
+PLAIN_SECONDS = 600.0
+# Hosts remembered for that.
+MOST_PLAIN_HOSTS = 10_000
+# Seconds for one message and one next hop in all, waiting in line included. Leases are longer.
+ATTEMPT_SECONDS = 780.0
+
+
+class SendingSettings(Protocol):
+    """What `Outbound.of` reads of the configuration."""
+
+    @property
+    def own_name(self) -> str: ...
+    @property
+    def outbound(self) -> Mode: ...
+    @property
+    def relay_url(self) -> str: ...
+    @property
+    def smtp_config(self) -> Mapping[str, Channel]: ...
+    @property
+    def direct_port(self) -> int: ...
+    @property
+    def direct_private_addresses(self) -> bool: ...
+    @property
+    def name_servers(self) -> Sequence[str]: ...
+
+
+class Outbound:
+    """Sends by the relay of the sender's domain, else by the relay of all, else directly."""
+
+    def __init__(
+        self,
+        own_name: str,
+        mode: Mode,
+        *,
+        relay: Relay | None = None,
+        relays: Mapping[str, Relay] | None = None,
+        router: Router | None = None,
+        port: int = 25,
+        timeouts: Timeouts | None = None,
+        opener: Opener | None = None,
+        connections: Connections | None = None,
+        attempt_seconds: float = ATTEMPT_SECONDS,
+    ) -> None:
+        self._mode = mode
+        self._relay = relay
+        self._relays = {domain.lower(): one for domain, one in (relays or {}).items()}
+        self._router = router or Router(Resolver(), own_name)
+        self._port = port
+        self._timeouts = timeouts or Timeouts()
+        self._opener = opener or Opener(own_name)
+        self._connections = connections or Connections()
+        self._attempt_seconds = attempt_seconds
+        self._plain: dict[str, float] = {}
+
+    @classmethod
+    def of(cls, settings: SendingSettings) -> Outbound:
+        """As the configuration says. Raises ValueError for a relay URL that is none."""
+        resolver = Resolver(settings.name_servers)
+        return cls(
+            settings.own_name,
+            settings.outbound,
+            relay=parse_relay_url(settings.relay_url) if settings.outbound == "relay" else None,
+            relays={domain: relay_of(one) for domain, one in settings.smtp_config.items()},
+            router=Router(
+                resolver,
+                settings.own_name,
+                private_addresses=settings.direct_private_addresses,
+            ),
+            port=settings.direct_port,
+        )
+
+    def next_hop(self, sender_domain: str, recipient_domain: str) -> str | None:
+        """The name of the next hop; recipients with the same one can share a transaction.
+
+        None: mail for this domain is held.
+        """
+        if sender_domain in self._relays:
+            return f"relay of {sender_domain}"
+        if self._mode == "relay":
+            return "relay"
+        return recipient_domain if self._mode == "direct" else None
+
+    async def send(
+        self,
+        sender_domain: str,
+        reverse_path: str,
+        recipients: Sequence[str],
+        content: bytes,
+        *,
+        smtputf8: bool = False,
+    ) -> Mapping[str, Attempted]:
+        """Hand one message over for recipients that share a next hop; an answer for each.
+
+        Addresses are canonical, `content` is in the form in which it goes out. `smtputf8` is
+        what the submitter declared. Network trouble is an answer too: nothing is raised for it.
+        """
+        domain = recipients[0].rpartition("@")[2]
+        hop = self.next_hop(sender_domain, domain)
+        if hop is None:
+            raise ValueError("mail for this recipient is held")
+        relay = self._relays.get(sender_domain)
+        if relay is None and self._mode == "relay":
+            relay = self._relay
+        way = partial(self._open_direct, domain) if relay is None else partial(self._open, relay)
+        message = Message(reverse_path, content, smtputf8)
+        answers: dict[str, Attempted] = {}
+        for start in range(0, len(recipients), MOST_RECIPIENTS):
+            part = recipients[start : start + MOST_RECIPIENTS]
+            answers.update(await self._hand_over(hop, way, message, part))
+        return answers
+
+    async def _hand_over(
+        self, hop: str, way: Open, message: Message, recipients: Sequence[str]
+    ) -> Mapping[str, Attempted]:
+        """One transaction on one connection. A kept connection that turns out to be gone is no
+        answer, so another is taken."""
+        uncertain = False
+        try:
+            async with asyncio.timeout(self._attempt_seconds):
+                for _ in range(CONNECTIONS_AN_ATTEMPT):
+                    session = await self._connections.take(hop, way)
+                    uncertain = True
+                    try:
+                        return await transact(session, message, recipients)
+                    except Lost as error:
+                        lost = str(error)
+                    finally:
+                        self._connections.give_back(hop, session)
+                    uncertain = False
+            reply = Reply(0, "4.4.2", f"Connections to {hop} break off: {lost}")
+            return dict.fromkeys(recipients, Attempted(reply, hop, f"* {reply.text}"))
+        except NotOpened as error:
+            conversation = "\n".join(error.lines)[:KEPT_CONVERSATION]
+            nobody = error.reply.code // 100 != 5
+            attempted = Attempted(error.reply, error.remote, conversation, unreachable=nobody)
+        except TimeoutError:
+            reply = Reply(0, "4.4.2", "The attempt took too long.")
+            attempted = Attempted(reply, hop, f"* {reply.text}", uncertain=uncertain)
+        return dict.fromkeys(recipients, attempted)
+
+    async def _open(self, relay: Relay) -> Session:
+        return await self._opener.open(target_of(relay))
+
+    async def _open_direct(self, domain: str) -> Session:
+        """A session with the first mail server of a domain that answers. Raises NotOpened."""
+        try:
+            hosts = await self._router.hosts(domain)
+        except NoRoute as error:
+            raise NotOpened(error.reply, domain, [f"* {error.reply.text}"]) from None
+        lines: list[str] = []
+        for host in hosts[:HOSTS_AN_ATTEMPT]:
+            try:
+                return await self._open_host(host)
+            except NotOpened as error:
+                lines += error.lines
+                last = error
+                if error.reply.code // 100 == 5:
+                    break
+        raise NotOpened(last.reply, last.remote, lines)
+
+    async def _open_host(self, host: Host) -> Session:
+        """A session with one server, encrypted if it can be, in plain text otherwise."""
+        target = Target(
+            name=host.name,
+            host=host.address,
+            port=self._port,
+            tls="opportunistic",
+            verify=False,
+            timeouts=self._timeouts,
+        )
+        if not self._speaks_plain(host):
+            try:
+                return await self._opener.open(target, refuse_self=True)
+            except NotOpened as error:
+                if not error.tls_failed:
+                    raise
+                self._remember_plain(host)
+        # What was offered and does not work protects nobody (RFC 7435 §3).
+        return await self._opener.open(replace(target, tls="none"), refuse_self=True)
+
+    def _speaks_plain(self, host: Host) -> bool:
+        until = self._plain.get(host.address, 0.0)
+        return asyncio.get_running_loop().time() < until
+
+    def _remember_plain(self, host: Host) -> None:
+        if len(self._plain) >= MOST_PLAIN_HOSTS:
+            del self._plain[next(iter(self._plain))]
+        self._plain[host.address] = asyncio.get_running_loop().time() + PLAIN_SECONDS
+
+    def close(self) -> None:
+        """End the kept connections."""
+        self._connections.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to every recipient of one submission."""
+
+    reverse_path: str
+    content: bytes
+    smtputf8: bool
+
+
+async def transact(
+    session: Session, message: Message, recipients: Sequence[str]
+) -> Mapping[str, Attempted]:
+    """One transaction, without the recipients that this server cannot serve. Raises Lost."""
+    utf8_content = message.smtputf8 and not header_section(message.content).isascii()
+    answers: dict[str, Attempted] = {}
+    for recipient in recipients:
+        paths_ascii = recipient.isascii() and message.reverse_path.isascii()
+        reply = obstacle(session, message.content, utf8=utf8_content or not paths_ascii)
+        if reply is not None:
+            lines = [*session.head(), f"* {reply.text}"]
+            answers[recipient] = Attempted(reply, session.remote, "\n".join(lines))
+    rest = [recipient for recipient in recipients if recipient not in answers]
+    if rest:
+        utf8 = utf8_content or not "".join((message.reverse_path, *rest)).isascii()
+        answers |= await session.transact(message.reverse_path, rest, message.content, utf8=utf8)
+    return answers
+
+
+def obstacle(session: Session, content: bytes, *, utf8: bool) -> Reply | None:
+    """Why a message cannot go through a session at all; None when it can."""
+    limit = session.size_limit
+    if limit is not None and len(content) > limit:
+        return Reply(552, "5.3.4", f"The next hop takes messages of {limit} octets at most.")
+    if utf8 and not session.offers("smtputf8"):
+        return Reply(553, "5.6.7", "The next hop does not offer SMTPUTF8, which the message needs.")
+    # RFC 6152 §3: convert or return. Converting would break the author's own signatures, so
+    # it is returned, with a reason that says what to do.
+    if not content.isascii() and not session.offers("8bitmime"):
+        return Reply(554, "5.6.3", "The next hop does not offer 8BITMIME: send it as 7-bit text.")
+    return None
+
+
+def header_section(content: bytes) -> bytes:
+    return content.partition(b"\r\n\r\n")[0]

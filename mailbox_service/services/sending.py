@@ -1,0 +1,536 @@
+"""Taking messages that are to be sent: the one way in, whatever door they came through.
+
+Everything that follows from a submission happens in one transaction: its key, its price, the
+server's counters, the content, the sent box, the queue and the first events. When the receipt is
+out, the message is ours to deliver or to report (RFC 5321 §6.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from mailbox_service import signals as topics
+from mailbox_service.config import Config
+from mailbox_service.core.address import canonical, split
+from mailbox_service.core.compose import Draft, compose
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.errors import (
+    BadAddress,
+    BadRequest,
+    Conflict,
+    FromNotYours,
+    MailError,
+    MessageTooBig,
+    NoChannel,
+    QuotaReached,
+)
+from mailbox_service.core.header_section import read_fields, unfolded_value
+from mailbox_service.core.header_words import decoded
+from mailbox_service.core.policy import (
+    check_draft_filled,
+    check_from,
+    check_recipients,
+    check_sender_domain,
+    served_by,
+)
+from mailbox_service.core.submission_fields import from_addresses, prepare_submission
+from mailbox_service.core.texts import text
+from mailbox_service.core.trace_fields import count_received
+from mailbox_service.services.administering import Administering
+from mailbox_service.services.allowances import Allowances, may_send
+from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.signals import Signals
+from mailbox_service.storage import (
+    addresses,
+    allowances,
+    contents,
+    events,
+    idempotency,
+    send_counts,
+    send_queue,
+    submissions,
+)
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.send_queue import NewRecipient
+from mailbox_service.storage.submissions import NewSubmission
+
+log = logging.getLogger("mailbox.sending")
+
+# RFC 5321 §4.5.3.1.8 asks for 100; a thousand is Postfix's `smtpd_recipient_limit`.
+MOST_RECIPIENTS = 1_000
+# A message to more than these waits behind letters, where both go to one domain.
+LETTER_RECIPIENTS = 20
+# A client that repeats a request does so within minutes; a day covers a stopped machine.
+KEY_LIFE = 24 * 3_600 * 1_000_000
+# A key is a UUID or a hash; longer ones are not.
+LONGEST_KEY = 256
+# Characters kept of a subject for lists; the message has the rest.
+KEPT_SUBJECT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a submission takes from an allowance: nothing (`address` empty), one message, or
+    the proof alone that there is one left."""
+
+    address: str = ""
+    default: int = 0
+    debit: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The name under which a client may repeat a request."""
+
+    principal: str
+    text: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A submission that passed every check that needs no store."""
+
+    submission: NewSubmission
+    content: bytes
+    recipients: tuple[NewRecipient, ...]
+    priority: int
+    price: Price
+    key: Key | None
+    limits: tuple[tuple[str, int, str], ...]
+    obstacle: MailError | None
+    now: int
+
+
+class Sending:
+    """Takes submissions, and knows what each address may still send."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        administering: Administering,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+        new_queue_id: Callable[[], str] = new_id,
+    ) -> None:
+        self._database = database
+        self._administering = administering
+        self._signals = signals
+        self._clock = clock
+        self._new_queue_id = new_queue_id
+        self._domains = frozenset(config.served_domains)
+        self._max_size = config.max_message_size
+        self._holds = config.outbound == "hold"
+        self._relayed = frozenset(domain.lower() for domain in config.smtp_config)
+        self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
+        self.allowances = Allowances(
+            database, config, administering, signals, clock=clock, new_queue_id=new_queue_id
+        )
+
+    async def balance(self, principal: Principal) -> int:
+        """How many messages a principal may send (mailbox API §10.3)."""
+        return await self.allowances.balance(principal)
+
+    async def request_access(self, principal: Principal) -> None:
+        """Ask for an allowance (mailbox API §10.4). Raises BadRequest when asked before."""
+        await self.allowances.request(principal)
+
+    # Submitting.
+
+    def submit(
+        self,
+        principal: Principal,
+        envelope: Envelope,
+        content: bytes,
+        *,
+        door: str,
+        record: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+        charge: bool = True,
+        listed: bool = True,
+        lines_checked: bool = False,
+        peer: Peer | None = None,
+    ) -> asyncio.Future[Receipt]:
+        """Queue a message as its author's program made it; the future ends when it is on disk.
+
+        The principal must own the reverse-path, From and Sender (RFC 6409 §6.1). Missing From,
+        Date and Message-ID are added and Bcc is taken out, the rest stays as it is. `door` is
+        the way it came in, or the protocol of the `peer`; `record` the mailbox API's JSON of
+        the request. With an `idempotency_key` the same request again gives the same receipt for
+        a day, another one Conflict. `charge` False: costs nothing. `listed` False: not shown in
+        the sent box.
+
+        The future ends with FromNotYours, BadContent, MessageTooBig, RoutingLoop, NotYours,
+        QuotaReached, BadRequest, RecipientBlocked, NoChannel, Conflict or TemporaryFailure.
+        """
+        price = self._price(principal, envelope.recipients, charge)
+        try:
+            order = self._read_message(
+                principal,
+                envelope,
+                content,
+                lines_checked=lines_checked,
+                door=door if peer is None else peer.protocol.lower(),
+            )
+            key = key_of(principal, idempotency_key, envelope_fingerprint(envelope, content))
+        except MailError as refusal:
+            return refused(refusal)
+        order = replace(
+            order,
+            submission=replace(
+                order.submission,
+                record=None if record is None else json.dumps(record, ensure_ascii=False),
+                listed=listed,
+            ),
+            price=price,
+            key=key,
+        )
+        return self._queue(principal, order)
+
+    def submit_draft(
+        self,
+        principal: Principal,
+        draft: Draft,
+        *,
+        door: str = "api",
+        record: Mapping[str, object] | None = None,
+        ip: str = "unknown",
+        idempotency_key: str | None = None,
+        charge: bool = True,
+        listed: bool = True,
+    ) -> asyncio.Future[Receipt]:
+        """Compose a draft and queue it. `record` is the request by the mailbox API's keys, of
+        which the sent box keeps a copy without credentials and files; `ip` is the caller's.
+
+        The checks come in the order of mailbox API §10.2. The future ends like that of `submit`.
+        """
+        sender = draft.sender.address
+        if not sender:
+            return refused(BadRequest(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg"))
+        try:
+            reverse_path = canonical(sender)
+            check_from(principal, (reverse_path,))
+            check_sender_domain(split(reverse_path)[1], self._domains)
+        except MailError as refusal:
+            return refused(refusal)
+        try:
+            recipients = recipients_of(draft)
+            price = self._price(principal, recipients, charge)
+            order = self._compose(draft, reverse_path, recipients, door)
+            key = key_of(principal, idempotency_key, draft_fingerprint(draft))
+        except MailError as refusal:
+            return self._after_balance(principal, refusal, charge)
+        kept = None if record is None else json.dumps(record_of(record, ip), ensure_ascii=False)
+        order = replace(
+            order,
+            submission=replace(order.submission, record=kept, listed=listed),
+            price=price,
+            key=key,
+        )
+        return self._queue(principal, order)
+
+    def _compose(
+        self, draft: Draft, reverse_path: str, recipients: tuple[str, ...], door: str
+    ) -> Order:
+        check_recipients(recipients, self._administering.rules.send_block_list)
+        check_draft_filled(draft.subject, draft.text or draft.html or "")
+        now = self._clock()
+        queue_id = self._new_queue_id()
+        message_id = new_message_id(queue_id, reverse_path)
+        content = compose(draft, message_id=message_id, date=as_datetime(now))
+        submission = NewSubmission(
+            queue_id=queue_id,
+            address=reverse_path,
+            reverse_path=reverse_path,
+            door=door,
+            message_id=message_id,
+            from_address=reverse_path,
+            subject=draft.subject[:KEPT_SUBJECT],
+            smtputf8=not content.isascii(),
+        )
+        return self._order(submission, recipients, content, now)
+
+    def _read_message(
+        self,
+        principal: Principal,
+        envelope: Envelope,
+        content: bytes,
+        *,
+        lines_checked: bool,
+        door: str,
+    ) -> Order:
+        reverse_path = envelope.reverse_path
+        if not reverse_path:
+            raise FromNotYours("a submission needs a reverse-path of your own")
+        if len(content) > self._max_size:
+            raise MessageTooBig(f"The message is larger than {self._max_size} octets")
+        check_from(principal, (reverse_path, *from_addresses(content)))
+        check_sender_domain(split(reverse_path)[1], self._domains)
+        count_received(content)
+        recipients = tuple(dict.fromkeys(envelope.recipients))
+        check_recipients(recipients, self._administering.rules.send_block_list)
+        now = self._clock()
+        queue_id = self._new_queue_id()
+        content = prepare_submission(
+            content,
+            sender=reverse_path,
+            message_id=new_message_id(queue_id, reverse_path),
+            date=as_datetime(now),
+            lines_checked=lines_checked,
+        )
+        fields = first_fields(content)
+        submission = NewSubmission(
+            queue_id=queue_id,
+            address=reverse_path,
+            reverse_path=reverse_path,
+            door=door,
+            message_id=fields.get("message-id", "")[:LONGEST_KEY],
+            from_address=reverse_path,
+            subject=decoded(fields.get("subject", ""))[:KEPT_SUBJECT],
+            smtputf8=envelope.smtputf8,
+        )
+        return self._order(submission, recipients, content, now)
+
+    def _order(
+        self, submission: NewSubmission, recipients: tuple[str, ...], content: bytes, now: int
+    ) -> Order:
+        if len(recipients) > MOST_RECIPIENTS:
+            raise BadRequest(f"There are more than {MOST_RECIPIENTS} recipients")
+        if len(content) > self._max_size:
+            raise MessageTooBig(f"The message is larger than {self._max_size} octets")
+        sender_domain = split(submission.reverse_path)[1]
+        holds = self._holds and sender_domain not in self._relayed
+        few = len(recipients) <= LETTER_RECIPIENTS
+        return Order(
+            submission=submission,
+            content=content,
+            recipients=tuple(self._new_recipient(one, holds) for one in recipients),
+            priority=send_queue.NORMAL if few else send_queue.BULK,
+            price=Price(),
+            key=None,
+            limits=self._limits(now),
+            obstacle=self._missing_channel(sender_domain),
+            now=now,
+        )
+
+    def _new_recipient(self, recipient: str, holds: bool) -> NewRecipient:
+        domain = split(recipient)[1]
+        held = holds and served_by(domain, self._domains) is None
+        return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
+
+    def _missing_channel(self, sender_domain: str) -> NoChannel | None:
+        """The refusal where no way out is configured for a domain of ours (§10.5)."""
+        if sender_domain in self._relayed:
+            return None
+        if not self._may_go_out or sender_domain in self._may_go_out:
+            return None
+        key = "EnableResendOrSmtpOrSendMailMsg"
+        return NoChannel(f"{text(key)} ({sender_domain})", message_key=key)
+
+    def _limits(self, now: int) -> tuple[tuple[str, int, str], ...]:
+        """The counters that a message now goes through: period, limit, message (§10.6)."""
+        config = self._administering.rules.send_limits
+        today = as_datetime(now)
+        limits = []
+        if config.daily is not None:
+            day = today.strftime("day:%Y-%m-%d")
+            limits.append((day, config.daily, "ServerSendMailDailyLimitMsg"))
+        if config.monthly is not None:
+            month = today.strftime("month:%Y-%m")
+            limits.append((month, config.monthly, "ServerSendMailMonthlyLimitMsg"))
+        return tuple(limits)
+
+    def _price(self, principal: Principal, recipients: tuple[str, ...], charge: bool) -> Price:
+        if not charge or self.allowances.unlimited(principal):
+            return Price()
+        verified = self._administering.rules.verified_address_list
+        free = bool(verified) and all(recipient in verified for recipient in recipients)
+        return Price(principal.address, self.allowances.default, debit=not free)
+
+    def _after_balance(
+        self, principal: Principal, refusal: MailError, charge: bool
+    ) -> asyncio.Future[Receipt]:
+        """A refusal that the contract gives only to those who have something to send."""
+        if not charge or self.allowances.unlimited(principal):
+            return refused(refusal)
+
+        async def judge() -> Receipt:
+            default = self.allowances.default
+            if not await self._database.read(may_send, principal.address, default):
+                raise no_balance()
+            raise refusal
+
+        return asyncio.ensure_future(judge())
+
+    def _queue(self, principal: Principal, order: Order) -> asyncio.Future[Receipt]:
+        queued = self._database.write(enqueue, order)
+        queued.add_done_callback(partial(self._queued, principal, order))
+        return queued
+
+    def _queued(self, principal: Principal, order: Order, queued: asyncio.Future[Receipt]) -> None:
+        """Wake the workers, and whoever watches this sent box."""
+        if queued.cancelled() or queued.exception() is not None:
+            return
+        submission = order.submission
+        if queued.result().queue_id != submission.queue_id:
+            return  # a repeated request: nothing is new
+        log.info(
+            "queued queue_id=%s sender=%s recipients=%d size=%d door=%s principal=%s",
+            submission.queue_id,
+            submission.address,
+            len(order.recipients),
+            len(order.content),
+            submission.door,
+            principal.kind,
+        )
+        self._signals.notify(topics.QUEUE)
+        self._signals.notify(topics.mailbox(submission.address))
+
+
+async def enqueue(tx: Transaction, order: Order) -> Receipt:
+    """Everything that a submission changes, as one unit."""
+    submission, now = order.submission, order.now
+    if order.key is not None:
+        kept = await idempotency.take(
+            tx,
+            principal=order.key.principal,
+            key=order.key.text,
+            fingerprint=order.key.fingerprint,
+            queue_id=submission.queue_id,
+            message_id=submission.message_id,
+            now=now,
+            too_old=now - KEY_LIFE,
+        )
+        if kept is not None:
+            if kept.fingerprint != order.key.fingerprint:
+                raise Conflict("The idempotency key was used for another request")
+            return Receipt(kept.queue_id, (), kept.submission_id, kept.message_id)
+    await pay(tx, order.price, now)
+    for period, limit, message_key in order.limits:
+        if not await send_counts.add_within(tx, period, limit=limit):
+            raise QuotaReached(text(message_key), message_key=message_key)
+    if order.obstacle is not None:
+        raise order.obstacle
+    await addresses.touch(tx, submission.address, now)
+    content_id = await contents.add(tx, order.content, uses=1)
+    submission_id = await submissions.add(
+        tx, submission, content_id=content_id, size=len(order.content), now=now
+    )
+    await send_queue.add(tx, submission_id, order.recipients, priority=order.priority, now=now)
+    await events.add_first(
+        tx,
+        submission_id,
+        address=submission.address,
+        queue_id=submission.queue_id,
+        state=send_queue.worst(new.state for new in order.recipients),
+        now=now,
+    )
+    if order.key is not None:
+        await idempotency.fill(
+            tx,
+            principal=order.key.principal,
+            key=order.key.text,
+            submission_id=submission_id,
+        )
+    return Receipt(submission.queue_id, (), submission_id, submission.message_id)
+
+
+async def pay(tx: Transaction, price: Price, now: int) -> None:
+    """Take the price of a submission. Raises QuotaReached when nothing is left."""
+    if not price.address:
+        return
+    if price.debit and await allowances.debit(tx, price.address):
+        return
+    if price.default > 0:
+        await allowances.open_allowance(
+            tx, price.address, balance=price.default, enabled=True, now=now
+        )
+    if price.debit:
+        paid = price.default > 0 and await allowances.debit(tx, price.address)
+    else:
+        paid = await may_send(tx, price.address, 0)
+    if not paid:
+        raise no_balance()
+
+
+def no_balance() -> QuotaReached:
+    return QuotaReached(text("NoBalanceMsg"), message_key="NoBalanceMsg")
+
+
+def refused(refusal: MailError) -> asyncio.Future[Receipt]:
+    """A future that has ended with a refusal."""
+    future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+    future.set_exception(refusal)
+    return future
+
+
+def recipients_of(draft: Draft) -> tuple[str, ...]:
+    """The recipients of a draft. Raises BadRequest when one is no address."""
+    people = (*draft.to, *draft.cc, *draft.bcc)
+    if not people or not all(one.address.strip() for one in people):
+        return ()
+    try:
+        return draft.recipients()
+    except BadAddress as error:
+        key = "InvalidToMailMsg"
+        raise BadRequest(f"{text(key)}: {error.detail}", message_key=key) from error
+
+
+def new_message_id(queue_id: str, reverse_path: str) -> str:
+    """A Message-ID of ours (RFC 5322 §3.6.4), at the sender's domain."""
+    return f"<{queue_id.lower()}@{split(reverse_path)[1]}>"
+
+
+def first_fields(content: bytes) -> dict[str, str]:
+    """The header fields of a checked message by their names, the first of each, on one line."""
+    found: dict[str, str] = {}
+    for name, raw in read_fields(content)[0]:
+        found.setdefault(name.decode("ascii", "replace"), unfolded_value(raw))
+    return {name: value.encode(errors="replace").decode() for name, value in found.items()}
+
+
+def key_of(principal: Principal, key: str | None, fingerprint: str) -> Key | None:
+    """A client's key, tied to its principal and its request."""
+    if not key:
+        return None
+    if len(key) > LONGEST_KEY:
+        raise BadRequest(f"The idempotency key is longer than {LONGEST_KEY} characters")
+    return Key(principal.key, key, fingerprint)
+
+
+def envelope_fingerprint(envelope: Envelope, content: bytes) -> str:
+    """What makes one submission the same as another."""
+    digest = hashlib.sha256("\n".join((envelope.reverse_path, *envelope.recipients)).encode())
+    digest.update(b"\n\n" + content)
+    return digest.hexdigest()
+
+
+def draft_fingerprint(draft: Draft) -> str:
+    """What makes one draft the same as another: everything in it, files included."""
+    digest = hashlib.sha256(repr(replace(draft, attachments=())).encode(errors="replace"))
+    for file in draft.attachments:
+        digest.update(repr(replace(file, content=b"")).encode(errors="replace"))
+        digest.update(hashlib.sha256(file.content).digest())
+    return digest.hexdigest()
+
+
+def record_of(request: Mapping[str, object], ip: str) -> dict[str, object]:
+    """The contract's record of a request (mailbox API §10.8): without the token, and without
+    the bytes of files, which are in the message."""
+    kept = {name: value for name, value in request.items() if name != "token"}
+    files = kept.get("attachments")
+    if isinstance(files, list):
+        kept["attachments"] = [
+            {name: value for name, value in file.items() if name != "content"}
+            for file in files
+            if isinstance(file, dict)
+        ]
+    return {"version": "v2", **kept, "geoData": {"ip": ip or "unknown"}}
