@@ -162,8 +162,8 @@ def _mailboxes(people: tuple[NamedAddress, ...], field: str) -> list[tuple[str, 
 def _thread_fields(draft: Draft) -> list[str]:
     """In-Reply-To and References of an answer (RFC 5322 §3.6.4)."""
     parents = message_ids(draft.in_reply_to, "In-Reply-To")[:MAX_REFERENCES]
-    chain = [one for text in draft.references for one in message_ids(text, "References")]
-    chain = list(dict.fromkeys(chain + [one for one in parents if one not in chain]))
+    ancestors = message_ids(" ".join(draft.references), "References")
+    chain = list(dict.fromkeys([*ancestors, *parents]))
     if len(chain) > MAX_REFERENCES:
         chain = [chain[0], *chain[1 - MAX_REFERENCES :]]
     fields = []

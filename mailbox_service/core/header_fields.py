@@ -16,6 +16,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.header_section import MAX_HEADER_SECTION
 
 # RFC 5322 §2.1.1 wants lines of at most 78 characters and forbids more than 998; RFC 2047 §2
 # wants 76 where a line holds an encoded word. One number serves both.
@@ -39,7 +40,12 @@ _quotable = re.compile(r'(["\\])')
 
 
 def refuse_controls(value: str, field: str) -> str:
-    """The value itself, when it can stand in a header field. Raises BadRequest naming `field`."""
+    """The value itself, when it can stand in a header field. Raises BadRequest naming `field`.
+
+    What is longer than any header section is refused before more work is done on it.
+    """
+    if len(value) > MAX_HEADER_SECTION:
+        raise BadRequest(f"{field} is longer than {MAX_HEADER_SECTION} characters")
     if not value.isprintable() and _control(value):
         raise BadRequest(f"{field} contains a control character")
     return value
