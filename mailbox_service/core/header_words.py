@@ -7,7 +7,9 @@ signing and submission. Nothing here raises, and the work is linear in a bounded
 from __future__ import annotations
 
 import binascii
+import functools
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from mailbox_service.core.charsets import decode
@@ -37,7 +39,12 @@ def unfolded(value: bytes, charset: str | None = None) -> str:
     Raw 8-bit text is UTF-8 (RFC 6532), or else of the body's `charset`.
     """
     raw = value[: MAX_VALUE * 2]
-    text = decode(raw) if charset is None or _is_utf8(raw) else decode(raw, charset)
+    if raw.isascii() and b"\0" not in raw and b"\x1b" not in raw:
+        text = raw.decode("ascii")
+    else:
+        text = decode(raw, None if _is_utf8(raw) else charset)
+    if "\n" not in text and "\r" not in text:
+        return text.strip()
     return _FOLD.sub(lambda fold: " " if fold[0][-1] in " \t" else "", text).strip()
 
 
@@ -107,7 +114,8 @@ def first_mailbox(value: str) -> tuple[str, str]:
     return _name(words), ""
 
 
-def parameters(value: str) -> tuple[str, dict[str, str]]:
+@functools.lru_cache(maxsize=256)  # most parts of most mail share a few values
+def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """The token of a MIME field, lower-case, and its parameters (RFC 2045 §5.1, RFC 2231).
 
     Continuations are joined, extended values decoded, the first of two equal names wins.
@@ -187,6 +195,8 @@ def _address(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text.strip()
     return _BAD.sub("", _FOLD.sub(" ", text)).strip()
 
 

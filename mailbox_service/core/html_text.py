@@ -40,9 +40,16 @@ def html_to_text(html: str, *, links: bool = True) -> str:
     return _Writer(links).write(html[:MAX_HTML])
 
 
+def text_and_links(html: str) -> tuple[str, list[tuple[str, str]]]:
+    """The words without link targets, and each web link as (target, label), in order."""
+    writer = _Writer(links=False)
+    return writer.write(html[:MAX_HTML]), writer.found
+
+
 class _Writer:
     def __init__(self, links: bool) -> None:
         self.links = links
+        self.found: list[tuple[str, str]] = []
         self.out: list[str] = []
         self.preformatted = 0
         self.target = ""
@@ -94,7 +101,7 @@ class _Writer:
         elif name == "a":
             self._end("a")  # links do not nest
             target = _attribute(attributes, "href").strip()[:MAX_LINK]
-            if self.links and target.lower().startswith(("http://", "https://", "mailto:")):
+            if target.lower().startswith(("http://", "https://", "mailto:")):
                 self.target = _SPACE.sub("", target)
                 self.label_from = len(self.out)
         else:
@@ -105,9 +112,10 @@ class _Writer:
         if name == "a":
             if self.target:
                 label = "".join(self.out[self.label_from :]).strip()
-                if not label:
+                self.found.append((self.target, " ".join(label.split())))
+                if not label and self.links:
                     self.out.append(self.target)
-                elif label.rstrip("/") not in self.target:
+                elif self.links and label.rstrip("/") not in self.target:
                     self.out.append(f" <{self.target}>")
             self.target = ""
         else:

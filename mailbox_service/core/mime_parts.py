@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -68,9 +69,9 @@ class Part:
     start: int
     end: int
     type: str = "text/plain"
-    type_parameters: dict[str, str] = field(default_factory=dict)
+    type_parameters: Mapping[str, str] = field(default_factory=dict)
     disposition: str = ""
-    disposition_parameters: dict[str, str] = field(default_factory=dict)
+    disposition_parameters: Mapping[str, str] = field(default_factory=dict)
     encoding: str = ""
     children: list[Part] = field(default_factory=list)
 
