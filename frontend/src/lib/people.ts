@@ -80,16 +80,18 @@ export function sameAddress(one: string, other: string): boolean {
   return one.trim().toLowerCase() === other.trim().toLowerCase();
 }
 
+const ONE_SIGN_A_WORD = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}/u;
+
 /** Up to two letters for the picture of a sender; one for scripts that write words with one sign. */
 export function initials(name: string, address: string): string {
-  const words = (name || address.split('@')[0] || '?')
+  const words = (name || address.split('@')[0]!)
     .replace(/[^\p{L}\p{N}\s._-]/gu, ' ')
     .split(/[\s._-]+/)
     .filter(Boolean);
-  const first = [...(words[0] ?? '?')][0]!;
-  if (/\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}/u.test(first)) return first;
-  const last = words.length > 1 ? [...words[words.length - 1]!][0]! : (name && [...words[0] ?? ''][1]) || '';
-  return (first + (words.length > 1 ? last : '')).toUpperCase();
+  const letters = words.map((word) => [...word][0]!);
+  const first = letters[0] ?? '?';
+  if (letters.length < 2 || ONE_SIGN_A_WORD.test(first)) return first.toUpperCase();
+  return (first + letters.at(-1)!).toUpperCase();
 }
 
 /** One of the eight hues, the same for an address on every visit. */

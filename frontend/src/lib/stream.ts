@@ -88,10 +88,10 @@ export class EventLine {
         if (done) return;
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), SILENCE_MS);
-        for (const event of parser.feed(value)) {
-          this.lastEventId = event.id;
-          this.listener.event(event);
-        }
+        const events = parser.feed(value);
+        // The position also comes alone, before anything has happened.
+        this.lastEventId = parser.lastId;
+        for (const event of events) this.listener.event(event);
       }
     } finally {
       clearTimeout(timer);

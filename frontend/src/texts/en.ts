@@ -21,6 +21,7 @@ export const en = {
   'nav.sent': 'Sent',
   'nav.drafts': 'Drafts',
   'nav.connect': 'Connect a program',
+  'nav.open': 'Open an address',
   'nav.search': 'Search',
   'nav.more': 'More',
   close: 'Close',
