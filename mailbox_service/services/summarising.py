@@ -7,18 +7,16 @@ reads it on the spot, with the same function.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from datetime import UTC, datetime
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.errors import MailError
-from mailbox_service.core.extraction import auth_code, extract
+from mailbox_service.core.extraction import contract_metadata, extract
 from mailbox_service.core.parsing import parse, summarise
 from mailbox_service.core.stored import StoredSummary
-from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.clock import Clock, as_datetime, now_micros
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, cursors, messages
 from mailbox_service.storage.database import Database, Transaction
@@ -121,17 +119,8 @@ class Summarising:
     def _metadata(self, content: bytes) -> str | None:
         """The extraction record of mailbox-api §9.9, found by rule; None without a code."""
         parsed = parse(content)
-        code = auth_code(parsed.text or parsed.html)
-        if code is None:
-            return None
-        moment = datetime.fromtimestamp(self._clock() / 1_000_000, UTC)
-        return json.dumps(
-            {
-                "ai_extract": {"type": "auth_code", "result": code, "result_text": ""},
-                "extracted_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            },
-            ensure_ascii=False,
-        )
+        moment = as_datetime(self._clock()).isoformat(timespec="milliseconds")
+        return contract_metadata(parsed.text, parsed.html, moment.replace("+00:00", "Z"))
 
 
 async def next_messages(tx: Transaction) -> list[tuple[int, bytes]]:
