@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 
 from mailbox_service.core.address import canonical, canonical_domain
 from mailbox_service.core.delivery import Reply
@@ -56,7 +55,9 @@ _EXPLANATIONS = {
 _EXPIRED = "Every attempt to deliver it failed or was put off, until the time for it ran out."
 _REFUSED = "That mail system refused the message."
 
-_is_xtext_escape = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}").sub
+# The stdlib's reader of parameters can raise (octets beyond ASCII), and take quadratic time.
+_parameters = re.compile(r';[ \t]*([!-:<>-~]+)[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;"]+))').finditer
+_unescape = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}").sub
 _is_status = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}").match
 _message_id_field = re.compile(
     rb"^message-id[ \t]*:([^\r\n]{0,998}(?:\r\n[ \t][^\r\n]{0,998})?)",
@@ -275,11 +276,10 @@ def _report_type(content: bytes) -> bytes | None:
             value = unfolded_value(raw)
             if len(value) > MAX_CONTENT_TYPE or not value.lower().startswith("multipart/report"):
                 return None
-            parsed = Message()
-            parsed["Content-Type"] = value
-            boundary = str(parsed.get_param("boundary") or "")
-            kind = str(parsed.get_param("report-type") or "").lower()
-            return boundary.encode(errors="replace") if kind == "delivery-status" else None
+            given = {found[1].lower(): found[2] or found[3] or "" for found in _parameters(value)}
+            if given.get("report-type", "").lower() != "delivery-status":
+                return None
+            return given.get("boundary", "").encode(errors="replace")
     return None
 
 
@@ -348,7 +348,7 @@ def _address(value: str) -> str:
     kind, _, text = value.partition(";")
     text = text.strip().removeprefix("<").removesuffix(">")
     if kind.strip().lower() == "utf-8":
-        text = _is_xtext_escape(_character, text)
+        text = _unescape(_character, text)
     try:
         return canonical(text)
     except BadAddress:

@@ -314,3 +314,5 @@ def test_reading_never_raises(junk: bytes, at: int, cut: int) -> None:
     read_notice(junk)
     read_notice(POSTFIX[:at] + junk + POSTFIX[at + cut :])
     wants_notice("a@x", POSTFIX[:at] + junk)
+    value = POSTFIX.find(b"report-type") + at % 60
+    read_notice(POSTFIX[:value] + junk + POSTFIX[value + cut :])
