@@ -1,7 +1,7 @@
 """Write what is generated in docs/: `make docs`. `--check` writes nothing and says what is stale.
 
-docs/settings.md comes from the settings type itself (mailbox_service/config.py), so a setting
-cannot exist undocumented.
+docs/settings.md comes from the settings type (mailbox_service/config.py), docs/api/openapi.json from
+the routes: neither a setting nor a route can exist undocumented.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from mailbox_service.config import FIELDS, SECRETS, TYPES, Config
 from mailbox_service.first_run import described, first_values
+from mailbox_service.web.app import all_operations
+from mailbox_service.web.documentation import Documentation
+from mailbox_service.web.openapi import document
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,7 +84,13 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-GENERATED = {"docs/settings.md": settings}
+def openapi() -> str:
+    """docs/api/openapi.json, as the service itself answers at /openapi.json."""
+    operations = all_operations(Config(), Documentation(), with_page=True)
+    return json.dumps(document(operations), ensure_ascii=False, indent=1) + "\n"
+
+
+GENERATED = {"docs/settings.md": settings, "docs/api/openapi.json": openapi}
 
 
 def main() -> int:
@@ -90,6 +99,7 @@ def main() -> int:
     for name, write in GENERATED.items():
         file, content = ROOT / name, write()
         if "--check" not in sys.argv[1:]:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, "utf-8")
         elif not file.is_file() or file.read_text("utf-8") != content:
             print(f"{name} is stale: make docs", file=sys.stderr)

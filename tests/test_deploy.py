@@ -55,8 +55,8 @@ def test_every_setting_of_the_run_book_exists_with_the_default_it_names() -> Non
     assert assigned <= set(FIELDS)
 
 
-def test_the_list_of_settings_is_the_one_in_the_program() -> None:
-    """Stale after a change in config.py? `make docs`."""
+def test_settings_and_routes_are_documented_as_they_are_in_the_program() -> None:
+    """Stale after a change in config.py or of a route? `make docs`."""
     checked = subprocess.run(
         [sys.executable, "-m", "scripts.docs", "--check"],
         cwd=ROOT,
