@@ -10,7 +10,7 @@ from mailbox_service.storage.database import Transaction
 # PostgreSQL knows such locks by number alone; these are "mail" in ASCII and a count.
 _MAIL = 0x6D61696C
 SCHEMA = (_MAIL << 8) + 0
-MESSAGES = (_MAIL << 8) + 1
+ORDER = (_MAIL << 8) + 1
 
 
 async def order_messages(tx: Transaction) -> None:
@@ -20,4 +20,11 @@ async def order_messages(tx: Transaction) -> None:
     were announced (RFC 9051 §2.3.1.1). Without the lock a process that drew the lower id could
     commit after one that drew the higher, and the lower would never be seen.
     """
-    await tx.hold(MESSAGES)
+    await tx.hold(ORDER)
+
+
+async def order_events(tx: Transaction) -> None:
+    """Take this before an event is appended: streams resume after the last id that they sent,
+    so an event id that became visible late would never be sent. It is the lock of messages
+    too: two locks, taken now in this order and now in that, would stand in each other's way."""
+    await tx.hold(ORDER)
