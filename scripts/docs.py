@@ -1,7 +1,7 @@
 """Write what is generated in docs/: `make docs`. `--check` writes nothing and says what is stale.
 
-docs/settings.md comes from the settings type (mailbox_service/config.py), docs/api/openapi.json from
-the routes: neither a setting nor a route can exist undocumented.
+docs/settings.md comes from the settings type (mailbox_service/config.py), docs/api/openapi.json
+from the routes: neither a setting nor a route can exist undocumented.
 """
 
 from __future__ import annotations
