@@ -13,6 +13,8 @@ from mailbox_service.core.errors import BadContent
 # Postfix cuts a header field at 102,400 octets (`header_size_limit`); a whole section of that
 # size has room for 1,000 recipients in To, each of 100 octets.
 MAX_HEADER_SECTION = 102_400
+# What was accepted with that size has room left for the trace fields and signatures of its way.
+MAX_READ_SECTION = MAX_HEADER_SECTION + 32_768
 
 # Name, colon, value, then continuation lines. RFC 5322 §4.5 lets spaces stand before the colon; a
 # reader that missed such a From would let it pass unchecked. Nothing is ever tried twice
@@ -33,10 +35,10 @@ def read_fields(content: bytes) -> tuple[list[Field], int]:
     """
     if content.startswith(b"\r\n"):
         return [], 0
-    end = content.find(b"\r\n\r\n", 0, MAX_HEADER_SECTION + 4) + 2
+    end = content.find(b"\r\n\r\n", 0, MAX_READ_SECTION + 4) + 2
     if end < 2:
-        if len(content) > MAX_HEADER_SECTION:
-            raise BadContent(f"The header section is longer than {MAX_HEADER_SECTION} octets")
+        if len(content) > MAX_READ_SECTION:
+            raise BadContent(f"The header section is longer than {MAX_READ_SECTION} octets")
         end = len(content)
     section = content[:end]
     found = _find_fields(section)
@@ -48,7 +50,7 @@ def read_fields(content: bytes) -> tuple[list[Field], int]:
 
 def has_fields(content: bytes) -> bool:
     """Whether the content begins like a header field, and so means to have a header section."""
-    return _starts_like_field(content, 0, MAX_HEADER_SECTION) is not None
+    return _starts_like_field(content, 0, MAX_READ_SECTION) is not None
 
 
 def unfolded_value(raw: bytes) -> str:

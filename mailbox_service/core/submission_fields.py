@@ -13,7 +13,13 @@ from itertools import chain
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress, BadContent
 from mailbox_service.core.header_fields import date_text
-from mailbox_service.core.header_section import Field, has_fields, read_fields, unfolded_value
+from mailbox_service.core.header_section import (
+    MAX_HEADER_SECTION,
+    Field,
+    has_fields,
+    read_fields,
+    unfolded_value,
+)
 
 # RFC 5322 §3.6.2 sets no bound; a handful write one letter. More than this is an attempt to make
 # somebody parse.
@@ -54,6 +60,8 @@ def prepare_submission(
     if not lines_checked:
         refuse_bare_line_ends(content)
     fields, end = _section(content)
+    if end > MAX_HEADER_SECTION:
+        raise BadContent(f"The header section is longer than {MAX_HEADER_SECTION} octets")
     names = {name for name, _ in fields}
     added = b""
     if b"from" not in names:

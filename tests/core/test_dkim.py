@@ -18,8 +18,11 @@ from mailbox_service.core.dkim import (
     signature_fields,
 )
 from mailbox_service.core.errors import BadAddress, BadContent, BadRequest
+from mailbox_service.core.header_section import MAX_HEADER_SECTION
+from mailbox_service.core.submission_fields import prepare_submission
 
 NOW = 1_795_262_400
+NOON = datetime.fromtimestamp(NOW, UTC)
 KEYS = {"rsa": generate_key("rsa"), "ed25519": generate_key("ed25519")}
 SIGNERS = {name: Signer("X.test", f"s-{name}", key) for name, key in KEYS.items()}
 RECORDS = {SIGNERS[name].dns_name: dns_record(key) for name, key in KEYS.items()}
@@ -182,6 +185,15 @@ def test_what_we_compose_is_signed_and_believed() -> None:
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     content = compose(draft, message_id="<1@x.test>", date=moment)
     assert believed(signed(content))
+
+
+def test_the_longest_header_that_is_accepted_can_still_be_signed() -> None:
+    """Trace fields and earlier signatures come on top of what a submission may have."""
+    most = MAX_HEADER_SECTION - len(MESSAGE.partition(b"\r\n\r\n")[0]) - 2
+    content = b"X: y\r\n" * (most // 6) + MESSAGE
+    assert prepare_submission(content, sender="a@x", message_id="<1@x>", date=NOON) == content
+    trace = b"Received: from a by b; x\r\n" * 50
+    assert believed(signed(trace + signed(content, "ed25519")))
 
 
 @pytest.mark.parametrize(

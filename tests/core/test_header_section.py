@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailbox_service.core.errors import BadContent
 from mailbox_service.core.header_section import (
-    MAX_HEADER_SECTION,
+    MAX_READ_SECTION,
     has_fields,
     read_fields,
     unfolded_value,
@@ -47,11 +47,11 @@ def test_a_section_may_be_empty_or_all_there_is(content: bytes, end: int) -> Non
         b"A: b\rB: c\r\n\r\n",
         b"A: b",
         b"\xc3\xa4: b\r\n\r\n",
-        b"A: b\r\n" * (MAX_HEADER_SECTION // 6 + 2),
-        b"x" * (MAX_HEADER_SECTION - 1),
-        b"x" * (MAX_HEADER_SECTION * 2),
-        b"x " * (MAX_HEADER_SECTION // 2),
-        b"A:" + b"\r\n " * (MAX_HEADER_SECTION // 4),
+        b"A: b\r\n" * (MAX_READ_SECTION // 6 + 2),
+        b"x" * (MAX_READ_SECTION - 1),
+        b"x" * (MAX_READ_SECTION * 2),
+        b"x " * (MAX_READ_SECTION // 2),
+        b"A:" + b"\r\n " * (MAX_READ_SECTION // 4),
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(content: bytes) -> None:
