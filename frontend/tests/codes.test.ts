@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { grouped, linkLabel, safeLink } from '../src/lib/codes';
+import { groups, linkLabel, safeLink } from '../src/lib/codes';
 
 test.each([
-  ['482913', '482 913'],
-  ['12345678', '1234 5678'],
-  ['4829', '4829'],
-  ['G-7F2K-91', 'G-7F2K-91'],
-  ['48291a', '48291a'],
-])('%s looks like %s', (code, look) => expect(grouped(code)).toBe(look));
+  ['482913', ['482', '913']],
+  ['12345678', ['1234', '5678']],
+  ['4829', ['4829']],
+  ['G-7F2K-91', ['G-7F2K-91']],
+  ['48291a', ['48291a']],
+])('%s is read as %j', (code, parts) => expect(groups(code)).toEqual(parts));
 
 describe('linkLabel', () => {
   test.each([

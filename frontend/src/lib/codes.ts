@@ -1,10 +1,10 @@
 /** How a code looks on its chip, and what a confirmation link is called. */
 
-/** `482913` → `482 913`: six or eight digits are read in groups; all other codes stay as they are. */
-export function grouped(code: string): string {
-  if (/^\d{6}$/.test(code)) return `${code.slice(0, 3)} ${code.slice(3)}`;
-  if (/^\d{8}$/.test(code)) return `${code.slice(0, 4)} ${code.slice(4)}`;
-  return code;
+/** `482913` → `482`, `913`: six or eight digits are read in groups; all other codes stay as they are. */
+export function groups(code: string): string[] {
+  if (/^\d{6}$/.test(code)) return [code.slice(0, 3), code.slice(3)];
+  if (/^\d{8}$/.test(code)) return [code.slice(0, 4), code.slice(4)];
+  return [code];
 }
 
 /** The longest word that fits a row. */

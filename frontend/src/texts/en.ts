@@ -332,6 +332,7 @@ export const en = {
   'connect.leave.why': 'Forgetting removes the key from this browser; with the token or the link you can come back.',
   'connect.programs': 'Mail programs',
   'connect.programs.who': 'the password is the token',
+  'connect.programs.table': 'Settings for mail programs',
   'connect.for': 'For',
   'connect.server': 'Server',
   'connect.port': 'Port',
