@@ -13,6 +13,7 @@ FLAGGED = 2
 ANSWERED = 4
 DELETED = 8
 DRAFT = 16
+ALL_FLAGS = SEEN | FLAGGED | ANSWERED | DELETED | DRAFT
 
 
 @dataclass(frozen=True, slots=True)

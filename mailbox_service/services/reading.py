@@ -15,7 +15,7 @@ from typing import Any
 from mailbox_service import signals as topics
 from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.summarising import summary_of
+from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
 from mailbox_service.storage.database import Database, Transaction
@@ -25,8 +25,6 @@ log = logging.getLogger("mailbox.reading")
 # A waiter looks again after this many seconds without a signal: one may have been lost, and a
 # client that is gone is noticed when there is something to write to it.
 LOOK_AGAIN_SECONDS = 15.0
-# Messages looked at in one go while waiting; the next look goes on where this one ended.
-WAIT_BATCH = 50
 # What a stream sends after a reconnection. A client that was away longer loads its list anew.
 CATCH_UP = 500
 
@@ -117,6 +115,8 @@ class Reading:
                 unread = await messages.count(tx, address, filters=Filters(unread=True))
             return Page(listed, total, unread)
 
+        if filters and address is not None:
+            await summarise_mailbox(self._database, address)
         page = await self._database.read(unit)
         if touch and address is not None:
             await self.touch(address)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -32,6 +33,10 @@ BATCH_OCTETS = 64 << 20
 # comes first, and nobody waits for a summary, since lists make their own.
 REST = 3.0
 LOOK_AGAIN_SECONDS = 5.0
+
+
+# A message's id, its summary, the words that searches look through, the contract's metadata.
+Read = tuple[int, tuple[StoredSummary, str], str | None]
 
 
 def summary_of(content: bytes) -> StoredSummary:
@@ -99,20 +104,10 @@ class Summarising:
         read = await asyncio.to_thread(
             lambda: [self._read_one(message_id, content) for message_id, content in waiting]
         )
-
-        async def unit(tx: Transaction) -> None:
-            for message_id, (summary, words), metadata in read:
-                await messages.add_summary(tx, message_id, summary, search_text=words)
-                if metadata is not None:
-                    await messages.set_metadata(tx, message_id, metadata)
-            await cursors.put(tx, CURSOR, waiting[-1][0])
-
-        await self._database.write(unit)
+        await self._database.write(keep_summaries, read, waiting[-1][0])
         return len(waiting)
 
-    def _read_one(
-        self, message_id: int, content: bytes
-    ) -> tuple[int, tuple[StoredSummary, str], str | None]:
+    def _read_one(self, message_id: int, content: bytes) -> Read:
         metadata = self._metadata(content) if self._with_metadata else None
         return message_id, summary_and_words(content), metadata
 
@@ -123,19 +118,54 @@ class Summarising:
         return contract_metadata(parsed.text, parsed.html, moment.replace("+00:00", "Z"))
 
 
+async def summarise_mailbox(database: Database, address: str) -> None:
+    """Read what the worker has not come to in one mailbox, so that a search finds it now."""
+    waiting = await database.read(next_of_mailbox, address)
+    if not waiting:
+        return
+    read = await asyncio.to_thread(
+        lambda: [(message_id, summary_and_words(content), None) for message_id, content in waiting]
+    )
+    await database.write(keep_summaries, read, None)
+
+
 async def next_messages(tx: Transaction) -> list[tuple[int, bytes]]:
     """The messages that come behind the cursor, with their bytes."""
     cursor = await cursors.get(tx, CURSOR)
-    found: list[tuple[int, bytes]] = []
+    return await with_contents(tx, await messages.without_summary(tx, after=cursor, limit=BATCH))
+
+
+async def next_of_mailbox(tx: Transaction, address: str) -> list[tuple[int, bytes]]:
+    """The newest messages of a mailbox that have no summary, with their bytes."""
+    cursor = await cursors.get(tx, CURSOR)
+    found = await messages.without_summary_of(tx, address, after=cursor, limit=BATCH)
+    return await with_contents(tx, found)
+
+
+async def with_contents(
+    tx: Transaction, found: Sequence[tuple[int, int]]
+) -> list[tuple[int, bytes]]:
+    """Messages with their bytes, until there are enough octets."""
+    both: list[tuple[int, bytes]] = []
     octets = 0
-    for message_id, content_id in await messages.without_summary(tx, after=cursor, limit=BATCH):
+    for message_id, content_id in found:
         try:
             content = await contents.read(tx, content_id)
         except contents.Damaged as damage:
             log.error("content-damaged message=%d reason=%s", message_id, damage)
             content = b""
-        found.append((message_id, content))
+        both.append((message_id, content))
         octets += len(content)
         if octets > BATCH_OCTETS:
             break
-    return found
+    return both
+
+
+async def keep_summaries(tx: Transaction, read: Sequence[Read], cursor: int | None) -> None:
+    """Write summaries down, and how far the worker came."""
+    for message_id, (summary, words), metadata in read:
+        await messages.add_summary(tx, message_id, summary, search_text=words)
+        if metadata is not None:
+            await messages.set_metadata(tx, message_id, metadata)
+    if cursor is not None:
+        await cursors.put(tx, CURSOR, cursor)

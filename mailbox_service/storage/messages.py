@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mailbox_service.core.stored import (
+    ALL_FLAGS,
     FLAGGED,
     NO_FILTERS,
     SEEN,
@@ -36,6 +37,12 @@ FROM = "FROM messages m LEFT JOIN summaries s ON s.id = m.id"
 
 BY_IDS = f"SELECT {COLUMNS} {FROM} WHERE m.id IN ({{ids}})"
 
+# Only behind the worker's cursor can a summary be missing.
+UNREAD_BY_WORKER = """
+SELECT m.id, m.content_id FROM messages m LEFT JOIN summaries s ON s.id = m.id
+ WHERE m.address = :address AND m.id > :after AND s.id IS NULL ORDER BY m.id DESC LIMIT :limit
+"""
+
 AFTER = "SELECT id, content_id FROM messages WHERE id > :id ORDER BY id LIMIT :limit"
 
 ADD_SUMMARY = """
@@ -49,9 +56,8 @@ ON CONFLICT (id) DO NOTHING
 SET_METADATA = "UPDATE messages SET metadata = :metadata WHERE id = :id"
 
 MARK = """
-UPDATE messages SET flags = (flags & ~:without) | :with
- WHERE id = :id AND (:address IS NULL OR address = :address)
-   AND flags <> ((flags & ~:without) | :with)
+UPDATE messages SET flags = (flags & :kept) | :with
+ WHERE id = :id AND address = :address AND flags <> ((flags & :kept) | :with)
 """
 
 OWNED = """
@@ -229,6 +235,16 @@ async def without_summary(tx: Transaction, *, after: int, limit: int) -> list[tu
     return [(int(row[0]), int(row[1])) for row in rows]
 
 
+async def without_summary_of(
+    tx: Transaction, address: str, *, after: int, limit: int
+) -> list[tuple[int, int]]:
+    """The newest messages of one mailbox that a worker has not come to."""
+    rows = await tx.fetch_all(
+        UNREAD_BY_WORKER, {"address": address, "after": after, "limit": limit}
+    )
+    return [(int(row[0]), int(row[1])) for row in rows]
+
+
 async def add_summary(
     tx: Transaction, message_id: int, summary: StoredSummary, *, search_text: str
 ) -> None:
@@ -262,10 +278,10 @@ async def mark(
 ) -> int:
     """Set and clear flags of messages in one mailbox; how many changed."""
     changed = 0
+    kept = ALL_FLAGS & ~without
     for message_id in ids:
         changed += await tx.execute(
-            MARK,
-            {"id": message_id, "address": address, "with": with_flags, "without": without},
+            MARK, {"id": message_id, "address": address, "with": with_flags, "kept": kept}
         )
     return changed
 
