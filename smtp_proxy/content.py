@@ -6,10 +6,16 @@ so its verdict depends on the bytes alone and never on how the network cut them.
 
 from __future__ import annotations
 
+import re
+
 from smtp_proxy import replies
 from smtp_proxy.limits import Limits
 
 END = b"\r\n.\r\n"
+
+_bare_lf = re.compile(rb"(?<!\r)\n")
+# A dot alone between line ends of which one is a bare LF: some server takes it for an end.
+_false_end = re.compile(rb"(?:\A|\n)\.\r?\n").search
 
 
 class HeldContent:
@@ -28,6 +34,10 @@ class ContentReader:
     §4.5.2), or `refusal` says why it is not taken. A refused content was read to its end, so
     that what follows is the next command (CVE-2023-51764 and its kin, "SMTP smuggling").
     `overrun` True means the peer will not come to an end: close.
+
+    A bare CR, a bare LF or a NUL is refused. With `repair_lines`, for the programs of our own
+    users, a bare LF becomes CRLF instead (`sendmail(…, message.as_bytes())` of Python's smtplib
+    sends such lines); a lone dot between them is refused all the same.
     """
 
     __slots__ = (
@@ -36,6 +46,7 @@ class ContentReader:
         "_held_here",
         "_limits",
         "_line_start",
+        "_repair_lines",
         "_scan",
         "_skipped",
         "content",
@@ -45,8 +56,11 @@ class ContentReader:
         "started",
     )
 
-    def __init__(self, limits: Limits, held: HeldContent, now: float) -> None:
+    def __init__(
+        self, limits: Limits, held: HeldContent, now: float, *, repair_lines: bool = False
+    ) -> None:
         self._limits = limits
+        self._repair_lines = repair_lines
         self._held = held
         self._held_here = 0
         self._at_start = True
@@ -100,9 +114,15 @@ class ContentReader:
         """Refuse what could end elsewhere for somebody else, then unstuff the dots."""
         content = self.content
         lines = content.count(b"\r\n")
+        if content.count(b"\n") != lines and self._repair_lines and not _false_end(content):
+            content = _bare_lf.sub(b"\r\n", content)
+            lines = content.count(b"\r\n")
         if content.count(b"\n") != lines or content.count(b"\r") != lines or b"\0" in content:
-            self.content = b""
             self.refusal = replies.BARE_CR_OR_LF
+        elif len(content) > self._limits.message_size:
+            self.refusal = replies.TOO_BIG
+        if self.refusal is not None:
+            self.content = b""
             return
         if b"\r\n." in content:
             content = content.replace(b"\r\n.", b"\r\n")

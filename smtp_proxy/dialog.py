@@ -39,6 +39,7 @@ class Rules(Protocol):
 
     accepted_as: str  # "Queued" or "Accepted"
     offers_auth: bool
+    repairs_lines: bool  # a bare LF in a content becomes CRLF, or is refused
 
     def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
         """Judge a canonical reverse-path; the empty one is null."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 from collections.abc import Collection
 from functools import partial
 from ipaddress import ip_network
 
 from smtp_proxy import log, replies
-from smtp_proxy.content import HeldContent
+from smtp_proxy.content import ContentReader, HeldContent
 from smtp_proxy.dialog import Offer, Rules
 from smtp_proxy.fast_lane import FastLane
 from smtp_proxy.limits import Limits
@@ -58,6 +59,7 @@ class Door:
         self._proxies = [ip_network(peer) for peer in proxy_peers]
         self._peers = Peers(limits)
         self._connections: set[MailServer] = set()
+        self._most_connections = _most_connections(limits)
         self._servers: list[asyncio.Server] = []
         self._watch: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
@@ -128,7 +130,7 @@ class Door:
         self._connections.add(connection)
         if self.closing:
             return replies.SHUTTING_DOWN
-        if len(self._connections) > self.limits.connections:
+        if len(self._connections) > self._most_connections:
             return replies.TOO_BUSY
         return None
 
@@ -138,6 +140,10 @@ class Door:
             return replies.TOO_MANY_FROM_YOU
         connection.counted_ip = ip
         return None
+
+    def new_content(self, now: float) -> ContentReader:
+        """A reader for the content that a peer was just told to send."""
+        return ContentReader(self.limits, self.held, now, repair_lines=self.rules.repairs_lines)
 
     def forget(self, connection: MailServer) -> None:
         """A connection is gone."""
@@ -152,7 +158,14 @@ class Door:
         """One watch for all connections: cheaper than a timer each, and never reset by input."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        crowded = len(self._connections) > self.limits.busy_share * self.limits.connections
+        crowded = len(self._connections) > self.limits.busy_share * self._most_connections
         for connection in tuple(self._connections):
             connection.check_time(now, crowded=crowded)
         self._watch = loop.call_later(self.limits.tick, self._look)
+
+
+def _most_connections(limits: Limits) -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return limits.connections
+    return min(limits.connections, int(descriptors * limits.descriptor_share))

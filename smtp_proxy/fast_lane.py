@@ -149,7 +149,7 @@ class FastLane(MailServer):
             self._reader.feed_data(bytes(unread))
             unread.clear()
         elif reply is replies.SEND_CONTENT:
-            self._content = ContentReader(self._door.limits, self._door.held, self.loop.time())
+            self._content = self._door.new_content(self.loop.time())
         return reply
 
     def _too_long(self, unread: bytearray, end: int) -> bytes | None:

@@ -72,6 +72,9 @@ class Limits:
 
     # --- all connections --------------------------------------------------------------------
     connections: int = 10_000
+    # And no more than this share of the file descriptors the process may have: a door that is
+    # full says 421, a process without descriptors cannot even open its database.
+    descriptor_share: float = 0.5
     # How many from one address, and from the networks around it: prefix length → count.
     # Three times as many for the next wider network, as mox does.
     connections_v4: tuple[tuple[int, int], ...] = ((32, 50), (24, 150), (16, 450))

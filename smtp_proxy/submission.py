@@ -18,6 +18,7 @@ class SubmissionRules:
 
     accepted_as = "Queued"
     offers_auth = True
+    repairs_lines = True
 
     def __init__(self, backend: SubmissionBackend) -> None:
         self._backend = backend

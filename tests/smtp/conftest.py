@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -107,3 +108,10 @@ async def open_door(office: PostOffice, server_tls: ssl.SSLContext) -> AsyncIter
             return door
 
         yield open_one
+
+
+async def connections(door: Door, count: int) -> None:
+    """Wait until the door has no more than `count` connections."""
+    async with asyncio.timeout(10):
+        while door.connections > count:  # noqa: ASYNC110 - a door has no event for this
+            await asyncio.sleep(0.001)

@@ -175,3 +175,16 @@ def test_a_sender_below_the_least_rate_is_too_slow_after_its_grace() -> None:
     assert reader.is_too_slow(105.1)
     reader.take(bytearray(b"x" * 60))
     assert not reader.is_too_slow(105.1)
+
+
+@pytest.mark.parametrize("false_end", FALSE_ENDS)
+def test_line_ends_are_repaired_and_false_ends_are_still_refused(false_end: bytes) -> None:
+    """Hazard 1: for submissions a bare LF is mended, and it can never make an end."""
+    for stream, content, refusal in (
+        (b"a\n..b\n\r\n.\r\n", b"a\r\n.b\r\n\r\n", None),
+        (b"a\rb\r\n.\r\n", b"", replies.BARE_CR_OR_LF),
+        (b"a" + false_end + b"b\r\n.\r\n", b"", replies.BARE_CR_OR_LF),
+    ):
+        reader = ContentReader(LIMITS, HeldContent(), 0.0, repair_lines=True)
+        assert reader.take(bytearray(stream))
+        assert (reader.content, reader.refusal) == (content, refusal)
