@@ -23,6 +23,7 @@ import uvicorn
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.outbound.sender import Outbound
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import now_micros
@@ -77,6 +78,7 @@ class Parts:
     sending: Sending
     sent: SentMail
     delivering: Delivering
+    outbound: Outbound
     summarising: Summarising
 
 
@@ -90,7 +92,10 @@ def build(config: Config) -> Parts:
     registering = Registering(database, config, administering, authenticating, passwords, signals)
     receiving = Receiving(database, config, administering, signals)
     sending = Sending(database, config, administering, signals)
-    delivering = Delivering(database, config, receiving, Signing(database), signals)
+    outbound = Outbound.of(config)
+    delivering = Delivering(
+        database, config, receiving, Signing(database, config), outbound, signals
+    )
     return Parts(
         config=config,
         database=database,
@@ -103,6 +108,7 @@ def build(config: Config) -> Parts:
         sending=sending,
         sent=SentMail(database, signals),
         delivering=delivering,
+        outbound=outbound,
         summarising=Summarising(database, config, signals),
     )
 
@@ -274,7 +280,7 @@ class Service:
             administering=parts.administering,
             health=self,
         )
-        app = create_app(services, self.config, page_folder=PAGE)
+        app = create_app(services, self.config, page=PAGE)
         self._end_streams = app.state.streams.close
         self._http = HttpServer(
             uvicorn.Config(
@@ -310,6 +316,7 @@ class Service:
             await self._close_doors(GRACE_SECONDS)
             if "delivery" in self._roles:
                 await self.parts.delivering.drain(GRACE_SECONDS)
+                self.parts.outbound.close()
         finally:
             for task in self._worker_tasks:
                 task.cancel()
