@@ -103,20 +103,14 @@ test('keys make commands, and g waits for its partner', () => {
   expect(keys.read('x', 5001)).toBeNull();
 });
 
-describe('conversations', () => {
-  test.each([
-    ['< 220 ready\n> EHLO x', ['them', 'us']],
-    ['S: 220 ready\nC: EHLO x', ['them', 'us']],
-    ['220 ready\nEHLO x', ['them', 'us']],
-  ])('%j', (kept, sides) => expect(readConversation(kept).map((line) => line.from)).toEqual(sides));
-  test('come as lists, too', () => {
-    expect(readConversation([{ from: 'us', text: 'EHLO', at: '10:00:00' }, ['<', '250 ok'], '> QUIT'])).toEqual([
-      { from: 'us', text: 'EHLO', time: '10:00:00' },
-      { from: 'them', text: '250 ok', time: null },
-      { from: 'us', text: 'QUIT', time: null },
-    ]);
-    expect(readConversation(null)).toEqual([]);
-  });
+test('a conversation has sides, and what was noticed', () => {
+  expect(readConversation('* mx.x.example\n< 250-one\n250 two\n> QUIT\n\n')).toEqual([
+    { from: 'note', text: 'mx.x.example' },
+    { from: 'them', text: '250-one' },
+    { from: 'them', text: '250 two' },
+    { from: 'us', text: 'QUIT' },
+  ]);
+  expect(readConversation('')).toEqual([]);
 });
 
 test.each([

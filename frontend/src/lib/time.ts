@@ -33,11 +33,6 @@ export function clock(date: Date, language: string): string {
   return format(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }, date);
 }
 
-/** `09:41:07` */
-export function clockWithSeconds(date: Date, language: string): string {
-  return format(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }, date);
-}
-
 /** The whole instant, for titles and quotes: `21 November 2026, 08:50:12`. */
 export function wholeTime(date: Date, language: string): string {
   if (Number.isNaN(date.getTime())) return '';

@@ -138,9 +138,9 @@ export interface SentRow {
 export interface Attempt {
   recipient: string;
   at: string;
-  remote: string | null;
-  reply: string | null;
-  conversation: unknown;
+  remote: string;
+  reply: string;
+  conversation: string;
 }
 
 export interface SentMail extends SentRow {
@@ -179,13 +179,14 @@ export interface Accepted {
   message_id: string;
 }
 
+/** The fate of one recipient, or, without one, of the whole mail. */
 export interface SentEvent {
   id: number;
   queue_id: string;
   state: DeliveryState;
-  recipient: string;
-  recipient_state: DeliveryState;
-  last_reply: string | null;
+  recipient?: string;
+  recipient_state?: DeliveryState;
+  last_reply?: string | null;
 }
 
 export interface FlagsEvent extends Flags {

@@ -21,7 +21,7 @@ class Line {
         void inbox.refresh();
         if (again && sent.loaded) void sent.load();
       },
-      gone: () => void this.lost(address),
+      gone: () => session.markRefused(address),
     });
     this.line.open();
   }
@@ -33,10 +33,6 @@ class Line {
 
   tryNow(): void {
     this.line?.tryNow();
-  }
-
-  private async lost(address: string): Promise<void> {
-    session.markRefused(address);
   }
 
   private hear(event: ServerEvent): void {
@@ -59,9 +55,9 @@ class Line {
       case 'deleted':
         inbox.gone((data as DeletedEvent).ids);
         break;
-      case 'sent':
-        sent.moved(data as SentEvent);
-        break;
+      default:
+        // What became of sent mail comes as `sent`, or under the name of what happened.
+        if (typeof (data as SentEvent).queue_id === 'string') sent.moved(data as SentEvent);
     }
   }
 }

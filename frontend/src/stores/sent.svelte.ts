@@ -16,6 +16,9 @@ export function hasFailed(row: SentRow): boolean {
   return row.recipients.some((recipient) => recipient.state === 'failed');
 }
 
+/** Events within this time are answered by one look at the list. */
+const GATHER_MS = 200;
+
 class Sent {
   rows = $state.raw<readonly SentRow[]>([]);
   count = $state(0);
@@ -27,6 +30,7 @@ class Sent {
   opened = $state.raw<SentMail | null>(null);
   openedId = $state<number | null>(null);
   openedTrouble = $state('');
+  private soon: ReturnType<typeof setTimeout> | undefined;
 
   readonly moving = $derived(this.rows.filter(isMoving).length);
   readonly failed = $derived(this.rows.filter(hasFailed).length);
@@ -96,19 +100,22 @@ class Sent {
     this.openedTrouble = '';
   }
 
-  /** The queue has moved: the row says so at once, the rest is asked for. */
+  /** The queue has moved: the row says so at once; what the event does not tell is asked for. */
   moved(event: SentEvent): void {
+    const { recipient: address, recipient_state: state, last_reply: reply } = event;
     const known = this.rows.find((row) => row.id === event.id);
-    if (known) {
-      const recipients = known.recipients.map((recipient) =>
-        recipient.address === event.recipient
-          ? { ...recipient, state: event.recipient_state, last_reply: event.last_reply ?? recipient.last_reply }
-          : recipient,
-      );
+    if (known && address !== undefined && state !== undefined) {
+      const recipients = known.recipients.map((one) => (one.address === address ? { ...one, state, last_reply: reply ?? one.last_reply } : one));
       this.rows = this.rows.map((row) => (row.id === event.id ? { ...row, state: event.state, recipients } : row));
     }
-    if (this.loaded && (!known || event.recipient_state === 'deferred')) void this.load();
+    if (this.loaded && (!known || state === undefined || state === 'deferred')) this.loadSoon();
     if (this.openedId === event.id) void this.open(event.id);
+  }
+
+  /** One question for many events: a mail to a hundred people moves a hundred times. */
+  private loadSoon(): void {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => void this.load(), GATHER_MS);
   }
 }
 

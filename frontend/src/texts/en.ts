@@ -314,8 +314,9 @@ export const en = {
   'story.no-reply': 'No reply came',
   'story.said': 'What was said at {time}',
   'story.copy': 'Copy the conversation',
-  'story.we': 'we said',
-  'story.they': 'they said',
+  'story.us': 'we said',
+  'story.them': 'they said',
+  'story.note': 'noticed',
   'story.text': 'Text',
 
   // Connecting programs
