@@ -8,17 +8,14 @@ loudly, and the next start goes on from what is on disk.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-
-import uvicorn
 
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
@@ -42,6 +39,7 @@ from mailbox_service.storage import send_queue
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.sqlite import SqliteDatabase
 from mailbox_service.web.app import create_app
+from mailbox_service.web.server import HttpServer, http_server
 from mailbox_service.web.services import Services
 from smtp_proxy.door import Door
 from smtp_proxy.limits import Limits
@@ -58,8 +56,6 @@ ROLES = ("web", "submission", "reception", "delivery", "housekeeping")
 # What a stop gives to running transactions, requests and deliveries. systemd and container
 # engines kill after 10 seconds or more; what is cut off then is tried again after the start.
 GRACE_SECONDS = 8.0
-# Idle HTTP connections. Longer than the 60 s of common proxies, so that they close first.
-KEEP_ALIVE_SECONDS = 75
 BACKLOG = 1024
 
 
@@ -131,22 +127,6 @@ class LocalSubmission:
         return self._sending.submit(principal, envelope, content, door="smtp", lines_checked=True)
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn inside our loop: signals are ours, and it tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.listening.set()
-
-
 class Service:
     """The running service. As a context: open doors and working workers inside."""
 
@@ -161,7 +141,6 @@ class Service:
         self._http: HttpServer | None = None
         self._http_socket: socket.socket | None = None
         self._http_task: asyncio.Task[None] | None = None
-        self._end_streams: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -281,21 +260,7 @@ class Service:
             health=self,
         )
         app = create_app(services, self.config, page=PAGE)
-        self._end_streams = app.state.streams.close
-        self._http = HttpServer(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=int(GRACE_SECONDS),
-            )
-        )
+        self._http = http_server(app)
         self._http_task = self._workers.create_task(
             self._http.serve(sockets=[self._http_socket]), name="http"
         )
@@ -331,7 +296,6 @@ class Service:
         closing = [door.close(grace) for door in self._doors.values()]
         if self._http is not None:
             self._http.should_exit = True
-            self._end_streams()
         await asyncio.gather(*closing)
         if self._http_task is not None:
             await asyncio.wait([self._http_task], timeout=grace + 1.0)

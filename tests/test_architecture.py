@@ -53,7 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "starlette": ("mailbox_service.web",),
     "sse_starlette": ("mailbox_service.web",),
     "aiosmtpd": ("smtp_proxy",),
-    "uvicorn": ("mailbox_service.assembly",),
+    "uvicorn": ("mailbox_service.web",),
     "click": ("mailbox_service.commands", "mailbox_service.__main__", "smtp_proxy.__main__"),
     "email_validator": ("mailbox_service.core.address",),
     "nh3": ("mailbox_service.core.html",),
