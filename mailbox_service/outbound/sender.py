@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol
@@ -119,11 +119,13 @@ class Outbound:
         content: bytes,
         *,
         smtputf8: bool = False,
+        begin: Callable[[], None] = lambda: None,
     ) -> Mapping[str, Attempted]:
         """Hand one message over for recipients that share a next hop; an answer for each.
 
         Addresses are canonical, `content` is in the form in which it goes out. `smtputf8` is
-        what the submitter declared. Network trouble is an answer too: nothing is raised for it.
+        what the submitter declared; `begin` is called before the server hears of the message.
+        Network trouble is an answer too: nothing is raised for it.
         """
         domain = recipients[0].rpartition("@")[2]
         hop = self.next_hop(sender_domain, domain)
@@ -133,7 +135,7 @@ class Outbound:
         if relay is None and self._mode == "relay":
             relay = self._relay
         way = partial(self._open_direct, domain) if relay is None else partial(self._open, relay)
-        message = Message(reverse_path, content, smtputf8)
+        message = Message(reverse_path, content, smtputf8, begin)
         answers: dict[str, Attempted] = {}
         for start in range(0, len(recipients), MOST_RECIPIENTS):
             part = recipients[start : start + MOST_RECIPIENTS]
@@ -151,6 +153,7 @@ class Outbound:
                 for _ in range(CONNECTIONS_AN_ATTEMPT):
                     session = await self._connections.take(hop, way)
                     uncertain = True
+                    message.begin()
                     try:
                         return await transact(session, message, recipients)
                     except Lost as error:
@@ -230,6 +233,7 @@ class Message:
     reverse_path: str
     content: bytes
     smtputf8: bool
+    begin: Callable[[], None]
 
 
 async def transact(

@@ -440,6 +440,22 @@ async def hold(tx: Transaction, claims: Collection[Claim], *, holder: str, now: 
     )
 
 
+async def quarantine(tx: Transaction, claim: Claim, *, holder: str, reply: str, now: int) -> None:
+    """Take a damaged row out of the queue for good; it stays where people can look at it."""
+    await tx.execute(
+        SETTLE,
+        {
+            "id": claim.id,
+            "holder": holder,
+            "state": QUARANTINED,
+            "next_attempt_at": None,
+            "remote": None,
+            "reply": reply,
+            "now": now,
+        },
+    )
+
+
 async def end_leases(tx: Transaction, *, now: int) -> int:
     """End every lease. Only for a process that starts and knows that it is alone."""
     return await tx.execute(END_LEASES, {"now": now})

@@ -1,0 +1,543 @@
+"""Delivering: lease what is due, hand it to its next hop, write down what was said.
+
+A recipient goes through here in three steps that never share a transaction with the network: a
+claim with a lease, an attempt, a record of its outcome. A worker that dies between the second
+and the third has perhaps delivered a message without saying so; it is then tried again, and its
+history says that it may arrive twice (RFC 5321 §6.1 forbids the other choice, losing it).
+
+Mail for our own domains goes the same way without touching the network, and there the attempt
+and its record are one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from mailbox_service import signals as topics
+from mailbox_service.config import Config
+from mailbox_service.core.address import split
+from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
+from mailbox_service.core.errors import MailError
+from mailbox_service.services.attempts import (
+    Answer,
+    Job,
+    LocalAnswer,
+    Network,
+    Outcome,
+    is_sound,
+    judge,
+    local_answers,
+    notice_of,
+)
+from mailbox_service.services.clock import Clock, new_id, now_micros
+from mailbox_service.services.lanes import Lanes
+from mailbox_service.services.receiving import Receiving
+from mailbox_service.services.recording import Record, record
+from mailbox_service.services.sending import KEY_LIFE
+from mailbox_service.services.signing import Signing
+from mailbox_service.signals import Signals
+from mailbox_service.storage import contents, idempotency, send_queue, submissions
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.send_queue import Claim
+from mailbox_service.storage.submissions import Submission
+
+log = logging.getLogger("mailbox.delivering")
+
+# Recipients that one claim takes. Two or three claims a second saturate a fast next hop.
+BATCH = 100
+# A lease outlives the longest attempt (13 minutes, `outbound`), so that it ends only when its
+# worker is dead, stopped, or its clock was set.
+LEASE_MICROS = 20 * 60_000_000
+# An attempt is not begun when less than this is left of its lease.
+LEASE_MARGIN = 15 * 60_000_000
+# Content up to this size is read with the claim.
+SMALL_CONTENT = 65_536
+# Larger messages in memory at once, for all domains and for one. A message has 50 MiB by default.
+MOST_LARGE, MOST_LARGE_A_DOMAIN = 8, 2
+# After a wake-up, for more to come in or to end: one claim for many costs what one for one does.
+GATHER_SECONDS = 0.003
+# A worker looks for work by itself this often: a signal may be lost.
+LOOK_AGAIN_SECONDS = 10.0
+# After trouble with the store.
+TROUBLE_SECONDS = 2.0
+# How long the record of an attempt is tried when the store is in trouble; the lease is longer.
+RECORD_TRIES = 60
+BROKEN_ROW = "The queue row is damaged and was taken out."
+# Microseconds between two rounds of tidying, and rows a round.
+TIDY_EVERY = 60_000_000
+TIDY_ROWS = 500
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What one claim took: recipients with their submissions and the small contents."""
+
+    claims: list[Claim]
+    place: str
+    submissions: dict[int, Submission] = field(default_factory=dict)
+    contents: dict[int, bytes] = field(default_factory=dict)
+    damaged: set[int] = field(default_factory=set)
+    broken: int = 0
+
+
+class Delivering:
+    """The delivery worker of a process."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        receiving: Receiving,
+        signing: Signing,
+        outbound: Network,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+        new_queue_id: Callable[[], str] = new_id,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._own_name = config.own_name
+        self._receiving = receiving
+        self._signing = signing
+        self._outbound = outbound
+        self._signals = signals
+        self._clock = clock
+        self._new_queue_id = new_queue_id
+        self._jitter = jitter
+        # Unique a start, so that nobody settles what another worker leased.
+        self._holder = secrets.token_hex(8)
+        self._lanes = Lanes(config.served_domains)
+        self._place = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        self._large = asyncio.Semaphore(MOST_LARGE)
+        self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
+        self._leased: set[int] = set()
+        self._stopping = False
+        self._tidied = 0
+
+    # Working.
+
+    async def run(self) -> None:
+        """Deliver what comes due, until cancelled or drained."""
+        with self._signals.watch(topics.QUEUE) as watch:
+            try:
+                while not self._stopping:
+                    self._ended.clear()
+                    try:
+                        busy = await self._claim_and_start() > 0
+                        await self._tidy()
+                        pause = 0.0 if busy else await self._seconds_to_wait()
+                    except MailError as error:
+                        log.warning("queue-not-read reason=%s", error.detail)
+                        pause = TROUBLE_SECONDS
+                    if pause > 0 and not self._stopping:
+                        await first_of(watch.wait(pause), self._ended.wait())
+                        await asyncio.sleep(GATHER_SECONDS)
+            finally:
+                await self._cancel_all()
+
+    async def deliver_due(self) -> int:
+        """Deliver everything that is due now, and return when it is done; how many attempts."""
+        total = 0
+        while started := await self._claim_and_start():
+            total += started
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        return total
+
+    async def drain(self, grace: float) -> None:
+        """Begin nothing new, and give what is under way `grace` seconds to end.
+
+        What is cut off then stays leased and is tried again: the next start ends the leases.
+        """
+        self._stopping = True
+        self._ended.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace)
+        await self._cancel_all()
+
+    async def _cancel_all(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _seconds_to_wait(self) -> float:
+        """Until something may come due that is not now."""
+        now = self._clock()
+        turn = await self._database.read(send_queue.next_turn, now=now)
+        times = [time for time in (turn, self._lanes.next_probe(now)) if time is not None]
+        if not times:
+            return LOOK_AGAIN_SECONDS
+        return min(max((min(times) - now) / 1_000_000, 0.01), LOOK_AGAIN_SECONDS)
+
+    async def _tidy(self) -> None:
+        """Once a minute, remove what nobody needs any more."""
+        now = self._clock()
+        if now - self._tidied < TIDY_EVERY:
+            return
+        self._tidied = now
+        await self._database.write(tidy, now)
+
+    async def _claim_and_start(self) -> int:
+        """Claim what is due and start its attempts; how many recipients."""
+        now = self._clock()
+        claimed = await self._database.write(
+            claim,
+            now=now,
+            holder=self._holder,
+            room=self._lanes.room(now),
+            after=self._place,
+        )
+        self._place = claimed.place
+        if self._stopping:  # told while we asked
+            await self._database.write(
+                send_queue.give_back, claimed.claims, holder=self._holder, now=now
+            )
+            return 0
+        # After a step of the clock our own leases may look as if they had run out.
+        claimed.claims = [one for one in claimed.claims if one.id not in self._leased]
+        self._start(claimed, now + LEASE_MICROS)
+        return len(claimed.claims) + claimed.broken
+
+    def _start(self, claimed: Claimed, lease_until: int) -> None:
+        """One task for each group of recipients that share a message and a next hop."""
+        groups: dict[tuple[int, str | None], list[Claim]] = {}
+        for one in claimed.claims:
+            submission = claimed.submissions[one.submission_id]
+            self._lanes.take(one.domain)
+            self._leased.add(one.id)
+            groups.setdefault((submission.id, self._next_hop(submission, one)), []).append(one)
+        for (submission_id, hop), claims in groups.items():
+            job = Job(
+                submission=claimed.submissions[submission_id],
+                claims=tuple(claims),
+                hop=hop,
+                content=claimed.contents.get(submission_id),
+                damaged=submission_id in claimed.damaged,
+                lease_until=lease_until,
+            )
+            task = asyncio.create_task(self._work(job))
+            self._tasks.add(task)
+            task.add_done_callback(self._task_ended)
+
+    def _next_hop(self, submission: Submission, one: Claim) -> str | None:
+        """Where a recipient's mail goes: empty for our own mailboxes, None when it is held."""
+        if self._lanes.is_own(one.domain):
+            return ""
+        return self._outbound.next_hop(split(submission.reverse_path)[1], one.domain)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("delivery-failed error=%s", task.exception(), exc_info=task.exception())
+
+    # One group of recipients.
+
+    async def _work(self, job: Job) -> None:
+        """Attempt, judge, record. Whatever goes wrong here, the lease brings the mail back."""
+        try:
+            await self._attempt(job)
+        except asyncio.CancelledError:
+            if not job.begun:
+                await asyncio.shield(asyncio.ensure_future(self._give_back(job)))
+            raise
+        except MailError as error:
+            log.warning("attempt-put-off queue_id=%s reason=%s", job.submission.queue_id, error)
+            await asyncio.sleep(TROUBLE_SECONDS)
+            await self._give_back(job)
+        except Exception:
+            log.exception("attempt-failed queue_id=%s", job.submission.queue_id)
+            reply = Reply(0, "4.3.0", "An internal error; it will be tried again.")
+            answer = LocalAnswer(reply, self._own_name, f"* {reply.text}", uncertain=job.begun)
+            answers = dict.fromkeys([one.recipient for one in job.claims], answer)
+            await self._record(job, self._judge(job, answers, self._clock()), b"")
+        finally:
+            for one in job.claims:
+                self._lanes.leave(one.domain)
+                self._leased.discard(one.id)
+
+    async def _attempt(self, job: Job) -> None:
+        if job.hop is None:
+            await self._database.write(
+                send_queue.hold, job.claims, holder=self._holder, now=self._clock()
+            )
+            self._signals.notify(topics.mailbox(job.submission.address))
+        elif job.hop == "":
+            await self._deliver_here(job)
+        elif job.content is not None or job.damaged:
+            await self._deliver_away(job)
+        else:
+            places = self._large_of.setdefault(
+                job.claims[0].domain, asyncio.Semaphore(MOST_LARGE_A_DOMAIN)
+            )
+            async with places, self._large:
+                await self._deliver_away(job)
+
+    async def _give_back(self, job: Job) -> None:
+        """Let the next worker have what was not begun."""
+        with contextlib.suppress(MailError):
+            await self._database.write(
+                send_queue.give_back, job.claims, holder=self._holder, now=self._clock()
+            )
+
+    async def _content(self, job: Job) -> bytes | None:
+        """The content of a message; None when it is damaged."""
+        if job.damaged:
+            return None
+        if job.content is not None:
+            return job.content
+        try:
+            return await self._database.read(contents.read, job.submission.content_id)
+        except contents.Damaged:
+            return None
+
+    async def _deliver_here(self, job: Job) -> None:
+        """Put a message into mailboxes of ours, in one transaction with its record."""
+        started = self._clock()
+        content = await self._content(job)
+        if content is None:
+            await self._quarantine(job, started)
+            return
+        field_, answers = await local_answers(
+            self._receiving, job, content, by=self._own_name, now=started
+        )
+        accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
+        outcomes = self._judge(job, answers, started)
+        await self._record(job, outcomes, content, deposit_to=accepted, deposit=field_ + content)
+
+    async def _deliver_away(self, job: Job) -> None:
+        """Hand a message to its next hop."""
+        started = self._clock()
+        content = await self._content(job)
+        if content is None:
+            await self._quarantine(job, started)
+            return
+        if started > job.lease_until - LEASE_MARGIN:
+            return  # paused for long; somebody else may have it by now
+        submission = job.submission
+        departing = await self._signing.departing(submission, content)
+        answers = await self._outbound.send(
+            split(submission.reverse_path)[1],
+            submission.reverse_path,
+            [one.recipient for one in job.claims],
+            departing,
+            smtputf8=bool(submission.smtputf8),
+            begin=job.begin,
+        )
+        outcomes = self._judge(job, answers, started)
+        await self._record(job, outcomes, content)
+        self._note_reachability(job, answers)
+
+    def _note_reachability(self, job: Job, answers: Mapping[str, Answer]) -> None:
+        now = self._clock()
+        for one in job.claims:
+            answer = answers[one.recipient]
+            if not answer.unreachable:
+                self._lanes.reachable(one.domain)
+            elif self._lanes.unreachable(one.domain, now):
+                log.info("unreachable domain=%s reply=%s", one.domain, answer.reply)
+                task = asyncio.create_task(self._expire(one.domain, answer))
+                self._tasks.add(task)
+                task.add_done_callback(self._task_ended)
+
+    async def _expire(self, domain: str, answer: Answer) -> None:
+        """Give up what has waited too long for a domain that still does not answer.
+
+        Its mail is not attempted one by one, so its time runs out here.
+        """
+        while True:
+            now = self._clock()
+            claimed = await self._database.write(
+                claim_expired,
+                domain,
+                queued_before=now - GIVE_UP_AFTER,
+                now=now,
+                holder=self._holder,
+            )
+            for submission in claimed.submissions.values():
+                claims = tuple(one for one in claimed.claims if one.submission_id == submission.id)
+                job = Job(submission, claims, domain, None, False, now + LEASE_MICROS)
+                answers = dict.fromkeys([one.recipient for one in claims], answer)
+                content = await self._content(job)
+                await self._record(job, self._judge(job, answers, now), content or b"")
+            if not claimed.claims:
+                return
+
+    def _judge(self, job: Job, answers: Mapping[str, Answer], started: int) -> list[Outcome]:
+        now = self._clock()
+        return [
+            judge(one, answers[one.recipient], started=started, now=now, jitter=self._jitter())
+            for one in job.claims
+        ]
+
+    async def _quarantine(self, job: Job, started: int) -> None:
+        """Take out what cannot be sent as it was accepted; the rest of the queue goes on."""
+        log.error(
+            "content-damaged queue_id=%s content=%d recipients=%d: kept, and not sent",
+            job.submission.queue_id,
+            job.submission.content_id,
+            len(job.claims),
+        )
+        reply = Reply(554, "5.6.0", "The stored message is damaged and was not sent.")
+        answer = LocalAnswer(reply, self._own_name, f"* {reply.text}")
+        outcomes = [
+            judge(one, answer, started=started, now=self._clock(), jitter=0.0, damaged=True)
+            for one in job.claims
+        ]
+        await self._record(job, outcomes, b"")
+
+    async def _record(
+        self,
+        job: Job,
+        outcomes: Sequence[Outcome],
+        content: bytes,
+        *,
+        deposit_to: tuple[str, ...] = (),
+        deposit: bytes = b"",
+    ) -> None:
+        """Write everything down that follows from an attempt, and tell whoever watches."""
+        now = self._clock()
+        notice_id = self._new_queue_id()
+        entry = Record(
+            submission=job.submission,
+            outcomes=tuple(outcomes),
+            holder=self._holder,
+            now=now,
+            notice=notice_of(
+                job.submission,
+                outcomes,
+                content,
+                reporting_mta=self._own_name,
+                notice_id=notice_id,
+                now=now,
+            ),
+            notice_id=notice_id,
+            deposit_to=deposit_to,
+            deposit=deposit,
+        )
+        noticed = await self._write_record(entry)
+        for outcome in outcomes:
+            log.info(
+                "attempt queue_id=%s recipient=%s state=%s attempt=%d remote=%s reply=%s",
+                job.submission.queue_id,
+                outcome.settled.claim.recipient,
+                outcome.settled.state,
+                outcome.settled.claim.attempt,
+                outcome.settled.remote,
+                outcome.settled.reply,
+            )
+        self._signals.notify(topics.mailbox(job.submission.address))
+        for recipient in deposit_to:
+            self._signals.notify(topics.mailbox(recipient))
+        if deposit_to or noticed:
+            self._signals.notify(topics.MESSAGES)
+
+    async def _write_record(self, entry: Record) -> bool:
+        """Record an attempt, through trouble of the store: what is not written is done twice."""
+        for _ in range(RECORD_TRIES):
+            try:
+                return await asyncio.shield(self._database.write(record, entry))
+            except MailError as error:
+                log.error(
+                    "attempt-not-recorded queue_id=%s reason=%s",
+                    entry.submission.queue_id,
+                    error.detail,
+                )
+            await asyncio.sleep(TROUBLE_SECONDS)
+        return False
+
+
+async def claim(
+    tx: Transaction, *, now: int, holder: str, room: Callable[[str], int], after: str
+) -> Claimed:
+    """Lease what is due, and read what is needed to send it."""
+    claims, place = await send_queue.claim_due(
+        tx,
+        now=now,
+        lease_until=now + LEASE_MICROS,
+        holder=holder,
+        limit=BATCH,
+        room=room,
+        after=after,
+    )
+    claimed = Claimed(claims, place)
+    await read_messages(tx, claimed, small_contents=True)
+    await take_out_broken(tx, claimed, holder=holder, now=now)
+    return claimed
+
+
+async def take_out_broken(tx: Transaction, claimed: Claimed, *, holder: str, now: int) -> None:
+    """Take rows out of the queue that no submission of ours can have written."""
+    broken = [
+        one
+        for one in claimed.claims
+        if one.submission_id not in claimed.submissions or not is_sound(one)
+    ]
+    for one in broken:
+        claimed.claims.remove(one)
+        log.error("queue-row-damaged id=%d submission=%d", one.id, one.submission_id)
+        await send_queue.quarantine(tx, one, holder=holder, reply=BROKEN_ROW, now=now)
+    claimed.broken = len(broken)
+
+
+async def claim_expired(
+    tx: Transaction, domain: str, *, queued_before: int, now: int, holder: str
+) -> Claimed:
+    """Lease what has waited too long for a domain."""
+    claims = await send_queue.claim_expired(
+        tx,
+        domain,
+        queued_before=queued_before,
+        now=now,
+        lease_until=now + LEASE_MICROS,
+        holder=holder,
+        limit=BATCH,
+    )
+    claimed = Claimed(claims, "")
+    await read_messages(tx, claimed, small_contents=False)
+    return claimed
+
+
+async def read_messages(tx: Transaction, claimed: Claimed, *, small_contents: bool) -> None:
+    """Fill in the submissions of what was claimed, and their contents where they are small."""
+    for one in claimed.claims:
+        if one.submission_id in claimed.submissions:
+            continue
+        submission = await submissions.by_id(tx, one.submission_id)
+        if submission is None:
+            continue
+        claimed.submissions[submission.id] = submission
+        if small_contents and submission.size <= SMALL_CONTENT:
+            try:
+                claimed.contents[submission.id] = await contents.read(tx, submission.content_id)
+            except contents.Damaged:
+                claimed.damaged.add(submission.id)
+
+
+async def tidy(tx: Transaction, now: int) -> None:
+    """Remove unlisted messages that are done, and keys that nobody will repeat."""
+    await submissions.purge(tx, limit=TIDY_ROWS)
+    await idempotency.remove_before(tx, before=now - KEY_LIFE, limit=TIDY_ROWS)
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait until the first of several waits is over, and give up the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

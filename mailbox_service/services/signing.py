@@ -1,0 +1,224 @@
+"""What a message gets when it leaves this host: safe lines, a trace field, DKIM signatures.
+
+The stored message stays as its author made it. Every sending domain has keys of its own, made
+when its first message leaves; the public halves belong into DNS (`records`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mailbox_service.config import Config
+from mailbox_service.core.address import split
+from mailbox_service.core.dkim import Signer, dns_record, generate_key, sign
+from mailbox_service.core.envelope import Peer
+from mailbox_service.core.errors import BadContent
+from mailbox_service.core.policy import served_by
+from mailbox_service.core.trace_fields import received_field
+from mailbox_service.services.clock import Clock, as_datetime, now_micros
+from mailbox_service.storage import dkim_keys
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.dkim_keys import DkimKey
+from mailbox_service.storage.submissions import Submission
+
+log = logging.getLogger("mailbox.signing")
+
+Algorithm = Literal["rsa", "ed25519"]
+
+# RSA for every verifier there is, Ed25519 for those that can be quick (RFC 8463).
+ALGORITHMS: tuple[Algorithm, ...] = ("rsa", "ed25519")
+# Keys are looked up anew after this time, so that another process's rotation is noticed.
+KEYS_SECONDS = 300.0
+# A new key of a rotation signs only after its DNS record had time to be published and seen.
+PUBLISH_MICROS = 3 * 24 * 3_600 * 1_000_000
+# Signing more than this holds the event loop noticeably; a thread does it.
+SMALL_CONTENT = 65_536
+# RFC 5321 §4.5.3.1.6, without the CRLF; broken a little earlier, as the rest gets a space.
+LONGEST_LINE = 998
+BROKEN_LINE = 990
+
+_line_end = re.compile(rb"\r\n|\r|\n")
+_long_line = re.compile(rb"[^\r\n]{999,}")
+_piece = re.compile(rb"[^\r\n]{1,%d}" % BROKEN_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The signers of one domain, and when they are looked up again (event loop time)."""
+
+    signers: tuple[Signer, ...]
+    slow: bool
+    until: float
+
+
+class Signing:
+    """Prepares messages for leaving; holds the signers of our domains."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: Config,
+        *,
+        clock: Clock = now_micros,
+        algorithms: Sequence[Algorithm] = ALGORITHMS,
+    ) -> None:
+        self._database = database
+        self._domains = frozenset(config.served_domains)
+        self._own_name = config.own_name
+        self._clock = clock
+        self._algorithms = tuple(algorithms)
+        self._keys: dict[str, Keys] = {}
+        self._making = asyncio.Lock()
+
+    async def departing(self, submission: Submission, content: bytes) -> bytes:
+        """The message as it goes to the next hop (RFC 5321 §4.4, RFC 6376 §5)."""
+        keys = await self._keys_of(split(submission.reverse_path)[1])
+        now = self._clock()
+        trace = received_field(
+            Peer("", protocol=protocol_of(submission.door)),
+            self._own_name,
+            submission.queue_id,
+            None,  # a name here would tell each recipient about another
+            as_datetime(submission.created_at),
+        )
+        if keys.slow or len(content) > SMALL_CONTENT:
+            return await asyncio.to_thread(
+                finished, content, trace, keys.signers, now, submission.queue_id
+            )
+        return finished(content, trace, keys.signers, now, submission.queue_id)
+
+    async def records(self, domain: str) -> list[tuple[str, str]]:
+        """The TXT records that DNS must have for the keys of a domain: name and text."""
+        await self._keys_of(domain)
+        signing = served_by(domain, self._domains) or domain
+        kept = await self._database.read(dkim_keys.of_domain, signing)
+        return [
+            (
+                Signer(key.domain, key.selector, key.private_key).dns_name,
+                dns_record(key.private_key),
+            )
+            for key in kept
+        ]
+
+    async def rotate(self, domain: str) -> list[tuple[str, str]]:
+        """Make the next keys of a domain; the TXT records of all its keys.
+
+        Publish the new records within three days: then the new keys begin to sign. Keep the old
+        ones for a week after that, for mail that is still on the way.
+        """
+        await self._keys_of(domain)
+        made = {algorithm: await new_key(algorithm) for algorithm in self._algorithms}
+        await self._database.write(add_next, domain, made, self._clock())
+        self._keys.pop(domain, None)
+        return await self.records(domain)
+
+    async def _keys_of(self, sender_domain: str) -> Keys:
+        domain = served_by(sender_domain, self._domains) or sender_domain
+        keys = self._keys.get(domain)
+        now = asyncio.get_running_loop().time()
+        if keys is not None and keys.until > now:
+            return keys
+        async with self._making:
+            kept = await self._database.read(dkim_keys.of_domain, domain)
+            lacking = [name for name in self._algorithms if name not in {k.algorithm for k in kept}]
+            if lacking:
+                made = {algorithm: await new_key(algorithm) for algorithm in lacking}
+                kept = await self._database.write(add_first, domain, made, self._clock())
+                log.info("dkim-keys-made domain=%s algorithms=%s", domain, ",".join(lacking))
+            chosen = keys_in_use(kept, self._algorithms, self._clock())
+            signers = tuple(Signer(key.domain, key.selector, key.private_key) for key in chosen)
+            slow = any(key.algorithm == "rsa" for key in chosen)
+            keys = Keys(signers, slow, now + KEYS_SECONDS)
+            self._keys[domain] = keys
+            return keys
+
+
+async def new_key(algorithm: Algorithm) -> str:
+    """A private key as PEM; for RSA that takes a good part of a second of computing."""
+    return await asyncio.to_thread(generate_key, algorithm)
+
+
+async def add_first(
+    tx: Transaction, domain: str, made: dict[Algorithm, str], now: int
+) -> list[DkimKey]:
+    """Keep the first keys of a domain; all it has now. Another process may have been first."""
+    for algorithm, private_key in made.items():
+        await dkim_keys.add(
+            tx,
+            domain=domain,
+            selector=selector(algorithm, 1),
+            algorithm=algorithm,
+            private_key=private_key,
+            now=now,
+        )
+    return await dkim_keys.of_domain(tx, domain)
+
+
+async def add_next(tx: Transaction, domain: str, made: dict[Algorithm, str], now: int) -> None:
+    """Keep further keys of a domain under the next free selectors."""
+    kept = await dkim_keys.of_domain(tx, domain)
+    for algorithm, private_key in made.items():
+        number = 1 + sum(key.algorithm == algorithm for key in kept)
+        while not await dkim_keys.add(
+            tx,
+            domain=domain,
+            selector=selector(algorithm, number),
+            algorithm=algorithm,
+            private_key=private_key,
+            now=now,
+        ):
+            number += 1
+
+
+def selector(algorithm: Algorithm, number: int) -> str:
+    """The name of a key in DNS."""
+    return f"mailbox-{algorithm}-{number}"
+
+
+def keys_in_use(
+    kept: Sequence[DkimKey], algorithms: Sequence[Algorithm], now: int
+) -> list[DkimKey]:
+    """One key an algorithm: the newest whose record had time to be published, or the first."""
+    chosen = []
+    for algorithm in algorithms:
+        keys = [key for key in kept if key.algorithm == algorithm]
+        published = [key for key in keys if key.created_at <= now - PUBLISH_MICROS]
+        if keys:
+            chosen.append(published[-1] if published else keys[0])
+    return chosen
+
+
+def finished(
+    content: bytes, trace: bytes, signers: Sequence[Signer], now: int, queue_id: str
+) -> bytes:
+    """Safe lines, the trace field, the signatures. Without a clear From there is no signature."""
+    content = safe_lines(content)
+    try:
+        return sign(trace + content, signers, now // 1_000_000) if signers else trace + content
+    except BadContent as error:
+        log.warning("not-signed queue_id=%s reason=%s", queue_id, error.detail)
+        return trace + content
+
+
+def safe_lines(content: bytes) -> bytes:
+    """Lines that end with CRLF and have at most 998 octets (RFC 5321 §2.3.8, §4.5.3.1.6).
+
+    A longer line is broken, and goes on behind a space, as Postfix does it: a header field is
+    only folded by that, and a body stays readable where the next hop might cut or refuse it.
+    """
+    ends = content.count(b"\r\n")
+    if content.count(b"\n") != ends or content.count(b"\r") != ends:
+        content = _line_end.sub(b"\r\n", content)
+    if len(content) > LONGEST_LINE and max(map(len, content.split(b"\r\n"))) > LONGEST_LINE:
+        content = _long_line.sub(lambda line: b"\r\n ".join(_piece.findall(line[0])), content)
+    return content
+
+
+def protocol_of(door: str) -> str:
+    """The `with` word of Received (RFC 3848) for the way a message came in."""
+    return door.upper() if door.startswith(("esmtp", "smtp", "utf8smtp")) else "HTTP"
