@@ -7,9 +7,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import tomllib
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from email.parser import HeaderParser
@@ -184,6 +187,37 @@ def test_the_installed_wheel_finds_its_page_and_its_version(installed: Path) -> 
     ).stdout.split()
     assert [Path(path).is_relative_to(installed) for path in answer[:2]] == [True, True]
     assert answer[2] == project()["project"]["version"]
+
+
+def test_the_installed_wheel_serves_its_page(installed: Path, tmp_path: Path) -> None:
+    """`mailbox serve` with nothing configured but free ports; SIGTERM ends it in good order."""
+    page = (installed / "mailbox_service" / "page" / "index.html").read_bytes()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAILBOX_")}
+    environment["PYTHONPATH"] = str(installed)
+    doors = ("SUBMISSION", "RECEPTION", "IMAP", "POP3")
+    environment |= {f"MAILBOX_{door}_LISTEN": "" for door in doors}
+    environment["MAILBOX_HTTP_LISTEN"] = "127.0.0.1:0"
+    service = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mailbox_service", "serve", "--data", str(tmp_path / "data")],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(60, service.kill)
+    watchdog.start()
+    try:
+        assert service.stdout is not None
+        line = next(line for line in service.stdout if "Page" in line)
+        with urllib.request.urlopen(line.split()[-1] + "/", timeout=30) as answer:
+            assert answer.read() == page
+        service.send_signal(signal.SIGTERM)
+        service.stdout.read()
+        assert service.wait() == 0
+    finally:
+        watchdog.cancel()
+        service.kill()
+        service.communicate()
 
 
 # Dependencies and locks ---------------------------------------------------------------------
