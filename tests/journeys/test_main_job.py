@@ -234,7 +234,7 @@ def test_everything_accepted_is_there_after_a_restart(tmp_path: Path) -> None:
     service.start()
     try:
         address, token = service.open_address("ann")
-        service.deliver(address, LETTER.encode())
+        service.deliver(address, LETTER.replace("\n", "\r\n").encode())
         mail = service.wait_for_mail(token)
         before = service.raw(token, mail["id"])
         assert service.stop() == 0

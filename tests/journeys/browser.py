@@ -1,0 +1,203 @@
+"""A person at the page: a real Chromium, its clicks counted, its requests and complaints noted.
+
+Test modules take these fixtures with `pytest_plugins = ["tests.journeys.browser"]`. They are synchronous:
+Playwright keeps an event loop in the thread while a module lasts, so no async test may share it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+
+from tests.journeys.running import RunningService
+from tests.programs import ROOT, chromium
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+# No background traffic of the browser itself: what goes out is what the page asked for.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PATIENCE_MS = 15_000  # a machine that runs several suites at once
+
+DESK = (1280, 800)
+PHONE = (390, 844)
+SMALLEST = (320, 640)
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+
+
+@dataclass
+class Visit:
+    """One browser profile with one page of the service open."""
+
+    service: RunningService
+    context: BrowserContext
+    page: Page
+    clicks: int = 0
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self.service.url + path)
+
+    def click(self, selector: str | Locator) -> None:
+        """One press, counted."""
+        locator = self.page.locator(selector) if isinstance(selector, str) else selector
+        locator.click()
+        self.clicks += 1
+
+    @property
+    def foreign_requests(self) -> list[str]:
+        """What was asked of anybody but the service; data and blob URLs ask nobody."""
+        own = urlsplit(self.service.url).netloc
+        return [
+            url
+            for url in self.requests
+            if urlsplit(url).scheme not in ("data", "blob", "about") and urlsplit(url).netloc != own
+        ]
+
+    def address(self) -> str:
+        """The address of the first-visit page."""
+        heading = self.page.locator(".hero-addr")
+        heading.wait_for()
+        return heading.inner_text().replace("\n", "")
+
+    def token(self) -> str:
+        """The key of the current address, as the page remembers it."""
+        book = json.loads(self.page.evaluate("localStorage['mailbox.addresses']"))
+        return str(next(e["jwt"] for e in book["list"] if e["address"] == book["current"]))
+
+    def clipboard(self) -> str:
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    def settled(self) -> None:
+        """The open line is up: mail from now on comes by itself."""
+        self.page.locator(".live .pulse").first.wait_for(state="attached")
+
+    def sideways(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+    def accessibility_faults(self) -> list[str]:
+        """What axe-core finds, one line each."""
+        self.page.evaluate(axe_source())
+        # Colours in the middle of a change are not the ones that are read.
+        self.page.evaluate(
+            "Promise.allSettled(document.getAnimations()"
+            ".filter(a => a.effect?.getComputedTiming().endTime < 1e4).map(a => a.finished))"
+        )
+        found: dict[str, Any] = self.page.evaluate(
+            "axe.run(document, {resultTypes: ['violations'], iframes: false})"
+        )
+        return [
+            f"{fault['id']}: {node['target']} {node['failureSummary']}"
+            for fault in found["violations"]
+            for node in fault["nodes"]
+        ]
+
+
+Visits = Callable[..., Visit]
+
+
+def axe_source() -> str:
+    """axe-core from the page's own packages; without them the test is skipped, and fails with
+    CI=true."""
+    if not AXE.is_file():
+        reason = "axe-core is not installed; try: npm ci in frontend"
+        if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return AXE.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
+    """Opens profiles, each without any memory. At the end no page may have complained or asked
+    another host for anything, unless its test said so by emptying the lists."""
+    visits: list[Visit] = []
+
+    def new_visit(
+        size: tuple[int, int] = DESK,
+        theme: Theme = "light",
+        at: RunningService | None = None,
+        path: str | None = "/",
+    ) -> Visit:
+        where = at or service
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=theme,
+            has_touch=size[0] < 900,
+            accept_downloads=True,
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=where.url)
+        page = context.new_page()
+        visit = Visit(where, context, page)
+        context.on("request", lambda request: visit.requests.append(request.url))
+        context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
+        page.on(
+            "console",
+            lambda said: visit.complaints.append(said.text)
+            if said.type in ("error", "warning")
+            else None,
+        )
+        visits.append(visit)
+        if path is not None:
+            visit.open(path)
+        return visit
+
+    yield new_visit
+    for one in visits:
+        one.context.close()
+    for one in visits:
+        assert one.foreign_requests == []
+        assert one.complaints == []
+
+
+def message(
+    subject: str,
+    text: str = "Hello",
+    *,
+    sender: str = "Ann <ann@sender.example>",
+    headers: str = "",
+) -> bytes:
+    """A small mail in plain text."""
+    return (
+        f"From: {sender}\r\nTo: you@x.test\r\nSubject: {subject}\r\n"
+        f"Message-ID: <{abs(hash((subject, text)))}@sender.example>\r\n"
+        f"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\n{headers}"
+        f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n"
+    ).encode()
+
+
+def row(page: Page, subject: str) -> Locator:
+    """The row of the list with this subject."""
+    return page.locator(".row", has=page.get_by_role("link", name=subject))
+
+
+def read(path: str | Path) -> bytes:
+    return Path(path).read_bytes()

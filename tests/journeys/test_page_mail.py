@@ -1,0 +1,330 @@
+"""Reading on the page: mail that comes by itself, codes, marks, search, files, deleting."""
+
+from __future__ import annotations
+
+import base64
+import time
+from email.message import EmailMessage
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import (
+    DESK,
+    PHONE,
+    SMALLEST,
+    THEMES,
+    Theme,
+    Visit,
+    Visits,
+    message,
+    read,
+    row,
+)
+from tests.journeys.running import RunningService
+
+pytest_plugins = ["tests.journeys.browser"]
+
+AT_ONCE_SECONDS = 1.0  # from the 250 to the row (ui.md, Jobs)
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def visit_with_mail(visit: Visits, *mails: bytes, size: tuple[int, int] = DESK, theme: Theme = "light") -> Visit:
+    """A person whose mailbox holds these mails, newest last; none of them opened yet."""
+    person = visit(size=size, theme=theme)
+    address = person.address()
+    person.settled()
+    for content in mails:
+        person.service.deliver(address, content)
+    expect(person.page.locator(".row")).to_have_count(len(mails))
+    return person
+
+
+def note_when_it_appears(page: Page, subject: str) -> None:
+    """Have the page note the moment at which a row with the subject stands in the list."""
+    page.evaluate(
+        """subject => {
+            window.appeared = null;
+            const look = () => {
+                if (!window.appeared && document.querySelector('.rows')?.textContent.includes(subject))
+                    window.appeared = Date.now() / 1000;
+            };
+            new MutationObserver(look).observe(document.body, {childList: true, subtree: true});
+        }""",
+        subject,
+    )
+
+
+def test_mail_appears_by_itself_within_a_second_of_the_250(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit_with_mail(visit, message("Before"))
+    address = person.page.locator(".addr-now").get_attribute("title") or ""
+    note_when_it_appears(person.page, "Comes by itself")
+    service.deliver(address, message("Comes by itself"))
+    accepted = time.time()
+    expect(row(person.page, "Comes by itself")).to_be_visible()
+    assert person.page.evaluate("window.appeared") - accepted < AT_ONCE_SECONDS
+    assert person.clicks == 0
+
+
+def test_new_mail_is_counted_in_the_title_and_spoken(visit: Visits) -> None:
+    person = visit_with_mail(visit, message("Quiet words"))
+    page = person.page
+    expect(page).to_have_title("(1) " + (page.locator(".addr-now").get_attribute("title") or ""))
+    expect(page.locator("p[aria-live]")).to_contain_text("New mail from Ann: Quiet words")
+    assert (page.locator("#favicon").get_attribute("href") or "").endswith("favicon-unread.svg")
+    page.get_by_role("link", name="Quiet words").click()
+    expect(page.locator("#favicon")).to_have_attribute("href", "/favicon.svg")
+
+
+def test_a_code_is_whole_in_the_list_and_one_click_copies_it(visit: Visits) -> None:
+    person = visit_with_mail(
+        visit, message("Your sign-in code", "Your verification code is 482913. It is valid for 10 minutes.")
+    )
+    chip = row(person.page, "Your sign-in code").locator(".code")
+    expect(chip).to_have_text("482913")
+    person.click(chip)
+    assert person.clicks == 1
+    expect(chip).to_contain_text("Copied")
+    assert person.clipboard() == "482913"
+
+
+def test_a_confirmation_link_is_one_click_and_tells_its_host(visit: Visits) -> None:
+    link = "https://app.tideline.example/confirm?token=abc123"
+    person = visit_with_mail(
+        visit, message("Confirm your e-mail address", f"Please confirm your e-mail address:\r\n\r\n{link}\r\n")
+    )
+    act = row(person.page, "Confirm your e-mail address").locator(".act")
+    expect(act).to_have_attribute("href", link)
+    expect(act).to_have_attribute("target", "_blank")
+    assert "noopener" in (act.get_attribute("rel") or "")
+    assert "app.tideline.example" in (act.get_attribute("title") or "")
+
+
+def test_marks_are_kept_by_the_service_and_seen_by_another_window(visit: Visits) -> None:
+    person = visit_with_mail(visit, message("Marked mail"))
+    other = visit(path=f"/?jwt={person.token()}")
+    expect(row(other.page, "Marked mail")).to_be_visible()
+    other.settled()
+    line = row(person.page, "Marked mail")
+    line.hover()
+    line.get_by_role("button", name="Star Marked mail").click()
+    expect(row(other.page, "Marked mail").locator(".star")).to_have_attribute("aria-pressed", "true")
+    person.page.get_by_role("link", name="Marked mail").click()
+    expect(row(other.page, "Marked mail")).not_to_have_class("row unread")
+    person.page.keyboard.press("u")
+    expect(row(other.page, "Marked mail")).to_contain_text("Unread:")
+    person.page.reload()
+    expect(row(person.page, "Marked mail").locator(".star")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_deleted_mail_can_be_taken_back(visit: Visits) -> None:
+    person = visit_with_mail(visit, message("Stays"), message("Goes and returns"))
+    page = person.page
+    page.get_by_role("link", name="Goes and returns").click()
+    expect(page.locator("#mail-subject")).to_have_text("Goes and returns")
+    page.keyboard.press("#")
+    expect(row(page, "Goes and returns")).to_have_count(0)
+    expect(page.locator("#mail-subject")).to_have_text("Stays")
+    page.get_by_role("button", name="Undo").click()
+    expect(row(page, "Goes and returns")).to_be_visible()
+    page.reload()
+    expect(row(page, "Goes and returns")).to_be_visible()
+
+
+def test_a_deleted_mail_is_gone_when_the_page_is_left(visit: Visits) -> None:
+    person = visit_with_mail(visit, message("Stays here"), message("Goes for good"))
+    page, token = person.page, person.token()
+    page.get_by_role("link", name="Goes for good").click()
+    page.get_by_role("toolbar", name="Message").get_by_role("button", name="Delete").click()
+    expect(row(page, "Goes for good")).to_have_count(0)
+    page.goto("about:blank")
+    gone = "not asked yet"
+    deadline = time.monotonic() + 10
+    while gone and time.monotonic() < deadline:
+        mails = person.service.get("/api/inbox", token=token).json()["results"]
+        gone = next((mail["subject"] for mail in mails if mail["subject"] == "Goes for good"), "")
+    assert gone == ""
+
+
+def test_the_search_box_looks_into_all_mail_on_the_service(visit: Visits) -> None:
+    person = visit_with_mail(
+        visit,
+        message("Harbour invoice", "Number 4711"),
+        message("Lake", "A word hidden in the text: lighthouse"),
+        message("Other"),
+    )
+    page = person.page
+    page.keyboard.press("/")
+    page.keyboard.type("lighthouse")
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, "Lake")).to_be_visible()
+    page.get_by_role("searchbox").fill("nothing like that")
+    expect(page.get_by_text("No mail with “nothing like that”.")).to_be_visible()
+    page.get_by_role("button", name="Clear search").click()
+    expect(page.locator(".row")).to_have_count(3)
+
+
+def test_filters_show_unread_codes_and_starred(visit: Visits) -> None:
+    person = visit_with_mail(
+        visit, message("Code mail", "Your verification code is 591734."), message("Read mail"), message("Star mail")
+    )
+    page = person.page
+    page.get_by_role("link", name="Read mail").click()
+    expect(page.locator("#mail-subject")).to_have_text("Read mail")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    row(page, "Star mail").hover()
+    page.get_by_role("button", name="Star Star mail").click()
+    page.get_by_role("button", name="Unread").click()
+    expect(row(page, "Read mail")).to_have_count(0)
+    page.get_by_role("button", name="Codes").click()
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, "Code mail")).to_be_visible()
+    page.get_by_role("link", name="Starred").click()
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, "Star mail")).to_be_visible()
+
+
+def test_the_keyboard_alone_reads_answers_and_goes_about(visit: Visits) -> None:
+    person = visit_with_mail(visit, message("Older one"), message("Newer one"))
+    page = person.page
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#mail-subject")).to_have_text("Older one")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("#mail-subject")).to_have_text("Newer one")
+    page.keyboard.press("r")
+    expect(page.locator("#subject")).to_have_value("Re: Newer one")
+    page.locator("#subject").blur()
+    page.get_by_role("button", name="Close, keep draft").click()
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Sent", exact=True)).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Older mail")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    expect(row(page, "Newer one")).to_be_visible()
+    assert person.clicks == 0
+
+
+def mail_with_files() -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Ann <ann@sender.example>", "you@x.test", "With files"
+    mail["Message-ID"] = "<files@sender.example>"
+    mail.set_content("See the picture.")
+    mail.add_alternative(
+        '<p>See the picture: <img src="cid:pic@sender.example" width="20" height="20" alt="inside"></p>',
+        subtype="html",
+    )
+    html = mail.get_payload()[1]  # type: ignore[index]
+    html.add_related(PICTURE, "image", "png", cid="<pic@sender.example>")  # type: ignore[union-attr]
+    mail.add_attachment(bytes(range(256)), maintype="application", subtype="octet-stream", filename="ä b.bin")
+    mail.add_attachment(b"<script>alert(1)</script>", maintype="text", subtype="html", filename="page.html")
+    return mail
+
+
+def test_files_are_saved_whole_and_never_opened_in_our_origin(visit: Visits) -> None:
+    """Hazard 35."""
+    person = visit_with_mail(visit, mail_with_files().as_bytes())
+    page = person.page
+    page.get_by_role("link", name="With files").click()
+    for name, content in (("ä b.bin", bytes(range(256))), ("page.html", b"<script>alert(1)</script>")):
+        with page.expect_download() as download:
+            page.get_by_title(f"Download {name}").click()
+        assert download.value.suggested_filename == name
+        assert read(download.value.path()) == content
+    assert len(person.context.pages) == 1
+
+
+def test_pictures_that_the_mail_carries_are_shown_in_its_frame(visit: Visits) -> None:
+    person = visit_with_mail(visit, mail_with_files().as_bytes())
+    person.page.get_by_role("link", name="With files").click()
+    picture = person.page.frame_locator("iframe").locator("img")
+    expect(picture).to_have_attribute("src", f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}")
+
+
+def test_headers_and_raw_source_are_one_click_away(visit: Visits) -> None:
+    content = message("Look inside", headers="X-Odd: <b>not bold</b>\r\n")
+    person = visit_with_mail(visit, content)
+    page = person.page
+    page.get_by_role("link", name="Look inside").click()
+    person.click(page.get_by_role("toolbar", name="Message").get_by_role("button", name="Raw"))
+    expect(page.get_by_role("dialog")).to_contain_text("<b>not bold</b>")
+    page.get_by_role("button", name="Raw source").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Subject: Look inside")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download .eml").click()
+    mail = person.service.get("/api/inbox", token=person.token()).json()["results"][0]
+    assert read(download.value.path()) == person.service.raw(person.token(), mail["id"])
+
+
+def test_the_page_catches_up_after_the_service_was_away(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit_with_mail(visit, message("Before the break"))
+    address = person.page.locator(".addr-now").get_attribute("title") or ""
+    service.stop()
+    expect(person.page.get_by_text("No connection.")).to_be_visible()
+    service.start()
+    service.deliver(address, message("During the break"))
+    expect(row(person.page, "During the break")).to_be_visible()
+    person.settled()
+    service.deliver(address, message("After the break"))
+    expect(row(person.page, "After the break")).to_be_visible()
+    expect(person.page.get_by_text("No connection.")).to_have_count(0)
+    person.complaints.clear()  # the browser notes every try that failed
+
+
+def test_mail_that_comes_while_reading_further_down_waits_behind_a_pill(visit: Visits) -> None:
+    person = visit_with_mail(visit, *(message(f"Mail number {at:02}") for at in range(20)))
+    page = person.page
+    page.locator(".list-scroll").evaluate("list => list.scrollTo(0, 400)")
+    address = page.locator(".addr-now").get_attribute("title") or ""
+    person.service.deliver(address, message("One more"))
+    pill = page.get_by_role("button", name="1 new mail")
+    expect(pill).to_be_visible()
+    expect(row(page, "One more")).to_have_count(0)
+    pill.click()
+    expect(row(page, "One more")).to_be_visible()
+
+
+def test_at_least_twelve_rows_are_whole_in_a_window_of_800_pixels(visit: Visits) -> None:
+    person = visit_with_mail(visit, *(message(f"Row {at}") for at in range(14)))
+    whole = person.page.locator(".row").evaluate_all(
+        "rows => rows.filter(row => row.getBoundingClientRect().bottom <= innerHeight).length"
+    )
+    assert whole >= 12
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", [DESK, PHONE, SMALLEST])
+def test_inbox_and_reader_are_accessible_and_never_scroll_sideways(
+    visit: Visits, theme: Theme, size: tuple[int, int]
+) -> None:
+    long_word = "Donaudampfschifffahrtsgesellschaft" * 4
+    person = visit_with_mail(
+        visit,
+        message("Plain", f"{long_word} https://x.example/{long_word}"),
+        message(long_word, "Your verification code is 204816."),
+        mail_with_files().as_bytes(),
+        size=size,
+        theme=theme,
+    )
+    page = person.page
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    for subject in ("With files", "Plain"):
+        page.get_by_role("link", name=subject).click()
+        expect(page.locator("#mail-subject")).to_have_text(subject)
+        assert person.accessibility_faults() == []
+        assert person.sideways() <= 0
+        if size != DESK:
+            page.get_by_role("button", name="Back to the list").click()
