@@ -143,7 +143,10 @@ class FastLane(MailServer):
         del unread[: end + 1]
         if line[-1:] != b"\r":
             return self._dialog.count_error(replies.BAD_LINE)
-        reply = self._dialog.hear(line[:-1])
+        try:
+            reply = self._dialog.hear(line[:-1])
+        except Exception as error:
+            return self.our_fault(error)
         if reply is None:
             self._run(self._answer_slowly(line[:-1]))
             self._reader.feed_data(bytes(unread))

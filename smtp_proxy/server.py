@@ -254,14 +254,18 @@ class MailServer(SMTP):
             return self._dialog.count_error(replies.NO_ARGUMENT_HERE)
         if self._dialog.tls:
             return self._dialog.count_error(replies.TLS_ALREADY)
+        self._unread_by_coroutine().clear()
         self._write(replies.READY_FOR_TLS)
         return await self._start_tls(None)
 
     async def _start_tls(self, reply: bytes | None) -> bytes | None:
-        """Put TLS between the socket and this connection, as aiosmtpd does; then say `reply`."""
+        """Put TLS between the socket and this connection, as aiosmtpd does; then say `reply`.
+
+        Input that has come already belongs to the handshake.
+        """
         limits = self._door.limits
         self._wait(limits.tls_handshake)
-        self._unread_by_coroutine().clear()
+        early = bytes(self._unread_by_coroutine())
         assert self._door.tls is not None
         assert self.transport is not None
         ended = self.loop.create_future()
@@ -278,6 +282,9 @@ class MailServer(SMTP):
         self._original_transport.set_protocol(self._tls_protocol)
         self.transport = self._tls_protocol._app_transport
         self._tls_protocol.connection_made(self._original_transport)
+        if early:
+            self._tls_protocol.get_buffer(len(early))[: len(early)] = early
+            self._tls_protocol.buffer_updated(len(early))
         try:
             await ended
         except OSError as error:  # ssl.SSLError and lost connections

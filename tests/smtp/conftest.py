@@ -27,6 +27,12 @@ from tests.smtp.post_office import PostOffice
 LIMITS = Limits(tick=0.01)
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Doors touch transports closely, and the service runs on uvloop: both loops are tested."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for localhost and its key, as PEM files."""

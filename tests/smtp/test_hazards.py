@@ -568,10 +568,16 @@ async def test_a_service_that_raises_instead_of_answering_is_a_temporary_failure
     def broken(*_: object) -> None:
         raise KeyError("secret")
 
-    monkeypatch.setattr(PostOffice, "receive", broken)
     door = await open_door("reception")
     async with await Wire.connect(door.address) as wire:
         await hello(wire)
+        with monkeypatch.context() as patched:
+            patched.setattr(PostOffice, "recipient_now", broken)
+            await wire.ask("MAIL FROM:<far@away.test>")
+            reply = await wire.ask("RCPT TO:<ann@example.test>")
+            assert reply == "451 4.3.0 Temporary failure, try again later"
+            await wire.ask("RSET")
+        monkeypatch.setattr(PostOffice, "receive", broken)
         reply = await wire.transaction(b"x\r\n", "ann@example.test")
         assert reply == "451 4.3.0 Temporary failure, try again later"
         assert await wire.ask("NOOP") == "250 2.0.0 Ok"
@@ -622,7 +628,7 @@ async def test_closing_lets_a_transaction_end_and_idle_sessions_go(
     await asyncio.wait_for(office.handed_over.wait(), 10)
     closing = asyncio.create_task(door.close(10))
     assert (await idle.reply()).startswith("421 4.3.2 Service is shutting down")
-    with pytest.raises(OSError, match="Connect call failed"):
+    with pytest.raises(ConnectionRefusedError):
         await Wire.connect(address)
     half.send(b"ond\r\n.\r\n")
     office.gate.set()
