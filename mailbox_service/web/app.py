@@ -60,13 +60,14 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     documentation = Documentation()
     table = Table(all_operations(config, documentation, with_page=built is not None))
     documentation.describe(table.operations)
-    streams = Streams()
+    streams, memory = Streams(), Memory()
     around = Surroundings(
-        services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, Memory()
+        services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, memory
     )
     app = Starlette(routes=[Doors(table, around, built)], middleware=[Middleware(Front)])
     app.router.redirect_slashes = False
     app.state.streams = streams
+    app.state.memory = memory
     app.state.table = table
     return app
 

@@ -46,17 +46,17 @@ class Memory:
     """Octets of large request bodies held at once: many together must not fill the machine."""
 
     def __init__(self, most: int = MOST_HELD) -> None:
-        self._left = most
+        self.left = most
 
     def take(self, octets: int) -> None:
         """Count octets that are held from now on. Raises TemporaryFailure when it is too much."""
-        if octets > self._left:
+        if octets > self.left:
             raise TemporaryFailure("Too many large requests at once. Try again soon.")
-        self._left -= octets
+        self.left -= octets
 
     def give_back(self, octets: int) -> None:
         """They are held no longer."""
-        self._left += octets
+        self.left += octets
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Streams:
     """Counts the event streams and blocking waits of this process, and ends them together."""
 
     def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
+        self._of_mailbox: Counter[str] = Counter()
         self._total = 0
         self._closing = asyncio.Event()
 
@@ -31,6 +31,11 @@ class Streams:
     def closed(self) -> bool:
         """Whether the service stops."""
         return self._closing.is_set()
+
+    @property
+    def open(self) -> int:
+        """How many connections hold a place now."""
+        return self._total
 
     def close(self) -> None:
         """End every stream now and refuse new ones; clients come back to whoever is there."""
@@ -41,7 +46,7 @@ class Streams:
         if (
             self.closed
             or self._total >= MOST_STREAMS
-            or self._open.get(address, 0) >= MOST_OF_ONE_MAILBOX
+            or self._of_mailbox.get(address, 0) >= MOST_OF_ONE_MAILBOX
         ):
             raise TooManyRequests("Too many open streams", retry_after=RETRY_SECONDS)
 
@@ -50,14 +55,14 @@ class Streams:
         """Hold a place for one connection. Raises TooManyRequests when there is none."""
         self.check(address)
         self._total += 1
-        self._open[address] += 1
+        self._of_mailbox[address] += 1
         try:
             yield
         finally:
             self._total -= 1
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
+            self._of_mailbox[address] -= 1
+            if not self._of_mailbox[address]:
+                del self._of_mailbox[address]
 
     async def unless_closed(self, waiting: Awaitable[T]) -> T | None:
         """Wait for something; None when the service stops first."""

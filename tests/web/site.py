@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,13 @@ LETTER = (
     b"\r\n"
     b"Your verification code is 482913.\r\n"
 )
+
+
+async def until(reached: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Let other tasks run until something is so."""
+    async with asyncio.timeout(seconds):
+        while not reached():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 @dataclass(frozen=True)
