@@ -77,6 +77,7 @@ class NextHop:
     port: int = 0
     release: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_for(self, count: int) -> list[Taken]:
@@ -88,6 +89,7 @@ class NextHop:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.at_once += 1
+        self.empty.clear()
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await Conversation(self, reader, writer, self.connections).run()
@@ -95,6 +97,8 @@ class NextHop:
             pass
         finally:
             self.at_once -= 1
+            if not self.at_once:
+                self.empty.set()
             writer.close()
             with contextlib.suppress(Exception):
                 await writer.wait_closed()
@@ -286,7 +290,8 @@ async def running(hop: NextHop, host: str = "127.0.0.1") -> AsyncIterator[NextHo
         assert task is not None
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        await hop.serve(reader, writer)
+        with contextlib.suppress(asyncio.CancelledError):  # the end of the test
+            await hop.serve(reader, writer)
 
     server = await asyncio.start_server(serve, host, hop.port, limit=1 << 22)
     hop.port = server.sockets[0].getsockname()[1]

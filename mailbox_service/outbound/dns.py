@@ -53,7 +53,11 @@ class Resolver:
         server_seconds: float = SERVER_SECONDS,
         question_seconds: float = QUESTION_SECONDS,
     ) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not servers)
+        except dns.resolver.NoResolverConfiguration:
+            # A machine without network starts all the same; every question is then "not now".
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
         if servers:
             endpoints = [parse_server(server) for server in servers]
             self._resolver.nameservers = [

@@ -85,7 +85,7 @@ class Opener:
         self._verifying = verifying
         self._trusting: ssl.SSLContext | None = None
 
-    def _tls_context(self, verify: bool) -> ssl.SSLContext:
+    def tls_context(self, verify: bool) -> ssl.SSLContext:
         if verify:
             if self._verifying is None:
                 self._verifying = ssl.create_default_context()
@@ -110,7 +110,7 @@ class Opener:
             timeout=target.timeouts.command,
             use_tls=target.tls == "implicit",
             start_tls=False,
-            tls_context=self._tls_context(target.verify) if target.tls != "none" else None,
+            tls_context=self.tls_context(target.verify) if target.tls != "none" else None,
         )
         try:
             return await self._speak(client, target, lines, refuse_self)
@@ -176,12 +176,9 @@ class Opener:
             raise NotOpened(failed, target.remote, lines, tls_failed=True) from error
 
     async def _login(self, client: aiosmtplib.SMTP, target: Target, lines: list[str]) -> None:
-        if target.methods:
-            wanted = [method for method in client.server_auth_methods if method in target.methods]
-            client.server_auth_methods = wanted
         lines.append("> AUTH (credentials not shown)")
         try:
-            reply = await client.login(target.username, target.password)
+            reply = await authenticate(client, target)
         except aiosmtplib.SMTPResponseException as error:
             # Wrong settings of ours are no reason to return everybody's mail.
             answer = str(reply_of(error.code, error.message))
@@ -216,6 +213,31 @@ class Opener:
         client.protocol = None
         client.transport = None
         return session
+
+
+async def authenticate(client: aiosmtplib.SMTP, target: Target) -> aiosmtplib.SMTPResponse:
+    """Log in by the best mechanism that is offered and allowed.
+
+    Another is tried only when the server does not know the one before (504): a wrong password
+    is wrong for all of them, and tried often it locks the account.
+    """
+    ways = {
+        "cram-md5": client.auth_crammd5,
+        "plain": client.auth_plain,
+        "login": client.auth_login,
+    }
+    offered = [
+        method
+        for method in ways
+        if method in client.server_auth_methods and method in (target.methods or ways)
+    ]
+    for method in offered:
+        try:
+            return await ways[method](target.username, target.password)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            if error.code != 504 or method == offered[-1]:
+                raise
+    raise aiosmtplib.SMTPException("it offers no way to log in that we may use")
 
 
 def describe_tls(client: aiosmtplib.SMTP, verified: bool) -> str:

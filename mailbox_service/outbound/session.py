@@ -273,7 +273,7 @@ class Transaction:
             accepted |= await self._rcpt_reply(recipient)
         go = await self._data_reply()
         if go.code != 354:
-            self._answer_rest(go)
+            self._refused_data(go)
         elif accepted_mail and accepted:
             await self._send_content()
         else:
@@ -299,7 +299,7 @@ class Transaction:
         if go.code == 354:
             await self._send_content()
         else:
-            self._answer_rest(go)
+            self._refused_data(go)
 
     async def _mail_reply(self) -> bool:
         session = self._session
@@ -336,6 +336,13 @@ class Transaction:
         self._answer_rest(reply)
         if not self._sent:
             session.abort()
+
+    def _refused_data(self, reply: Reply) -> None:
+        if reply.code // 100 not in (4, 5):
+            # Nothing was sent, so no yes can be meant for it.
+            reply = Reply(0, "4.5.0", f"An unexpected reply to DATA: {reply}")
+            self._session.abort()
+        self._answer_rest(reply)
 
     def _answer_rest(self, reply: Reply) -> None:
         """The answer for every recipient that has none yet."""
