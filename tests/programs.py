@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
+    "gcc": "gcc libc6-dev",
+    "git": "git",
     "mbsync": "isync",
     "neomutt": "neomutt libsasl2-modules",
     "openssl": "openssl",

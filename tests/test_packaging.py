@@ -45,10 +45,12 @@ INDEX_HOSTS = tuple(
 
 # Distribution -> module, where one does not follow from the other.
 MODULES = {
-    "pyjwt": "jwt",
     "argon2-cffi": "argon2",
+    "dkimpy": "dkim",
     "dnspython": "dns",
+    "pyjwt": "jwt",
     "python-multipart": "multipart",
+    "pyyaml": "yaml",
 }
 # Declared, never imported by us.
 SILENT = {
@@ -223,13 +225,15 @@ def test_the_installed_wheel_serves_its_page(installed: Path, tmp_path: Path) ->
 # Dependencies and locks ---------------------------------------------------------------------
 
 
-def imported() -> dict[str, set[str]]:
-    """Every foreign module that our packages import, and the files that do."""
+def imported(*folders: str) -> dict[str, set[str]]:
+    """Every foreign module that Python files in these folders import, and the files that do."""
     found: dict[str, set[str]] = {}
-    for file in (path for package in OURS for path in sorted((ROOT / package).rglob("*.py"))):
+    own = {*OURS, "tests", "benchmarks", "scripts"}
+    files = [file for file in committed() if file.suffix == ".py"]
+    for file in (file for file in files if file.relative_to(ROOT).parts[0] in folders):
         for module in imports(ast.parse(file.read_text("utf-8"))):
             top = module.partition(".")[0]
-            if top not in sys.stdlib_module_names and top not in OURS:
+            if top not in sys.stdlib_module_names and top not in own:
                 found.setdefault(top, set()).add(str(file.relative_to(ROOT)))
     return found
 
@@ -248,12 +252,25 @@ def module_of(distribution: str) -> str:
 
 def test_every_library_we_import_is_declared() -> None:
     known = {module_of(name) for name in declared()}
-    assert {name: files for name, files in imported().items() if name not in known} == {}
+    assert {name: files for name, files in imported(*OURS).items() if name not in known} == {}
 
 
 def test_every_declared_library_is_imported_or_has_its_reason() -> None:
-    modules = imported()
+    modules = imported(*OURS)
     assert {name for name in declared() if module_of(name) not in modules} - set(SILENT) == set()
+
+
+def for_development() -> set[str]:
+    """What pyproject.toml asks for besides, for tests and checks."""
+    return {
+        canonicalize_name(Requirement(line).name) for line in project()["dependency-groups"]["dev"]
+    }
+
+
+def test_every_library_that_tests_and_benchmarks_import_is_declared() -> None:
+    known = {module_of(name) for name in {*declared(), *for_development()}}
+    foreign = imported("tests", "benchmarks", "scripts")
+    assert {name: files for name, files in foreign.items() if name not in known} == {}
 
 
 def pins(lock: str) -> dict[str, list[tuple[str, Marker | None]]]:
@@ -276,10 +293,7 @@ def test_the_locks_hold_what_is_declared() -> None:
             versions = [pin for pin, _ in locked.get(name, [])]
             assert versions, f"{name} is not in {lock}.txt"
             assert all(requirement.specifier.contains(pin) for pin in versions), name
-    development = {
-        canonicalize_name(Requirement(r).name) for r in project()["dependency-groups"]["dev"]
-    }
-    assert development <= set(pins("dev"))
+    assert for_development() <= set(pins("dev"))
 
 
 def test_tests_run_with_the_very_versions_that_users_get() -> None:
