@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import gc
+from importlib import import_module
+
 import click
 
 from mailbox_service import __version__
-from mailbox_service.commands.address import address
-from mailbox_service.commands.check import check, health
-from mailbox_service.commands.queue import queue
-from mailbox_service.commands.serve import serve
+
+# Each command is an object of its own name in the module of that name.
+COMMANDS = ("serve", "check", "health", "address", "queue")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is called for: `health` needs no store, the others do."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        # Imports leave next to no garbage, and what they make stays: looking through it again
+        # and again would be a third of the start, and a part of every collection afterwards.
+        gc.disable()
+        try:
+            module = import_module(f"mailbox_service.commands.{cmd_name}")
+        finally:
+            gc.freeze()
+            gc.enable()
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mailbox")
 def main() -> None:
     """Temporary mailboxes and sending mail."""
 
-
-for command in (serve, check, health, address, queue):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

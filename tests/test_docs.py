@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_service.__main__ import main
+from mailbox_service.__main__ import COMMANDS
 from mailbox_service.config import FIELDS
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ def test_make_targets_of_the_readme_exist() -> None:
 def test_commands_of_the_readme_exist() -> None:
     named = set(re.findall(r"`mailbox ([a-z]+)", (ROOT / "README.md").read_text("utf-8")))
     assert named
-    assert named <= set(main.commands)
+    assert named <= set(COMMANDS)
 
 
 def test_every_file_that_the_flows_name_exists() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from mailbox_service.assembly import Parts
-from mailbox_service.commands.common import loaded, run, with_configuration
+from mailbox_service.commands.common import loaded, with_configuration
+from mailbox_service.commands.store import run
 from mailbox_service.services.authenticating import Opened
 from mailbox_service.services.registering import random_text
 

@@ -1,23 +1,17 @@
-"""What all commands share: where the configuration is, and the store behind it."""
+"""What all commands share: where the configuration is, and how they end when it is wrong."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from mailbox_service.assembly import Parts, build
-from mailbox_service.config import Config, ConfigError
-from mailbox_service.core.errors import MailError
+from mailbox_service.config import ConfigError
 from mailbox_service.first_run import Loaded, load_or_make
-from mailbox_service.storage.migrate import SchemaTooNew
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -47,29 +41,4 @@ def loaded(config_file: Path | None, data: Path | None) -> Loaded:
     try:
         return load_or_make(config_file, data, os.environ)
     except ConfigError as error:
-        fail(str(error))
-
-
-@asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[Parts]:
-    """All services on the open store, no door and no worker."""
-    parts = build(config)
-    await parts.database.open()
-    try:
-        await parts.administering.refresh()
-        yield parts
-    finally:
-        await parts.database.close()
-
-
-def run(work: Callable[[Parts], Coroutine[Any, Any, T]], config: Config) -> T:
-    """Run one piece of work on the store; trouble ends the program with one line."""
-
-    async def whole() -> T:
-        async with opened(config) as parts:
-            return await work(parts)
-
-    try:
-        return asyncio.run(whole())
-    except (MailError, SchemaTooNew, ValueError) as error:
         fail(str(error))

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from mailbox_service.assembly import Parts
-from mailbox_service.commands.common import fail, loaded, run, with_configuration
+from mailbox_service.commands.common import fail, loaded, with_configuration
+from mailbox_service.commands.store import run
 from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.storage import send_queue
 from mailbox_service.storage.send_queue import QueueRow

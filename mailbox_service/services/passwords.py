@@ -10,6 +10,7 @@ with a salt and a key that is not in the database. Without that key nothing can 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import re
@@ -73,7 +74,17 @@ class Passwords:
         return hmac.new(self._key, salt + digest.encode(), hashlib.sha256).hexdigest()
 
 
-_NOBODY = _ARGON2.hash(secrets.token_hex(32))
+def _unmatched() -> str:
+    """A stored form that takes as long to check as any, and that no password is known to match:
+    its hash is random."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(octets)).decode().rstrip("=") for octets in (16, 32)
+    )
+    costs = f"m={_ARGON2.memory_cost},t={_ARGON2.time_cost},p={_ARGON2.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
+
+
+_NOBODY = _unmatched()
 
 
 def _verify(stored: str, digest: str) -> bool:
