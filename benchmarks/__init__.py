@@ -1,0 +1,1 @@
+"""Programs that compare the service with its peers; `python -m benchmarks --help`."""
