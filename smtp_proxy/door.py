@@ -71,11 +71,12 @@ class Door:
         loop = asyncio.get_running_loop()
         if not self._servers:
             self.template = template(self, loop)
-            self._look()
         server = await loop.create_server(
             partial(FastLane, self, implicit_tls=implicit_tls), host, port, backlog=BACKLOG
         )
         self._servers.append(server)
+        if self._watch is None:
+            self._look()
         bound, number = self.addresses[-1]
         log.event("listening", door=self.name, host=bound, port=number)
 

@@ -38,9 +38,12 @@ class FastLane(MailServer):
         self._unread = bytearray()
 
     @property
-    def busy(self) -> bool:
-        """Whether a transaction, the answer to a command or a commit is under way."""
-        return self._handed_over is not None or super().busy
+    def _working(self) -> bool:
+        return (
+            self._handed_over is not None
+            or self._content is not None
+            or self._handler_coroutine is not None
+        )
 
     # --- input ------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ class Limits:
     # RFC 4954 §4 asks for at least 12,288 octets in an AUTH exchange.
     auth_line: int = 12_288 + len("AUTH PLAIN \r\n")
     # RFC 5321 §4.5.3.1.6 says 1,000. Broken senders exceed it, and their mail is stored as it
-    # is; what is a thousand times too long is no mail. Never below the 256 KiB of one read.
+    # is; what is a thousand times too long is no mail.
     content_line: int = 1 * MIB
     # A peer that sends one line for ever is cut off here; reading it costs only time.
     overrun: int = 32 * MIB

@@ -74,7 +74,6 @@ class MailServer(SMTP):
     _handler_coroutine: asyncio.Task[None] | None = None
     _skip_reply: bytes | None = None
     _stream_open = False
-    _admitted = False
     _closing = False
     counted_ip: str | None = None
 
@@ -101,7 +100,10 @@ class MailServer(SMTP):
         refusal = self._door.admit(self) or (None if proxied else self._door.count(self, ip))
         if refusal is not None:
             log.event("connection_refused", ip=ip, reply=refusal[:-2].decode("ascii"))
-            self.say_goodbye(SILENCE if self._implicit_tls else refusal)
+            self._closing = True
+            if not self._implicit_tls:
+                self._write(refusal)
+            self.transport.close()
             return
         log.event("connected", level=logging.DEBUG, ip=ip, port=port, door=self._door.name)
         if proxied:
@@ -124,9 +126,14 @@ class MailServer(SMTP):
         log.event("disconnected", level=logging.DEBUG, ip=self._dialog.ip, port=self._dialog.port)
 
     @property
+    def _working(self) -> bool:
+        """Whether the next word is ours, or the peer is in the middle of its own."""
+        return self._handler_coroutine is not None
+
+    @property
     def busy(self) -> bool:
-        """Whether a transaction, or the answer to a command, is under way."""
-        return self._handler_coroutine is not None or self._dialog.in_transaction
+        """Whether there is something that closing the door should let end."""
+        return self._working or self._dialog.in_transaction
 
     def check_time(self, now: float, *, crowded: bool) -> None:
         """Close what is silent or has been here for too long. The door's watch calls this."""
@@ -137,9 +144,9 @@ class MailServer(SMTP):
             else:
                 log.event("timeout", ip=self._dialog.ip, port=self._dialog.port)
                 self.say_goodbye(replies.IDLE_TOO_LONG)
-        elif self.busy or self._closing:
+        elif self._closing or self._working:
             return
-        elif now > self.opened + limits.session:
+        elif now > self.opened + limits.session and not self._dialog.in_transaction:
             self.say_goodbye(replies.SESSION_TOO_LONG)
         elif crowded and now > self.deadline - limits.idle + limits.idle_when_busy:
             self.say_goodbye(replies.IDLE_TOO_LONG)
