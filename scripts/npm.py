@@ -50,15 +50,22 @@ def new_enough(version: str) -> bool:
 
 
 def on_path() -> Node | None:
-    """The machine's own Node, when it is new enough and npm is beside it."""
+    """The machine's own Node, when it is new enough and has an npm that runs."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
-    try:
-        answer = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
+    if not new_enough(said_by(node, "--version")) or not said_by(npm, "--version"):
         return None
-    return Node(Path(node), (npm,)) if new_enough(answer.stdout) else None
+    return Node(Path(node), (npm,))
+
+
+def said_by(*command: str) -> str:
+    """What a command prints; nothing when it fails."""
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout if answer.returncode == 0 else ""
 
 
 def from_wheel() -> Node | None:

@@ -24,7 +24,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.programs import ROOT, need, need_node
+from tests.programs import ROOT, need
 
 LOCKS = ("service", "dev", "tools", "build", "node")
 NODE_PROJECTS = ("frontend", "tests/node")
@@ -108,7 +108,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy2(file, copy)
     target = tmp_path_factory.mktemp("wheel")
     environment = {k: v for k, v in os.environ.items() if k != "SKIP_PAGE_BUILD"}
-    environment["PATH"] = f"{Path(need_node()).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
         [*pip(), "wheel", "--no-deps", "--wheel-dir", str(target), "."],
         cwd=checkout,
