@@ -1,36 +1,22 @@
-"""A person at the page: a real Chromium, its clicks counted, its requests and complaints noted.
-
-Test modules take these fixtures with `pytest_plugins = ["tests.journeys.browser"]`. They are synchronous:
-Playwright keeps an event loop in the thread while a module lasts, so no async test may share it.
-"""
+"""A person at the page: a profile of a browser, its clicks counted, its requests noted."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page
 
 from tests.journeys.running import RunningService
-from tests.programs import ROOT, chromium
+from tests.programs import ROOT
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-# No background traffic of the browser itself: what goes out is what the page asked for.
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PATIENCE_MS = 15_000  # a machine that runs several suites at once
-
 DESK = (1280, 800)
 PHONE = (390, 844)
 SMALLEST = (320, 640)
@@ -120,61 +106,6 @@ def axe_source() -> str:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return AXE.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium without a window."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
-    """Opens profiles, each without any memory. At the end no page may have complained or asked
-    another host for anything, unless its test said so by emptying the lists."""
-    visits: list[Visit] = []
-
-    def new_visit(
-        size: tuple[int, int] = DESK,
-        theme: Theme = "light",
-        at: RunningService | None = None,
-        path: str | None = "/",
-    ) -> Visit:
-        where = at or service
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=theme,
-            has_touch=size[0] < 900,
-            accept_downloads=True,
-            reduced_motion="reduce",
-            locale="en-GB",
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=where.url)
-        page = context.new_page()
-        visit = Visit(where, context, page)
-        context.on("request", lambda request: visit.requests.append(request.url))
-        context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
-        page.on(
-            "console",
-            lambda said: visit.complaints.append(said.text)
-            if said.type in ("error", "warning")
-            else None,
-        )
-        visits.append(visit)
-        if path is not None:
-            visit.open(path)
-        return visit
-
-    yield new_visit
-    for one in visits:
-        one.context.close()
-    for one in visits:
-        assert one.foreign_requests == []
-        assert one.complaints == []
 
 
 def message(

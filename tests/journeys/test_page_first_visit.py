@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Response, expect
 
 from tests.journeys.browser import PHONE, SMALLEST, THEMES, Theme, Visits, message, row
-from tests.journeys.running import RunningService, running
+from tests.journeys.running import START_SECONDS, RunningService, running
 
-pytest_plugins = ["tests.journeys.browser"]
+pytest_plugins = ["tests.journeys.visiting"]
 
 FIRST_VISIT_LIMIT = 60_000  # octets of script and style, packed (ui.md, Figures)
 
 
 @pytest.fixture(scope="module")
 def private_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    yield from running(tmp_path_factory.mktemp("private"), passwords=["lantern"])
+    """A site with a password, which covers its health check, too."""
+    service = RunningService(tmp_path_factory.mktemp("private"), {"passwords": ["lantern"]})
+    service.start(wait=False)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(service) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield service
+    finally:
+        service.stop()
+
+
+def answers(service: RunningService) -> bool:
+    try:
+        return service.get("/open_api/settings").status == 200
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +61,7 @@ def test_a_new_visitor_sees_an_address_without_a_click_and_copies_it_with_one(
 def test_the_first_visit_loads_little_and_only_from_the_service(visit: Visits) -> None:
     person = visit(path=None)
     bodies: list[Response] = []
-    person.page.on("response", bodies.append)
+    person.page.on("response", lambda answer: bodies.append(answer))
     person.open()
     person.address()
     person.settled()

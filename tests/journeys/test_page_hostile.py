@@ -1,0 +1,239 @@
+"""Hostile mail on the page: it is shown, it runs nothing, and it asks nobody for anything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.browser import Visit, Visits, row
+from tests.journeys.running import RunningService
+
+pytest_plugins = ["tests.journeys.visiting"]
+
+
+class Canary:
+    """A web server that mail would like to call. It writes down who did."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        calls = self.calls
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                calls.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Type", "image/png")
+                self.send_header("Access-Control-Allow-Origin", "*")
+                self.end_headers()
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def canary() -> Iterator[Canary]:
+    canary = Canary()
+    yield canary
+    canary.close()
+
+
+# {0} is the canary; `hit()` stands for whatever a script would do first.
+SCRIPT = "fetch('{0}/script');top.document.title='owned';top.postMessage('owned','*')"
+CORPUS = {
+    "script": "<script>" + SCRIPT + "</script>",
+    "script of a file": "<script src='{0}/file.js'></script>",
+    "handlers": '<img src=x onerror="' + SCRIPT + '"><body onload="' + SCRIPT + '">'
+    '<details open ontoggle="' + SCRIPT + '"><input autofocus onfocus="' + SCRIPT + '">',
+    "javascript link": '<a id=go href="javascript:' + SCRIPT + '">press</a>'
+    '<a href="java\tscript:' + SCRIPT + '">press</a>',
+    "data link": '<a href="data:text/html,<script>' + SCRIPT + '</script>">press</a>',
+    "svg": '<svg onload="' + SCRIPT + '"><script>' + SCRIPT + "</script>"
+    '<animate onbegin="' + SCRIPT + '" attributeName=x dur=1s><image href="{0}/svg.png"/>'
+    '<use href="{0}/use.svg#x"/></svg>',
+    "mathml mutation": '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;'
+    "&lt;img src=1 onerror=" + SCRIPT + '&gt;">',
+    "noscript mutation": '<noscript><p title="</noscript><img src=x onerror=' + SCRIPT + '>">',
+    "template": "<template><script>" + SCRIPT + "</script></template>"
+    '<template shadowrootmode=open><img src="{0}/shadow.png"></template>',
+    "base": '<base href="{0}/"><a href="below">press</a><img src="base.png">',
+    "meta refresh": '<meta http-equiv="refresh" content="0;url={0}/refresh">',
+    "meta policy": '<meta http-equiv="Content-Security-Policy" content="img-src *">'
+    '<img src="{0}/policy.png">',
+    "link": '<link rel=stylesheet href="{0}/link.css"><link rel=prefetch href="{0}/prefetch">'
+    '<link rel="dns-prefetch preconnect" href="{0}"><link rel=icon href="{0}/icon">',
+    "form": '<form action="{0}/form" method=post><input name=a value=b><button id=go>Send</button>'
+    '</form><button form=x formaction="{0}/formaction">Send</button>',
+    "frames": '<iframe src="{0}/frame"></iframe><iframe srcdoc="<script>' + SCRIPT + '</script>">'
+    '</iframe><object data="{0}/object"></object><embed src="{0}/embed"><frameset><frame '
+    'src="{0}/frameset"></frameset>',
+    "style element": "<style>@import '{0}/import.css';body{{background:url({0}/style.png)}}"
+    "@font-face{{font-family:x;src:url({0}/font)}}p{{font-family:x}}"
+    "a:has([href]){{background:url({0}/has)}}</style><p>text</p>",
+    "style attribute": '<p style="background:url({0}/attr.png)">a</p>'
+    "<p style=\"background:u\\rl('{0}/escaped.png')\">b</p>"
+    '<p style="list-style:url({0}/list.png);cursor:url({0}/cursor),auto;content:url({0}/c)">c</p>'
+    "<p style=\"background-image:image-set('{0}/set.png' 1x)\">d</p>",
+    "overlay": '<div style="position:fixed;inset:0;z-index:99999;background:red">fake</div>',
+    "pictures": '<img src="{0}/a.png"><img srcset="{0}/b.png 2x"><picture><source '
+    'srcset="{0}/c.png"><img></picture><table background="{0}/d.png"><tr><td '
+    'background="{0}/e.png">x</table><video src="{0}/f" poster="{0}/g.png" autoplay></video>'
+    '<audio src="{0}/h" autoplay></audio><input type=image src="{0}/i.png"><img '
+    'src="//{1}/j.png"><img lowsrc="{0}/k.png" dynsrc="{0}/l.png">',
+    "ping": '<a id=go href="#x" ping="{0}/ping">press</a>',
+    "window name": '<a id=go href="about:blank" target="_top">press</a>'
+    '<a href="{0}/top" target="_parent">up</a>',
+    "unfinished": '<img src="{0}/never?',
+    "comment tricks": "<!--><script>" + SCRIPT + "</script>--><!--[if true]><script>" + SCRIPT + ""
+    "</script><![endif]--><![CDATA[<script>" + SCRIPT + "</script>]]>",
+    "end of the frame": "</body></html><script>" + SCRIPT + "</script>"
+    '"></iframe><script>' + SCRIPT + "</script>&quot;&gt;&lt;/iframe&gt;",
+}
+
+
+def hostile(name: str, html: str, canary: Canary) -> bytes:
+    body = html.format(canary.url, canary.url.removeprefix("http://"))
+    return (
+        'From: "<img src=x onerror=alert(1)>" <mallory@sender.example>\r\nTo: you@x.test\r\n'
+        f"Subject: Attack by {name}\r\nMessage-ID: <{name.replace(' ', '.')}@sender.example>\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+        f"<p>Dear reader</p>{body}\r\n"
+    ).encode()
+
+
+def watch(person: Visit) -> None:
+    """Note everything that a mail could make happen."""
+    person.context.on("page", lambda page: person.complaints.append(f"opened {page.url}"))
+    person.page.on("dialog", lambda dialog: person.complaints.append(f"asked {dialog.message}"))
+    person.page.evaluate(
+        "addEventListener('message', event => console.error('a frame spoke: ' + event.data))"
+    )
+
+
+def test_nothing_of_the_corpus_runs_or_asks_for_anything(
+    visit: Visits, service: RunningService, canary: Canary
+) -> None:
+    """Hazards 32 and 33: script, handlers, links, SVG, MathML, base, refresh, forms, CSS."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    watch(person)
+    for name, html in CORPUS.items():
+        service.deliver(address, hostile(name, html, canary))
+    page = person.page
+    expect(page.locator(".row")).to_have_count(len(CORPUS))
+    for name in CORPUS:
+        page.get_by_role("link", name=f"Attack by {name}", exact=True).click()
+        expect(page.locator("#mail-subject")).to_have_text(f"Attack by {name}")
+        inside = page.frame_locator("iframe").locator("body")
+        expect(inside).to_contain_text("Dear reader")
+        press = page.frame_locator("iframe").locator("#go, a[href^='javascript'], form button")
+        for at in range(press.count()):
+            press.nth(at).click(timeout=2_000, no_wait_after=True)
+    assert canary.calls == []
+    assert page.title() != "owned"
+    assert page.url.startswith(service.url)
+    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
+    person.complaints.clear()
+
+
+def test_shown_pictures_are_fetched_and_nothing_else(
+    visit: Visits, service: RunningService, canary: Canary
+) -> None:
+    """Hazard 33: what the reader asked for, from then on, and no script even so."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    watch(person)
+    html = '<img src="{0}/asked.png" width=10 height=10>' + CORPUS["script"] + CORPUS["frames"]
+    service.deliver(address, hostile("picture", html, canary))
+    page = person.page
+    page.get_by_role("link", name="Attack by picture").click()
+    expect(page.get_by_text("1 remote image blocked.")).to_be_visible()
+    assert canary.calls == []
+    with page.expect_request(f"{canary.url}/asked.png") as request:
+        page.get_by_role("button", name="Show images").click()
+    assert "referer" not in request.value.headers
+    expect(page.frame_locator("iframe").locator("img")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("1 remote image blocked.")).to_be_visible()
+    assert set(canary.calls) == {"/asked.png"}
+    assert person.foreign_requests == [f"{canary.url}/asked.png"]
+    person.requests.clear()
+    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
+    person.complaints.clear()
+    canary.calls.clear()
+
+
+def test_headers_and_replies_are_shown_as_text(visit: Visits, service: RunningService) -> None:
+    """Hazard 34: names, subjects, addresses and header fields never become markup."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    watch(person)
+    tag = "<img src=x onerror=alert(1)>"
+    service.deliver(
+        address,
+        (
+            f'From: "{tag}" <mallory@sender.example>\r\nTo: {address}\r\nSubject: {tag}\r\n'
+            f'Reply-To: "{tag}" <m@sender.example>\r\nX-Odd: {tag}\r\nCc: "{tag}" <c@x.test>\r\n'
+            f"Message-ID: <tag@sender.example>\r\n\r\n{tag} javascript:alert(1)\r\n"
+        ).encode(),
+    )
+    page = person.page
+    page.get_by_role("link", name=tag).click()
+    expect(page.locator("#mail-subject")).to_have_text(tag)
+    expect(page.locator(".who .name")).to_have_text(tag)
+    expect(page.locator(".text")).to_contain_text(tag)
+    page.get_by_role("button", name="details").click()
+    page.get_by_role("toolbar", name="Message").get_by_role("button", name="Raw").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"X-Odd{tag}")
+    page.get_by_role("button", name="Raw source").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"X-Odd: {tag}")
+    assert page.locator("img").count() == 0
+    assert page.locator("a[href^='javascript']").count() == 0
+
+
+def test_links_that_are_no_web_addresses_are_never_acts(
+    visit: Visits, service: RunningService
+) -> None:
+    """Hazard 32: a confirmation link is offered only when it leads to a web page."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    html = "<p>Please <a href=\"javascript:alert('x')\">Confirm your e-mail address</a></p>"
+    service.deliver(
+        address,
+        (
+            "From: m@sender.example\r\nTo: you@x.test\r\nSubject: Confirm your account\r\n"
+            "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n" + html
+        ).encode(),
+    )
+    expect(row(person.page, "Confirm your account")).to_be_visible()
+    assert person.page.locator("a[href^='javascript']").count() == 0
+
+
+def test_the_page_itself_forbids_inline_scripts_and_framing(service: RunningService) -> None:
+    """Hazard 32: the outermost wall."""
+    answer = service.get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert "<script>" not in answer.text

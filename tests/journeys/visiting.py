@@ -1,0 +1,82 @@
+"""Fixtures for journeys at the page: `pytest_plugins = ["tests.journeys.visiting"]` brings them.
+
+They are synchronous, and last for a module: Playwright keeps an event loop in the thread for as
+long as it is open, so no async test may stand in the same module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.journeys.browser import DESK, Theme, Visit, Visits
+from tests.journeys.running import RunningService
+from tests.programs import chromium
+
+# No background traffic of the browser itself: what goes out is what the page asked for.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PATIENCE_MS = 15_000  # a machine that runs several suites at once
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
+    """Opens profiles, each without any memory. At the end no page may have complained or asked
+    another host for anything, unless its test said so by emptying the lists."""
+    visits: list[Visit] = []
+
+    def new_visit(
+        size: tuple[int, int] = DESK,
+        theme: Theme = "light",
+        at: RunningService | None = None,
+        path: str | None = "/",
+    ) -> Visit:
+        where = at or service
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=theme,
+            has_touch=size[0] < 900,
+            accept_downloads=True,
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=where.url)
+        page = context.new_page()
+        visit = Visit(where, context, page)
+        context.on("request", lambda request: visit.requests.append(request.url))
+        context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
+        page.on(
+            "console",
+            lambda said: (
+                visit.complaints.append(said.text) if said.type in ("error", "warning") else None
+            ),
+        )
+        visits.append(visit)
+        if path is not None:
+            visit.open(path)
+        return visit
+
+    yield new_visit
+    for one in visits:
+        one.context.close()
+    for one in visits:
+        assert one.foreign_requests == []
+        assert one.complaints == []
