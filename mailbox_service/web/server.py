@@ -54,18 +54,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
-            if self._deadline is None:
-                self._expect_head()
-            self._head_octets += len(data)
             # One read may bring a whole head and much of its body: only what is still a head
             # after the parser has seen it counts.
+            self._head_octets += len(data)
         super().data_received(data)
         if self._in_head and self._head_octets > LARGEST_HEAD and not self.transport.is_closing():
             self.transport.write(TOO_LARGE)
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        if self._deadline is None:
+            self._expect_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.storage import messages
 from mailbox_service.web.app import create_app
+from mailbox_service.web.server import http_server
 from mailbox_service.web.services import Services
 
 SECRET = "a secret of the tests, long enough"
@@ -141,3 +143,18 @@ async def running_site(
             yield site
     finally:
         await parts.database.close()
+
+
+@asynccontextmanager
+async def serving(site: Site) -> AsyncIterator[tuple[str, int]]:
+    """The site on a real socket of loopback."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = http_server(site.app)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.listening.wait()
+    try:
+        yield listener.getsockname()[:2]
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

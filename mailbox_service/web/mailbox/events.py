@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from mailbox_service.core.errors import MailError
 from mailbox_service.services.reading import Position, Update
 from mailbox_service.web.answers import encode_json
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import light_row
+
+log = logging.getLogger("mailbox.web")
 
 routes = Routes("events")
 
@@ -45,7 +50,11 @@ class MailboxStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.one_more(self._address):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except (SendTimeoutError, MailError) as error:
+                # The connection is cut; the client comes back and goes on where it was.
+                log.info("stream-ended reason=%s", type(error).__name__)
 
 
 async def frames(
@@ -54,20 +63,23 @@ async def frames(
     """One frame an update, pulled only as fast as the client reads."""
     yield ServerSentEvent(comment="open", id=str(start), retry=RETRY_MS)
     async for update in call.streams.until_closed(updates):
-        yield frame(update)
+        if update is None:
+            yield ServerSentEvent(comment="ping")  # keeps the proxies in between awake
+        elif (told := told_of(update)) is not None:
+            kind, data = told
+            yield ServerSentEvent(encode_json(data).decode(), event=kind, id=str(update.position))
 
 
-def frame(update: Update | None) -> ServerSentEvent:
-    """One update as the client reads it; nothing new is a comment, which keeps proxies awake."""
-    if update is None:
-        return ServerSentEvent(comment="ping")
-    kind, data = content_of(update)
-    return ServerSentEvent(encode_json(data).decode(), event=kind, id=str(update.position))
+def told_of(update: Update) -> tuple[str, Any] | None:
+    """The name and the data of an update, None when it is not for the owner's eyes.
 
-
-def content_of(update: Update) -> tuple[str, Any]:
-    """The name and the data of an update."""
+    Whatever becomes of a recipient is `sent`; its state is in the data.
+    """
     if update.message is not None:
         return "mail", light_row(update.message)
-    assert update.event is not None
-    return update.event.kind, update.event.detail
+    event = update.event
+    if event is None:
+        return None
+    if event.submission_id is None:
+        return event.kind, event.detail
+    return ("sent", event.detail) if "recipient_state" in event.detail else None

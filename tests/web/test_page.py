@@ -1,0 +1,127 @@
+"""The page from its folder: nothing else is reachable, nothing foreign runs (hazards 35, 49)."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mailbox_service.web.page import Page
+from tests.web.conftest import SiteWith
+from tests.web.site import SITE_PASSWORD
+
+pytestmark = pytest.mark.anyio
+
+INDEX = b"<!doctype html><title>mailbox</title>"
+SCRIPT = b"console.log('mailbox');\n" * 200
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    page = tmp_path / "page"
+    (page / "assets").mkdir(parents=True)
+    (page / "index.html").write_bytes(INDEX)
+    (page / "favicon.svg").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (page / "manifest.webmanifest").write_bytes(b"{}")
+    (page / "assets" / "index-a1b2c3d4.js").write_bytes(SCRIPT)
+    (tmp_path / "secret.txt").write_bytes(b"s3cret")
+    return page
+
+
+@pytest.mark.parametrize("path", ["/", "/admin", "/connect", "/some/where", "/index.html"])
+async def test_the_page_answers_every_path_without_a_dot(
+    site_with: SiteWith, folder: Path, path: str
+) -> None:
+    async with site_with(page=folder) as site:
+        answer = await site.http.get(path)
+        assert (answer.status_code, answer.content) == (200, INDEX)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-cache"
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "unsafe-eval" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_what_is_the_services_stays_the_services(site_with: SiteWith, folder: Path) -> None:
+    async with site_with(page=folder) as site:
+        assert (await site.http.get("/health_check")).text == "OK"
+        assert (await site.http.get("/api/nope")).status_code == 401
+        assert (await site.http.get("/admin/nope")).status_code == 401
+        assert (await site.http.get("/open_api/nope")).status_code == 404
+        assert (await site.http.post("/", content=b"x")).status_code == 404
+        assert (await site.http.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+async def test_files_whose_names_carry_a_hash_are_kept_for_ever(
+    site_with: SiteWith, folder: Path
+) -> None:
+    async with site_with(page=folder) as site:
+        path = "/assets/index-a1b2c3d4.js"
+        answer = await site.http.get(path, headers={"Accept-Encoding": "identity"})
+        assert answer.content == SCRIPT
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        packed = await site.http.get(path, headers={"Accept-Encoding": "br, gzip"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert int(packed.headers["content-length"]) < len(SCRIPT)
+        assert packed.content == SCRIPT
+        known = {"If-None-Match": answer.headers["etag"]}
+        again = await site.http.get(path, headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert (await site.http.get("/favicon.svg")).headers["cache-control"] == "no-cache"
+        manifest = await site.http.get("/manifest.webmanifest")
+        assert manifest.headers["content-type"] == "application/manifest+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/assets/../../secret.txt",
+        "/assets/..%5c..%5csecret.txt",
+        "/x//secret.txt",
+        "/./index-x.js",
+        "/missing.js",
+        "/index.html/x.js",
+        "/assets/",
+        "/%00.js",
+        "/.env",
+        "/con.txt",
+    ],
+)
+async def test_no_path_leads_out_of_the_folder(
+    site_with: SiteWith, folder: Path, path: str
+) -> None:
+    async with site_with(page=folder) as site:
+        answer = await site.http.get(path)
+        assert answer.content == (INDEX if path == "/assets/" else b"Not Found")
+        assert b"s3cret" not in answer.content
+
+
+async def test_a_private_site_shows_its_page_which_asks_for_the_password(
+    site_with: SiteWith, folder: Path
+) -> None:
+    async with site_with(page=folder, passwords=[SITE_PASSWORD]) as site:
+        assert (await site.http.get("/")).content == INDEX
+        assert (await site.http.get("/open_api/settings")).json()["needAuth"] is True
+        assert (await site.http.get("/health_check")).status_code == 401
+
+
+def test_a_folder_without_a_page_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"index\.html"):
+        Page(tmp_path)
+
+
+def test_packing_is_reproducible(folder: Path) -> None:
+    first, second = Page(folder), Page(folder)
+    name = "assets/index-a1b2c3d4.js"
+    assert first._assets[name].packed == second._assets[name].packed
+    assert gzip.decompress(first._assets[name].packed or b"") == SCRIPT
