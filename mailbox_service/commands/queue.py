@@ -40,7 +40,7 @@ def list_queue(as_json: bool, config_file: Path | None, data: Path | None) -> No
 
     total = run(work, loaded(config_file, data).config)
     if not as_json:
-        click.echo("Nothing waits." if total == 0 else f"{total} recipients wait.")
+        click.echo("Nothing waits." if total == 0 else f"Waiting: {total}")
 
 
 @queue.command()
