@@ -1,4 +1,5 @@
-"""Stored mail as all layers speak of it: a message, its summary, its marks, and what is wanted.
+"""Stored things as all layers speak of them: messages and their marks, addresses, allowances,
+recipients of queued mail.
 
 Times are microseconds UTC.
 """
@@ -62,3 +63,61 @@ class Filters:
 
 
 NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One opened address. Times are microseconds UTC.
+
+    `address` is canonical, `name` the spelling it was opened with. Tokens issued before
+    `tokens_from` no longer count, and neither do tokens without an issue time once it is set.
+    """
+
+    id: int
+    address: str
+    name: str
+    password_hash: str | None
+    source_meta: str | None
+    created_at: int
+    updated_at: int
+    tokens_from: int
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedAddress:
+    """An opened address as administrators list it."""
+
+    id: int
+    name: str
+    source_meta: str | None
+    created_at: int
+    updated_at: int
+    mail_count: int
+    send_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The allowance of one address; `created_at` is microseconds UTC."""
+
+    id: int
+    address: str
+    balance: int
+    enabled: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """A recipient and its state as people see it."""
+
+    id: int
+    submission_id: int
+    recipient: str
+    state: str
+    attempts: int
+    next_attempt_at: int | None
+    last_reply: str | None
+    remote: str | None
+    updated_at: int

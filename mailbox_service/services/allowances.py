@@ -9,13 +9,13 @@ from mailbox_service.config import Config
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadRequest, NotFound
 from mailbox_service.core.header_fields import date_text
+from mailbox_service.core.stored import Allowance
 from mailbox_service.core.texts import text
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.receiving import store
 from mailbox_service.signals import Signals
 from mailbox_service.storage import allowances
-from mailbox_service.storage.allowances import Allowance
 from mailbox_service.storage.database import Database, Transaction
 
 # What the contract shows of those who need no allowance.

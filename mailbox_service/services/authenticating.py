@@ -15,12 +15,12 @@ from mailbox_service.config import Config
 from mailbox_service.core.address import canonical
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadAddress, BadCredential, UnknownMailbox
+from mailbox_service.core.stored import Address
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords, digest_of, is_digest
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.storage import addresses
-from mailbox_service.storage.addresses import Address
 from mailbox_service.storage.database import Database, Transaction
 
 # RFC 8725 §3.1: the algorithm is ours to say, never the token's.

@@ -15,6 +15,7 @@ from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress, BadRequest, NameTaken, NotYours, UnknownMailbox
 from mailbox_service.core.opening import OpeningRules
 from mailbox_service.core.policy import effective_subdomain_match
+from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
 from mailbox_service.services import passwords
 from mailbox_service.services.administering import Administering
@@ -23,7 +24,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, allowances, messages, submissions
-from mailbox_service.storage.addresses import DAY, Address, CountedAddress
+from mailbox_service.storage.addresses import DAY
 from mailbox_service.storage.database import Database, Transaction
 
 _LETTERS = string.ascii_lowercase + string.digits

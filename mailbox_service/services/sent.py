@@ -16,11 +16,12 @@ from mailbox_service import signals as topics
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.header_words import first_mailbox
 from mailbox_service.core.parsing import ParsedMessage, parse
+from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, send_queue, submissions
 from mailbox_service.storage.database import Database, Transaction
-from mailbox_service.storage.send_queue import Attempt, QueuedRecipient
+from mailbox_service.storage.send_queue import Attempt
 from mailbox_service.storage.submissions import Submission
 
 log = logging.getLogger("mailbox.sent")

@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mailbox_service.core.errors import NameTaken
+from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.storage.database import Row, Transaction
 
 # The mailbox API shows activity by the day, so a touch that comes sooner is not written.
 DAY = 86_400_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One opened address. Times are microseconds UTC.
-
-    `address` is canonical, `name` the spelling it was opened with. Tokens issued before
-    `tokens_from` no longer count, and neither do tokens without an issue time once it is set.
-    """
-
-    id: int
-    address: str
-    name: str
-    password_hash: str | None
-    source_meta: str | None
-    created_at: int
-    updated_at: int
-    tokens_from: int
-    expires_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CountedAddress:
-    """An opened address as administrators list it."""
-
-    id: int
-    name: str
-    source_meta: str | None
-    created_at: int
-    updated_at: int
-    mail_count: int
-    send_count: int
 
 
 COLUMNS = """id, address, name, password_hash, source_meta, created_at, updated_at,

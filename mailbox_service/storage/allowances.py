@@ -6,21 +6,8 @@ nothing until an administrator edits it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mailbox_service.core.stored import Allowance
 from mailbox_service.storage.database import Row, Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """The allowance of one address; `created_at` is microseconds UTC."""
-
-    id: int
-    address: str
-    balance: int
-    enabled: bool
-    created_at: int
-
 
 COLUMNS = "id, address, balance, enabled, created_at"
 

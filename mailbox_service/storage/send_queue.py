@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mailbox_service.core.events import EventKind
+from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, skip_locked
 
@@ -83,21 +84,6 @@ class Settled:
     remote: str
     reply: str
     conversation: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedRecipient:
-    """A recipient and its state as people see it."""
-
-    id: int
-    submission_id: int
-    recipient: str
-    state: str
-    attempts: int
-    next_attempt_at: int | None
-    last_reply: str | None
-    remote: str | None
-    updated_at: int
 
 
 @dataclass(frozen=True, slots=True)

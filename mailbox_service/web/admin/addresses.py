@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from mailbox_service.core.errors import BadRequest, MailError, UnknownMailbox
+from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
-from mailbox_service.storage.addresses import Address, CountedAddress
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, wrapped
 from mailbox_service.web.guards import ADMIN

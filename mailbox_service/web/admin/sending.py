@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from mailbox_service.core.compose import NamedAddress
 from mailbox_service.core.errors import BadRequest, MailError
+from mailbox_service.core.stored import Allowance
 from mailbox_service.core.texts import MESSAGES, text
-from mailbox_service.storage.allowances import Allowance
 from mailbox_service.web.admin.mails import wanted_address
 from mailbox_service.web.answers import OK, SUCCESS, Sent, Success
 from mailbox_service.web.errors import KEPT_WHEN_WRAPPED, Uncaught, status_of

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.html import sanitise
+from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.services.sent import OpenedSent, SendboxRow, SentMessage
-from mailbox_service.storage.send_queue import QueuedRecipient
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import message_answer
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
