@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import http_load, smtp_source
-from benchmarks.figures import Goal, Options, Program, Report, Series, number, times
+from benchmarks.figures import Goal, Options, Program, Report, Series, number
 from benchmarks.hello import hello
 from benchmarks.http_load import Request
 from benchmarks.processes import Tree, work_folder

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -108,9 +109,8 @@ class Asking(asyncio.Protocol):
         self._heard = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._wire)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has classes of its own
+        self._transport.write(self._wire)
 
     def data_received(self, data: bytes) -> None:
         heard = self._heard
