@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -33,12 +34,20 @@ def serve(roles: str, config_file: Path | None, data: Path | None) -> None:
         fail(f"--roles: {', '.join(unknown) or 'nothing'} is no role; there are {', '.join(ROLES)}")
     found = loaded(config_file, data)
     log.start(found.config.log_level)
+    allow_many_files()
     try:
         runner = asyncio.Runner(loop_factory=loop_factory())
         with runner:
             runner.run(serve_until_stopped(found, chosen))
     except* (SchemaTooNew, ValueError, OSError, MailError) as group:
         fail(reason_of(group))
+
+
+def allow_many_files() -> None:
+    """Take as many open files as the system lets us: each connection is one, and the default
+    of 1,024 would be the limit of all doors together."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def reason_of(group: BaseExceptionGroup[BaseException]) -> str:
