@@ -144,7 +144,8 @@ class Delivering:
                         await first_of(watch.wait(pause), self._ended.wait())
                         await asyncio.sleep(GATHER_SECONDS)
             finally:
-                await self._cancel_all()
+                if not self._stopping:  # otherwise `drain` waits for them
+                    await self._cancel_all()
 
     async def deliver_due(self) -> int:
         """Deliver everything that is due now, and return when it is done; how many attempts."""
