@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from mailbox_service.config import Config
 from mailbox_service.web import external, health, open_api, smtp_submission
@@ -53,6 +53,15 @@ AREAS: tuple[Routes, ...] = (
 )
 
 
+class Application(Starlette):
+    """Starlette without its two layers for exceptions: the doors word every failure themselves,
+    and each layer is paid for by every request."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The front, and the router behind it."""
+        return Front(self.router)
+
+
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
     of its operations, for tests and documentation."""
@@ -64,7 +73,7 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     around = Surroundings(
         services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, memory
     )
-    app = Starlette(routes=[Doors(table, around, built)], middleware=[Middleware(Front)])
+    app = Application(routes=[Doors(table, around, built)])
     app.router.redirect_slashes = False
     app.state.streams = streams
     app.state.memory = memory

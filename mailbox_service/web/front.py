@@ -10,7 +10,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mailbox_service.web.answers import Headers, write
+from mailbox_service.web.answers import JSON, Headers, write
 from mailbox_service.web.errors import refusal
 from mailbox_service.web.log import neutral
 
@@ -21,24 +21,25 @@ ALLOWED_METHODS = b"GET,HEAD,PUT,POST,DELETE,PATCH"
 # cookies. So there is nothing to allow by origin, and no credentials header.
 ON_ALL: Headers = (
     (b"access-control-allow-origin", b"*"),
+    (b"x-content-type-options", b"nosniff"),
+)
+NEVER_KEPT = (b"cache-control", b"no-store")  # unless an answer says otherwise: mail is private
+# What JSON needs none of: no browser makes a document of it, and its headers say nothing more.
+UNLESS_JSON: Headers = (
     (
         b"access-control-expose-headers",
         b"X-Error-Code,X-Request-Id,Retry-After,Content-Disposition",
     ),
-    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-# What an answer has unless it says otherwise: mail is private, and no answer is a document.
-UNLESS_SET: Headers = (
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+NO_DOCUMENT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # Octets of a request head that we look at; the server refuses larger ones before us.
 LONGEST_TARGET = 16_384
 LONGEST_ECHO = 4_096
 MOST_HEADERS = 100
 LARGEST_HEADERS = 49_152  # 100 recipients in one field, and the rest
 
+JSON_TYPE = (b"content-type", JSON)
 CLOSING: Headers = ((b"connection", b"close"),)
 TOO_LARGE = {
     414: refusal(414, "The address of the request is too long", "TargetTooLong", CLOSING),
@@ -79,10 +80,15 @@ class Front:
 
 def complete(headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
     """Add what every answer has."""
-    present = {name for name, _ in headers}
+    plain_json = len(headers) == 2 and headers[0] == JSON_TYPE
     headers.extend(ON_ALL)
     headers.append((b"x-request-id", request_id))
-    headers.extend(pair for pair in UNLESS_SET if pair[0] not in present)
+    if plain_json:
+        headers.append(NEVER_KEPT)
+        return
+    headers.extend(UNLESS_JSON)
+    present = {name for name, _ in headers}
+    headers.extend(pair for pair in (NEVER_KEPT, NO_DOCUMENT) if pair[0] not in present)
 
 
 async def answer_preflight(send: Send, headers: Iterable[tuple[bytes, bytes]]) -> None:
