@@ -37,6 +37,8 @@ class Inbox {
   private request: AbortController | null = null;
   private typing: ReturnType<typeof setTimeout> | undefined;
   private newestSeen = 0;
+  /** What has come while a list was on its way: that list may have been read before. */
+  private meanwhile: MailRow[] = [];
 
   readonly shown = $derived(this.hidden.size === 0 ? this.rows : this.rows.filter((row) => !this.hidden.has(row.id)));
   readonly isEmptyMailbox = $derived(
@@ -83,16 +85,19 @@ class Inbox {
     this.request?.abort();
     const request = (this.request = new AbortController());
     this.loading = true;
+    this.meanwhile = [];
     try {
       const page = await session.api.inbox(queryFor(this.filter, this.words), request.signal);
       if (request.signal.aborted) return;
+      const newest = page.results[0]?.id ?? 0;
+      const missed = this.meanwhile.filter((row) => row.id > newest);
       const oldest = page.results.at(-1)?.id ?? 0;
       // A refresh keeps older pages; what is missing among the newest is gone.
       const older = keep && page.next_before_id !== null ? this.rows.filter((row) => row.id < oldest) : [];
-      this.rows = merged(page.results, older);
+      this.rows = merged(page.results, [...missed.filter((row) => belongs(row, this.filter)), ...older]);
       this.more = older.length > 0 ? this.more : page.next_before_id;
-      this.count = page.count;
-      this.unread = page.unread;
+      this.count = page.count + missed.length;
+      this.unread = page.unread + missed.filter((row) => !row.seen).length;
       this.held = [];
       this.newestSeen = Math.max(this.newestSeen, this.rows[0]?.id ?? 0);
       this.loaded = true;
@@ -133,6 +138,7 @@ class Inbox {
     }
     if (row.id <= this.newestSeen) return;
     this.newestSeen = row.id;
+    if (this.loading) this.meanwhile.push(row);
     this.count += 1;
     if (!row.seen) this.unread += 1;
     this.announce(row);

@@ -108,14 +108,16 @@ class Sent {
       const recipients = known.recipients.map((one) => (one.address === address ? { ...one, state, last_reply: reply ?? one.last_reply } : one));
       this.rows = this.rows.map((row) => (row.id === event.id ? { ...row, state: event.state, recipients } : row));
     }
-    if (this.loaded && (!known || state === undefined || state === 'deferred')) this.loadSoon();
+    // A list that is on its way was perhaps read before this happened.
+    const stale = this.loading || (this.loaded && (!known || state === undefined || state === 'deferred'));
+    if (stale) this.loadSoon();
     if (this.openedId === event.id) void this.open(event.id);
   }
 
   /** One question for many events: a mail to a hundred people moves a hundred times. */
   private loadSoon(): void {
     clearTimeout(this.soon);
-    this.soon = setTimeout(() => void this.load(), GATHER_MS);
+    this.soon = setTimeout(() => (this.loading ? this.loadSoon() : void this.load()), GATHER_MS);
   }
 }
 
