@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal, Protocol
 
@@ -14,12 +14,13 @@ from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.hops import Channel, Relay, Timeouts, parse_relay_url, relay_of
 from mailbox_service.outbound.opening import NotOpened, Opener, Target, target_of
 from mailbox_service.outbound.routing import Host, NoRoute, Router
-from mailbox_service.outbound.session import (
+from mailbox_service.outbound.session import Lost, Session
+from mailbox_service.outbound.transaction import (
     KEPT_CONVERSATION,
     MOST_RECIPIENTS,
     Attempted,
-    Lost,
-    Session,
+    Message,
+    transact,
 )
 
 Mode = Literal["hold", "relay", "direct"]
@@ -224,50 +225,3 @@ class Outbound:
     def close(self) -> None:
         """End the kept connections."""
         self._connections.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What goes to every recipient of one submission."""
-
-    reverse_path: str
-    content: bytes
-    smtputf8: bool
-    begin: Callable[[], None]
-
-
-async def transact(
-    session: Session, message: Message, recipients: Sequence[str]
-) -> Mapping[str, Attempted]:
-    """One transaction, without the recipients that this server cannot serve. Raises Lost."""
-    utf8_content = message.smtputf8 and not header_section(message.content).isascii()
-    answers: dict[str, Attempted] = {}
-    for recipient in recipients:
-        paths_ascii = recipient.isascii() and message.reverse_path.isascii()
-        reply = obstacle(session, message.content, utf8=utf8_content or not paths_ascii)
-        if reply is not None:
-            lines = [*session.head(), f"* {reply.text}"]
-            answers[recipient] = Attempted(reply, session.remote, "\n".join(lines))
-    rest = [recipient for recipient in recipients if recipient not in answers]
-    if rest:
-        utf8 = utf8_content or not "".join((message.reverse_path, *rest)).isascii()
-        answers |= await session.transact(message.reverse_path, rest, message.content, utf8=utf8)
-    return answers
-
-
-def obstacle(session: Session, content: bytes, *, utf8: bool) -> Reply | None:
-    """Why a message cannot go through a session at all; None when it can."""
-    limit = session.size_limit
-    if limit is not None and len(content) > limit:
-        return Reply(552, "5.3.4", f"The next hop takes messages of {limit} octets at most.")
-    if utf8 and not session.offers("smtputf8"):
-        return Reply(553, "5.6.7", "The next hop does not offer SMTPUTF8, which the message needs.")
-    # RFC 6152 §3: convert or return. Converting would break the author's own signatures, so
-    # it is returned, with a reason that says what to do.
-    if not content.isascii() and not session.offers("8bitmime"):
-        return Reply(554, "5.6.3", "The next hop does not offer 8BITMIME: send it as 7-bit text.")
-    return None
-
-
-def header_section(content: bytes) -> bytes:
-    return content.partition(b"\r\n\r\n")[0]

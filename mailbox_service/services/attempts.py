@@ -104,6 +104,12 @@ class Outcome:
     reply: Reply
     expired: bool = False
 
+    @property
+    def failed(self) -> bool:
+        """Whether the recipient will not be tried again, and has not got the message."""
+        state = self.settled.state
+        return state in (send_queue.FAILED, send_queue.QUARANTINED)
+
 
 def judge(
     claim: Claim,
@@ -195,8 +201,7 @@ def notice_of(
 ) -> bytes | None:
     """The notice of failure for the sender; None when nobody failed for good, or when the
     message is a report itself or asked for silence (RFC 5321 §4.5.5)."""
-    failed = [one for one in outcomes if one.settled.next_attempt_at is None]
-    failed = [one for one in failed if one.settled.state != send_queue.DELIVERED]
+    failed = [one for one in outcomes if one.failed]
     if not failed or not wants_notice(submission.reverse_path, content):
         return None
     return failure_notice(

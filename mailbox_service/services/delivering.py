@@ -17,7 +17,6 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -32,16 +31,16 @@ from mailbox_service.services.attempts import (
     LocalAnswer,
     Network,
     Outcome,
-    is_sound,
     judge,
     local_answers,
     notice_of,
 )
+from mailbox_service.services.claiming import LEASE_MICROS, Claimed, claim, claim_expired
 from mailbox_service.services.clock import Clock, new_id, now_micros
 from mailbox_service.services.lanes import Lanes
+from mailbox_service.services.queueing import KEY_LIFE
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.recording import Record, record
-from mailbox_service.services.sending import KEY_LIFE
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, idempotency, send_queue, submissions
@@ -51,15 +50,8 @@ from mailbox_service.storage.submissions import Submission
 
 log = logging.getLogger("mailbox.delivering")
 
-# Recipients that one claim takes. Two or three claims a second saturate a fast next hop.
-BATCH = 100
-# A lease outlives the longest attempt (13 minutes, `outbound`), so that it ends only when its
-# worker is dead, stopped, or its clock was set.
-LEASE_MICROS = 20 * 60_000_000
 # An attempt is not begun when less than this is left of its lease.
 LEASE_MARGIN = 15 * 60_000_000
-# Content up to this size is read with the claim.
-SMALL_CONTENT = 65_536
 # Larger messages in memory at once, for all domains and for one. A message has 50 MiB by default.
 MOST_LARGE, MOST_LARGE_A_DOMAIN = 8, 2
 # After a wake-up, for more to come in or to end: one claim for many costs what one for one does.
@@ -70,22 +62,9 @@ LOOK_AGAIN_SECONDS = 10.0
 TROUBLE_SECONDS = 2.0
 # How long the record of an attempt is tried when the store is in trouble; the lease is longer.
 RECORD_TRIES = 60
-BROKEN_ROW = "The queue row is damaged and was taken out."
 # Microseconds between two rounds of tidying, and rows a round.
 TIDY_EVERY = 60_000_000
 TIDY_ROWS = 500
-
-
-@dataclass(slots=True)
-class Claimed:
-    """What one claim took: recipients with their submissions and the small contents."""
-
-    claims: list[Claim]
-    place: str
-    submissions: dict[int, Submission] = field(default_factory=dict)
-    contents: dict[int, bytes] = field(default_factory=dict)
-    damaged: set[int] = field(default_factory=set)
-    broken: int = 0
 
 
 class Delivering:
@@ -410,7 +389,7 @@ class Delivering:
     ) -> None:
         """Write everything down that follows from an attempt, and tell whoever watches."""
         now = self._clock()
-        notice_id = self._new_queue_id()
+        notice_id = self._new_queue_id() if any(one.failed for one in outcomes) else ""
         entry = Record(
             submission=job.submission,
             outcomes=tuple(outcomes),
@@ -458,73 +437,6 @@ class Delivering:
                 )
             await asyncio.sleep(TROUBLE_SECONDS)
         return False
-
-
-async def claim(
-    tx: Transaction, *, now: int, holder: str, room: Callable[[str], int], after: str
-) -> Claimed:
-    """Lease what is due, and read what is needed to send it."""
-    claims, place = await send_queue.claim_due(
-        tx,
-        now=now,
-        lease_until=now + LEASE_MICROS,
-        holder=holder,
-        limit=BATCH,
-        room=room,
-        after=after,
-    )
-    claimed = Claimed(claims, place)
-    await read_messages(tx, claimed, small_contents=True)
-    await take_out_broken(tx, claimed, holder=holder, now=now)
-    return claimed
-
-
-async def take_out_broken(tx: Transaction, claimed: Claimed, *, holder: str, now: int) -> None:
-    """Take rows out of the queue that no submission of ours can have written."""
-    broken = [
-        one
-        for one in claimed.claims
-        if one.submission_id not in claimed.submissions or not is_sound(one)
-    ]
-    for one in broken:
-        claimed.claims.remove(one)
-        log.error("queue-row-damaged id=%d submission=%d", one.id, one.submission_id)
-        await send_queue.quarantine(tx, one, holder=holder, reply=BROKEN_ROW, now=now)
-    claimed.broken = len(broken)
-
-
-async def claim_expired(
-    tx: Transaction, domain: str, *, queued_before: int, now: int, holder: str
-) -> Claimed:
-    """Lease what has waited too long for a domain."""
-    claims = await send_queue.claim_expired(
-        tx,
-        domain,
-        queued_before=queued_before,
-        now=now,
-        lease_until=now + LEASE_MICROS,
-        holder=holder,
-        limit=BATCH,
-    )
-    claimed = Claimed(claims, "")
-    await read_messages(tx, claimed, small_contents=False)
-    return claimed
-
-
-async def read_messages(tx: Transaction, claimed: Claimed, *, small_contents: bool) -> None:
-    """Fill in the submissions of what was claimed, and their contents where they are small."""
-    for one in claimed.claims:
-        if one.submission_id in claimed.submissions:
-            continue
-        submission = await submissions.by_id(tx, one.submission_id)
-        if submission is None:
-            continue
-        claimed.submissions[submission.id] = submission
-        if small_contents and submission.size <= SMALL_CONTENT:
-            try:
-                claimed.contents[submission.id] = await contents.read(tx, submission.content_id)
-            except contents.Damaged:
-                claimed.damaged.add(submission.id)
 
 
 async def tidy(tx: Transaction, now: int) -> None:

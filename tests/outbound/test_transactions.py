@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from mailbox_service.outbound.hops import Timeouts
-from mailbox_service.outbound.session import KEPT_CONVERSATION, PIECE, stuffed
+from mailbox_service.outbound.session import PIECE
+from mailbox_service.outbound.transaction import KEPT_CONVERSATION, stuffed
 from tests.nexthop import EXTENSIONS, NextHop, running
 from tests.outbound.wires import LETTER, SHORT, Wire, relay_to
 

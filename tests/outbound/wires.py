@@ -9,7 +9,7 @@ from mailbox_service.outbound.connections import Connections
 from mailbox_service.outbound.hops import Relay, Timeouts, Tls
 from mailbox_service.outbound.opening import Opener
 from mailbox_service.outbound.sender import Outbound
-from mailbox_service.outbound.session import Attempted
+from mailbox_service.outbound.transaction import Attempted
 from tests.nexthop import NextHop
 
 LETTER = b"From: ann@x.test\r\nSubject: Hello\r\n\r\nHow are you?\r\n"

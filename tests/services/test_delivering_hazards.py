@@ -19,8 +19,8 @@ from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.hops import Relay, Timeouts
 from mailbox_service.outbound.routing import Router
 from mailbox_service.outbound.sender import Outbound
-from mailbox_service.outbound.session import Attempted
-from mailbox_service.services import delivering
+from mailbox_service.outbound.transaction import Attempted
+from mailbox_service.services import claiming, delivering
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record
 from mailbox_service.services.signing import Signing, safe_lines
@@ -152,10 +152,10 @@ async def test_a_worker_that_slept_through_its_lease_does_not_begin(
     post = Post(database, hop)
     await post.post("bob@next.test")
     claimed = await database.write(
-        delivering.claim, now=NOON, holder="x", room=Lanes(()).room(NOON), after=""
+        claiming.claim, now=NOON, holder="x", room=Lanes(()).room(NOON), after=""
     )
     post.wait(18)
-    post.delivering._start(claimed, NOON + delivering.LEASE_MICROS)
+    post.delivering._start(claimed, NOON + claiming.LEASE_MICROS)
     while post.delivering._tasks:
         await asyncio.wait(post.delivering._tasks)
     assert hop.taken == []
@@ -168,7 +168,7 @@ async def test_a_crash_after_the_yes_makes_one_copy_more_with_the_same_message_i
     post = Post(database, hop)
     receipt = await post.post("bob@next.test")
     claimed = await database.write(
-        delivering.claim, now=NOON, holder="dead", room=Lanes(()).room(NOON), after=""
+        claiming.claim, now=NOON, holder="dead", room=Lanes(()).room(NOON), after=""
     )
     submission = claimed.submissions[receipt.submission_id]
     content = claimed.contents[receipt.submission_id]

@@ -1,0 +1,103 @@
+"""Claims: lease what is due, and read what is needed to send it, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailbox_service.services.attempts import is_sound
+from mailbox_service.storage import contents, send_queue, submissions
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.send_queue import Claim
+from mailbox_service.storage.submissions import Submission
+
+log = logging.getLogger("mailbox.delivering")
+
+# Recipients that one claim takes. Two or three claims a second saturate a fast next hop.
+BATCH = 100
+# A lease outlives the longest attempt (13 minutes, `outbound`), so that it ends only when its
+# worker is dead, stopped, or its clock was set.
+LEASE_MICROS = 20 * 60_000_000
+# Content up to this size is read with the claim.
+SMALL_CONTENT = 65_536
+BROKEN_ROW = "The queue row is damaged and was taken out."
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What one claim took: recipients with their submissions and the small contents."""
+
+    claims: list[Claim]
+    place: str
+    submissions: dict[int, Submission] = field(default_factory=dict)
+    contents: dict[int, bytes] = field(default_factory=dict)
+    damaged: set[int] = field(default_factory=set)
+    broken: int = 0
+
+
+async def claim(
+    tx: Transaction, *, now: int, holder: str, room: Callable[[str], int], after: str
+) -> Claimed:
+    """Lease what is due, and read what is needed to send it."""
+    claims, place = await send_queue.claim_due(
+        tx,
+        now=now,
+        lease_until=now + LEASE_MICROS,
+        holder=holder,
+        limit=BATCH,
+        room=room,
+        after=after,
+    )
+    claimed = Claimed(claims, place)
+    await read_messages(tx, claimed, small_contents=True)
+    await take_out_broken(tx, claimed, holder=holder, now=now)
+    return claimed
+
+
+async def take_out_broken(tx: Transaction, claimed: Claimed, *, holder: str, now: int) -> None:
+    """Take rows out of the queue that no submission of ours can have written."""
+    broken = [
+        one
+        for one in claimed.claims
+        if one.submission_id not in claimed.submissions or not is_sound(one)
+    ]
+    for one in broken:
+        claimed.claims.remove(one)
+        log.error("queue-row-damaged id=%d submission=%d", one.id, one.submission_id)
+        await send_queue.quarantine(tx, one, holder=holder, reply=BROKEN_ROW, now=now)
+    claimed.broken = len(broken)
+
+
+async def claim_expired(
+    tx: Transaction, domain: str, *, queued_before: int, now: int, holder: str
+) -> Claimed:
+    """Lease what has waited too long for a domain."""
+    claims = await send_queue.claim_expired(
+        tx,
+        domain,
+        queued_before=queued_before,
+        now=now,
+        lease_until=now + LEASE_MICROS,
+        holder=holder,
+        limit=BATCH,
+    )
+    claimed = Claimed(claims, "")
+    await read_messages(tx, claimed, small_contents=False)
+    return claimed
+
+
+async def read_messages(tx: Transaction, claimed: Claimed, *, small_contents: bool) -> None:
+    """Fill in the submissions of what was claimed, and their contents where they are small."""
+    for one in claimed.claims:
+        if one.submission_id in claimed.submissions:
+            continue
+        submission = await submissions.by_id(tx, one.submission_id)
+        if submission is None:
+            continue
+        claimed.submissions[submission.id] = submission
+        if small_contents and submission.size <= SMALL_CONTENT:
+            try:
+                claimed.contents[submission.id] = await contents.read(tx, submission.content_id)
+            except contents.Damaged:
+                claimed.damaged.add(submission.id)
