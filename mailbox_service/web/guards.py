@@ -73,7 +73,7 @@ async def administrator(call: Call) -> None:
     """The admin password in `x-admin-auth`; wrong ones are counted (mailbox-api §2.2)."""
     shown = call.header(b"x-admin-auth") or ""
     known = call.services.authenticating.admin_password
-    proved = bool(shown) and await call.guesses.prove(call.client_ip, "admin", lambda: known(shown))
+    proved = await call.guesses.prove(call.client_ip, "admin", shown, known)
     if not proved and not call.config.disable_admin_password_check:
         raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
     call.principal = ADMINISTRATOR
@@ -83,7 +83,7 @@ async def visitor_of_private_site(call: Call) -> None:
     """The site's password in `x-custom-auth`, when the site has one (mailbox-api §1.4, step 4)."""
     shown = call.header(b"x-custom-auth") or ""
     known = call.services.authenticating.site_password
-    if not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown)):
+    if not await call.guesses.prove(call.client_ip, "site", shown, known):
         raise Refused(message(401, "CustomAuthPasswordMsg", call.language))
 
 

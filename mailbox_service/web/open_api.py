@@ -13,6 +13,7 @@ from mailbox_service.core.errors import BadCredential
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, message
 from mailbox_service.web.guards import OPEN
+from mailbox_service.web.humans import asks, check_human_at_login
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
@@ -87,12 +88,11 @@ async def needs_password(call: Call) -> bool:
         return False
     shown = call.header(b"x-custom-auth") or ""
     known = call.services.authenticating.site_password
-    return not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown))
+    return not await call.guesses.prove(call.client_ip, "site", shown, known)
 
 
 def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
     """The public part of the configuration; an empty text that may be absent is absent."""
-    turnstile = bool(config.cf_turnstile_site_key and config.cf_turnstile_secret_key)
     return SiteSettings(
         title=config.title or UNSET,
         announcement=config.announcement,
@@ -133,7 +133,7 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
         show_github_for_user=not config.disable_show_github_for_user,
         smtp_imap_proxy_config=connection_facts(config),
         status_url=config.status_url,
-        enable_global_turnstile_check=config.enable_global_turnstile_check and turnstile,
+        enable_global_turnstile_check=config.enable_global_turnstile_check and asks(config),
     )
 
 
@@ -174,9 +174,11 @@ def listened_port(listen: str) -> int:
 @routes.post("/open_api/site_login", OPEN, body=Secret, returns=Success)
 async def site_login(call: Call) -> Success:
     """Test the password of a private site, by its hash."""
-    shown = (await call.json(read_secret)).password or ""
+    told = await call.json(read_secret)
+    await check_human_at_login(call, told.cf_token)
+    shown = told.password or ""
     known = call.services.authenticating.site_digest
-    if not shown or not await call.guesses.prove(call.client_ip, "site", lambda: known(shown)):
+    if not await call.guesses.prove(call.client_ip, "site", shown, known):
         raise Refused(message(401, "CustomAuthPasswordMsg", call.language))
     return SUCCESS
 
@@ -184,9 +186,11 @@ async def site_login(call: Call) -> Success:
 @routes.post("/open_api/admin_login", OPEN, body=Secret, returns=Success)
 async def admin_login(call: Call) -> Success:
     """Test an admin password, by its hash."""
-    shown = (await call.json(read_secret)).password or ""
+    told = await call.json(read_secret)
+    await check_human_at_login(call, told.cf_token)
+    shown = told.password or ""
     known = call.services.authenticating.admin_digest
-    if not shown or not await call.guesses.prove(call.client_ip, "admin", lambda: known(shown)):
+    if not await call.guesses.prove(call.client_ip, "admin", shown, known):
         raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
     return SUCCESS
 
@@ -194,15 +198,16 @@ async def admin_login(call: Call) -> Success:
 @routes.post("/open_api/credential_login", OPEN, body=Credential, returns=Success)
 async def credential_login(call: Call) -> Success:
     """Test an address token."""
-    shown = (await call.json(read_credential)).credential or ""
+    told = await call.json(read_credential)
+    await check_human_at_login(call, told.cf_token)
     authenticating = call.services.authenticating
 
-    def proves() -> bool:
+    def proves(shown: str) -> bool:
         try:
             return bool(authenticating.claims(shown).get("address"))
         except BadCredential:
             return False
 
-    if not shown or not await call.guesses.prove(call.client_ip, "token", proves):
+    if not await call.guesses.prove(call.client_ip, "token", told.credential or "", proves):
         raise Refused(message(401, "InvalidAddressCredentialMsg", call.language))
     return SUCCESS

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable
+from hashlib import blake2b
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
@@ -22,6 +25,7 @@ LIMITED = (
     "/user_api/verify_code",
 )
 RETRY_SECONDS = 60
+MOST_KNOWN = 10_000  # wrong passwords remembered, some 100 octets each
 
 
 class RateLimit:
@@ -45,21 +49,35 @@ class RateLimit:
 class Guesses:
     """Slows down whoever guesses the site's or the administrator's password.
 
-    Loopback is not counted: there it is either the operator at the machine, or a proxy that
-    nobody declared and behind which everybody has this address.
+    A page that keeps asking with a password that was changed is no guesser: the same wrong
+    password of the same client counts once. Loopback is not counted at all: there it is either
+    the operator at the machine, or a proxy that nobody declared and behind which everybody has
+    this address.
     """
 
     def __init__(self) -> None:
         self._limits = GuessLimits()
+        self._key = secrets.token_bytes(32)
+        self._known_wrong: OrderedDict[bytes, None] = OrderedDict()
 
-    async def prove(self, client_ip: str, what: str, compare: Callable[[], bool]) -> bool:
-        """Whether the password is right. Raises TooManyRequests after too many wrong ones."""
-        counted = bool(client_ip) and not ipaddress.ip_address(client_ip).is_loopback
+    async def prove(
+        self, client_ip: str, what: str, shown: str, compare: Callable[[str], bool]
+    ) -> bool:
+        """Whether what was shown is right. Raises TooManyRequests after too many wrong ones."""
+        if not shown:
+            return False
+        if not client_ip or ipaddress.ip_address(client_ip).is_loopback:
+            return compare(shown)
         # Counted by client alone: were it by password too, guessing would lock the owner out.
         place = f"{what} {client_ip}"
-        if counted:
-            await self._limits.check(client_ip, place)
-        right = compare()
-        if counted and not right:
+        guess = blake2b(f"{place} {shown}".encode(), key=self._key, digest_size=16).digest()
+        if guess in self._known_wrong:
+            return False
+        await self._limits.check(client_ip, place)
+        right = compare(shown)
+        if not right:
             await self._limits.wrong(client_ip, place)
+            self._known_wrong[guess] = None
+            if len(self._known_wrong) > MOST_KNOWN:
+                self._known_wrong.popitem(last=False)
         return right

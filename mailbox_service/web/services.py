@@ -22,6 +22,14 @@ class Health(Protocol):
         ...
 
 
+class Verifying(Protocol):
+    """Asks whoever made a human-verification token whether it is good."""
+
+    async def is_human(self, token: str, client_ip: str) -> bool:
+        """Whether the token proves a human; False too when nobody can be asked."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything behind the doors. A handler calls one method of one of them."""
@@ -34,3 +42,4 @@ class Services:
     sent: SentMail
     administering: Administering
     health: Health
+    verifying: Verifying | None = None

@@ -20,7 +20,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.storage import messages
 from mailbox_service.web.app import create_app
 from mailbox_service.web.server import http_server
-from mailbox_service.web.services import Services
+from mailbox_service.web.services import Services, Verifying
 
 SECRET = "a secret of the tests, long enough"
 ADMIN_PASSWORD = "open-sesame"
@@ -90,7 +90,9 @@ class Health:
 class Site:
     """One application. `http` asks it; `open` makes mailboxes; `arrive` puts mail into them."""
 
-    def __init__(self, config: Config, parts: Parts, page: Path) -> None:
+    def __init__(
+        self, config: Config, parts: Parts, page: Path, verifying: Verifying | None
+    ) -> None:
         self.config = config
         self.parts = parts
         self.health = Health(parts)
@@ -103,6 +105,7 @@ class Site:
             sent=parts.sent,
             administering=parts.administering,
             health=self.health,
+            verifying=verifying,
         )
         self.app: Starlette = create_app(self.services, config, page=page)
         self.http = self.client()
@@ -130,7 +133,11 @@ class Site:
 
 @asynccontextmanager
 async def running_site(
-    folder: Path, *, page: Path | None = None, **settings: Any
+    folder: Path,
+    *,
+    page: Path | None = None,
+    verifying: Verifying | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Site]:
     """A site with these settings over the usual ones."""
     config = Config(**{"data_dir": str(folder), **SETTINGS, **settings})
@@ -138,7 +145,7 @@ async def running_site(
     await parts.database.open()
     try:
         await parts.administering.refresh()
-        site = Site(config, parts, page or folder / "no-page")
+        site = Site(config, parts, page or folder / "no-page", verifying)
         async with site.http:
             yield site
     finally:

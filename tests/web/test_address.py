@@ -291,3 +291,56 @@ async def test_the_logins_that_only_test_a_secret(site_with: SiteWith) -> None:
         for wrong in ("", None, "x", ann.jwt + "x"):
             answer = await site.http.post("/open_api/credential_login", json={"credential": wrong})
             assert (answer.status_code, answer.text) == (401, "Invalid address credential")
+
+
+class Turnstile:
+    """Says yes to one token, and remembers whom it was asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def is_human(self, token: str, client_ip: str) -> bool:
+        self.asked.append((token, client_ip))
+        return token == "human"
+
+
+KEYS = {"cf_turnstile_site_key": "public", "cf_turnstile_secret_key": "secret"}
+NOT_HUMAN = (400, "Human verification check failed")
+
+
+async def test_opening_an_address_asks_for_a_human_where_both_keys_are_set(
+    site_with: SiteWith,
+) -> None:
+    turnstile = Turnstile()
+    async with site_with(verifying=turnstile, **KEYS) as site:
+        for token in (None, "", "robot", "x" * 3_000):
+            answer = await site.http.post("/api/new_address", json={"cf_token": token})
+            assert (answer.status_code, answer.text) == NOT_HUMAN
+        answer = await site.http.post("/api/new_address", json={"cf_token": "human"})
+        assert answer.status_code == 200
+        assert turnstile.asked == [("robot", "127.0.0.1"), ("human", "127.0.0.1")]
+        login = {"email": "nobody@inbox.test", "password": "x"}
+        assert (await site.http.post("/api/address_login", json=login)).status_code == 404
+    async with site_with(verifying=turnstile, cf_turnstile_site_key="public") as site:
+        assert (await site.http.post("/api/new_address", json={})).status_code == 200
+
+
+async def test_logins_ask_too_where_the_site_wants_it_everywhere(site_with: SiteWith) -> None:
+    settings = {**KEYS, "enable_global_turnstile_check": True}
+    async with site_with(verifying=Turnstile(), **settings) as site:
+        for path, body in (
+            ("/open_api/site_login", {"password": "x"}),
+            ("/open_api/admin_login", {"password": digest(ADMIN_PASSWORD)}),
+            ("/open_api/credential_login", {"credential": "x"}),
+            ("/api/address_login", {"email": "a@inbox.test", "password": "x"}),
+        ):
+            answer = await site.http.post(path, json=body)
+            assert (answer.status_code, answer.text) == NOT_HUMAN
+            answer = await site.http.post(path, json=body | {"cf_token": "human"})
+            assert answer.text != NOT_HUMAN[1]
+
+
+async def test_a_wish_for_human_verification_is_never_skipped(site_with: SiteWith) -> None:
+    async with site_with(**KEYS) as site:
+        answer = await site.http.post("/api/new_address", json={"cf_token": "human"})
+        assert (answer.status_code, answer.text) == NOT_HUMAN

@@ -215,8 +215,12 @@ async def test_guessing_passwords_is_slowed_by_client(site_with: SiteWith) -> No
         answer = await owner.get("/health_check", headers={"x-custom-auth": SITE_PASSWORD})
         assert answer.status_code == 200
     async with site_with() as site, site.client("198.51.100.9") as guesser:
-        for _ in range(12):
-            answer = await guesser.get("/admin/statistics", headers={"x-admin-auth": "guess"})
+        for _ in range(30):
+            answer = await guesser.get("/admin/statistics", headers={"x-admin-auth": "stale"})
+            assert answer.status_code == 401  # the same wrong password again is no guess
+        for number in range(12):
+            guess = {"x-admin-auth": f"guess{number}"}
+            answer = await guesser.get("/admin/statistics", headers=guess)
         assert answer.status_code == 429
         assert (await site.http.get("/admin/statistics", headers=ADMIN)).status_code == 200
 
@@ -327,3 +331,28 @@ def test_an_error_is_described_without_its_words() -> None:
         words = describe(error)
     assert "s3cret" not in words
     assert words.startswith("error=JSONDecodeError at=decoder.py:")
+
+
+async def test_the_host_header_decides_nothing(site: Site) -> None:
+    """Hazard 49: no answer depends on it, so none can be poisoned by it."""
+    ann = await site.open()
+    for path in ("/health_check", "/open_api/settings", "/api/settings", "/openapi.json", "/docs"):
+        usual = await site.http.get(path, headers=ann.auth)
+        for host in ("evil.example", "evil.example:1", "x/../admin", "a b"):
+            answer = await site.http.get(path, headers={**ann.auth, "Host": host})
+            assert (answer.status_code, answer.content) == (usual.status_code, usual.content)
+            assert "evil" not in str(answer.headers)
+
+
+async def test_a_cookie_or_a_form_of_another_origin_proves_nothing(site: Site) -> None:
+    """Hazard 49: what a browser sends by itself is no credential."""
+    ann = await site.open()
+    headers = {
+        "Origin": "https://evil.example",
+        "Cookie": f"jwt={ann.jwt}; token={ann.jwt}; Authorization=Bearer {ann.jwt}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    for method, path in (("GET", "/api/inbox"), ("POST", "/api/send_mail")):
+        answer = await site.http.request(method, path, headers=headers, content=b"a=b")
+        assert answer.status_code == 401
+        assert "set-cookie" not in answer.headers

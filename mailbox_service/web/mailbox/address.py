@@ -12,6 +12,7 @@ from mailbox_service.services.authenticating import Opened
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, Uncaught, message, wrapped
 from mailbox_service.web.guards import MAILBOX, OPEN, TOKEN, bearer_token
+from mailbox_service.web.humans import check_human, check_human_at_login
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
@@ -77,6 +78,7 @@ async def new_address(call: Call) -> NewAddress:
     """Open an address: the name that is wished for, or one of our choosing."""
     call.services.registering.check_visitors_may_open()
     wish = await call.json(read_wish)
+    await check_human(call, wish.cf_token)
     try:
         opened = await call.services.registering.open_for_visitor(
             name=wish.name or "",
@@ -132,6 +134,7 @@ async def address_login(call: Call) -> LoggedIn:
     if not login.email or not login.password:
         key = "EmailPasswordRequiredMsg"
         raise BadRequest(text(key), message_key=key)
+    await check_human_at_login(call, login.cf_token)
     opened = await call.services.authenticating.password_login(
         login.email, login.password, call.client_ip
     )

@@ -81,8 +81,8 @@ class MarkMany(Marks, frozen=True):
 class Marked(Struct, frozen=True):
     """How many mails changed."""
 
+    success: bool
     changed: int
-    success: bool = True
 
 
 read_marks = msgspec.json.Decoder(Marks)
@@ -225,7 +225,7 @@ async def mark_mail(call: Call) -> Success:
 async def mark_mails(call: Call) -> Marked:
     """Set or clear the same marks of several mails."""
     marks = await call.own_json(read_mark_many)
-    return Marked(await mark(call, marks.ids, marks))
+    return Marked(True, await mark(call, marks.ids, marks))
 
 
 async def mark(call: Call, ids: list[int], marks: Marks) -> int:

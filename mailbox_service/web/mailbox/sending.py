@@ -62,10 +62,10 @@ class MailBody(Struct, frozen=True, kw_only=True):
 class Queued(Struct, frozen=True):
     """The mail is on disk and ours to deliver or report. `id` is that of its row in `/api/sent`."""
 
+    status: str
     queue_id: str
     id: int
     message_id: str
-    status: str = "ok"
 
 
 read_mail = msgspec.json.Decoder(MailBody)
@@ -114,7 +114,7 @@ async def queue(call: Call, principal: Principal, body: MailBody) -> Queued:
 
 def queued(receipt: Receipt) -> Queued:
     """The wire form of a receipt."""
-    return Queued(receipt.queue_id, receipt.submission_id, receipt.message_id)
+    return Queued("ok", receipt.queue_id, receipt.submission_id, receipt.message_id)
 
 
 def draft_of(body: MailBody, sender: NamedAddress) -> Draft:
