@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import NotFound
@@ -163,7 +163,16 @@ async def owned(tx: Transaction, address: str | None, submission_id: int) -> Sub
 async def with_recipients(tx: Transaction, found: Sequence[Submission]) -> list[SentMessage]:
     """Messages with their recipients, in the same order."""
     people = await send_queue.of_submissions(tx, [submission.id for submission in found])
-    return [SentMessage(submission, tuple(people[submission.id])) for submission in found]
+    return [
+        SentMessage(submission, tuple(as_shown(one) for one in people[submission.id]))
+        for submission in found
+    ]
+
+
+def as_shown(recipient: QueuedRecipient) -> QueuedRecipient:
+    """A recipient as its sender sees it: what was taken out of the queue has failed."""
+    shown = send_queue.worst((recipient.state,))
+    return recipient if shown == recipient.state else replace(recipient, state=shown)
 
 
 async def content_or_nothing(tx: Transaction, submission: Submission) -> bytes:

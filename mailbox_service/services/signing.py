@@ -221,4 +221,6 @@ def safe_lines(content: bytes) -> bytes:
 
 def protocol_of(door: str) -> str:
     """The `with` word of Received (RFC 3848) for the way a message came in."""
+    if door == "smtp":
+        return "ESMTPA"  # nobody submits here without a login
     return door.upper() if door.startswith(("esmtp", "smtp", "utf8smtp")) else "HTTP"

@@ -60,7 +60,9 @@ async def test_a_damaged_content_is_quarantined_and_the_rest_goes_on(
     with caplog.at_level(logging.ERROR):
         await post.delivering.deliver_due()
     assert "content-damaged" in caplog.text
-    assert await post.states(torn.submission.queue_id) == ["quarantined", "quarantined"]
+    assert await post.states(torn.submission.queue_id) == ["failed", "failed"]
+    rows = (await database.read(send_queue.of_submissions, [torn.submission.id])).values()
+    assert [one.state for one in next(iter(rows))] == ["quarantined", "quarantined"]
     assert [taken.recipients for taken in hop.taken] == [("eve@next.test",)]
     assert await post.inbox("joe@y.test") == []
     assert len(await post.inbox("ann@x.test")) == 2, "the sender is told"
