@@ -36,14 +36,14 @@ from mailbox_service.services.attempts import (
     notice_of,
 )
 from mailbox_service.services.claiming import LEASE_MICROS, Claimed, claim, claim_expired
-from mailbox_service.services.clock import Clock, new_id, now_micros
+from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.queueing import KEY_LIFE
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.recording import Record, record
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, idempotency, send_queue, submissions
+from mailbox_service.storage import contents, idempotency, send_counts, send_queue, submissions
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.send_queue import Claim
 from mailbox_service.storage.submissions import Submission
@@ -65,6 +65,8 @@ RECORD_TRIES = 60
 # Microseconds between two rounds of tidying, and rows a round.
 TIDY_EVERY = 60_000_000
 TIDY_ROWS = 500
+# How long the counts of days are kept, for whoever looks into the past.
+KEPT_DAYS = 90 * 24 * 3_600 * 1_000_000
 
 
 class Delivering:
@@ -440,9 +442,10 @@ class Delivering:
 
 
 async def tidy(tx: Transaction, now: int) -> None:
-    """Remove unlisted messages that are done, and keys that nobody will repeat."""
+    """Remove unlisted messages that are done, keys that nobody will repeat, and old days."""
     await submissions.purge(tx, limit=TIDY_ROWS)
     await idempotency.remove_before(tx, before=now - KEY_LIFE, limit=TIDY_ROWS)
+    await send_counts.remove_before(tx, as_datetime(now - KEPT_DAYS).strftime("day:%Y-%m-%d"))
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
