@@ -78,9 +78,9 @@ export class Api {
     await this.json('PATCH', `/api/mails/${id}`, { ...flags });
   }
 
-  /** `leaving` lets the request outlive the page. */
-  async deleteMail(id: number, leaving = false): Promise<void> {
-    await this.json('DELETE', `/api/mails/${id}`, undefined, { keepalive: leaving });
+  /** Deletes from the mailbox of `token`, which may no longer be the current one. `leaving` lets the request outlive the page. */
+  async deleteMail(id: number, token: string, leaving: boolean): Promise<void> {
+    await this.json('DELETE', `/api/mails/${id}`, undefined, { token, keepalive: leaving });
   }
 
   raw(id: number): Promise<Blob> {

@@ -11,12 +11,17 @@ export function framePolicy(remote: boolean): string {
   return `default-src 'none'; img-src ${images}; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'`;
 }
 
-/** Mail is written for white paper. The rest keeps wide parts inside it and shows where pictures are missing. */
+/**
+ * Mail is written for white paper. Wide parts stay inside it, and a picture that was held back leaves a hole of
+ * its own size; pixels that only count readers leave none.
+ */
 const PAPER = `
 html{color-scheme:light;background:#fff}
 body{margin:0;padding:16px;background:#fff;color:#16232a;font:15px/1.55 system-ui,"Segoe UI",Roboto,"Noto Sans",Arial,sans-serif;overflow-wrap:anywhere}
-img{max-width:100%;height:auto}
-img:not([src]){min-width:24px;min-height:24px;background:#eef2f2;border:1px dashed #b9c4c5;border-radius:4px;color:#566367;font-size:13px}
+img{max-width:100%}
+img[src]{height:auto}
+img:not([src]){display:inline-block;box-sizing:border-box;min-width:24px;min-height:24px;background:#eef2f2;border:1px dashed #b9c4c5;border-radius:4px;color:#566367;font-size:13px}
+img:not([src]):is([width="1"],[height="1"],[alt=""]:not([width])){display:none}
 table{max-width:100%}
 pre{white-space:pre-wrap}
 a{color:#005e6d}

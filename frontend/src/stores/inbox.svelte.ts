@@ -12,6 +12,8 @@ const TYPING_MS = 180;
 
 interface Deletion {
   ids: number[];
+  /** The key of the mailbox that they lie in. */
+  token: string;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -194,7 +196,11 @@ class Inbox {
     this.hidden = new Set([...this.hidden, ...rows.map((row) => row.id)]);
     this.count = Math.max(0, this.count - rows.length);
     this.unread = Math.max(0, this.unread - rows.filter((row) => !row.seen).length);
-    const deletion: Deletion = { ids: rows.map((row) => row.id), timer: setTimeout(() => void this.finish(deletion, false), UNDO_MS) };
+    const deletion: Deletion = {
+      ids: rows.map((row) => row.id),
+      token: session.current?.jwt ?? '',
+      timer: setTimeout(() => void this.finish(deletion, false), UNDO_MS),
+    };
     this.deletions.push(deletion);
     notices.offerUndo(t('deleted', { n: rows.length }), 'trash', () => this.restore(deletion));
   }
@@ -222,8 +228,7 @@ class Inbox {
   private async finish(deletion: Deletion, leaving: boolean): Promise<void> {
     clearTimeout(deletion.timer);
     this.deletions = this.deletions.filter((one) => one !== deletion);
-    const api = session.api;
-    const results = await Promise.allSettled(deletion.ids.map((id) => api.deleteMail(id, leaving)));
+    const results = await Promise.allSettled(deletion.ids.map((id) => session.api.deleteMail(id, deletion.token, leaving)));
     const done = deletion.ids.filter((_, at) => results[at]!.status === 'fulfilled');
     this.rows = this.rows.filter((row) => !done.includes(row.id));
     const failed = results.find((result) => result.status === 'rejected');

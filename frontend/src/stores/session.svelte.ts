@@ -88,6 +88,10 @@ class Session {
     return settings !== null && settings.enableUserCreateEmail && !settings.disableAnonymousUserCreateEmail;
   }
 
+  get maySend(): boolean {
+    return this.settings?.enableSendMail ?? false;
+  }
+
   /** Makes an address and takes it; throws what the service refused. */
   async create(wish: { name?: string; domain?: string }): Promise<void> {
     const made = await this.api.newAddress(wish);
