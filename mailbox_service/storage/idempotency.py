@@ -43,10 +43,11 @@ UPDATE idempotency_keys SET submission_id = :submission_id
 """
 
 REMOVE_BEFORE = """
+WITH old AS MATERIALIZED (
+    SELECT principal, idempotency_key FROM idempotency_keys
+     WHERE created_at < :before LIMIT :limit)
 DELETE FROM idempotency_keys
- WHERE (principal, idempotency_key) IN
-       (SELECT principal, idempotency_key FROM idempotency_keys
-         WHERE created_at < :before LIMIT :limit)
+ WHERE (principal, idempotency_key) IN (SELECT principal, idempotency_key FROM old)
 """
 
 

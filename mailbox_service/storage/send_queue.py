@@ -133,17 +133,31 @@ WITH RECURSIVE lanes (domain) AS (
 SELECT domain FROM lanes WHERE domain IS NOT NULL LIMIT :limit
 """
 
-# On the right of SET stands the row as it was.
-CLAIM = """
+# The rows are chosen first and once: inside the UPDATE, PostgreSQL may run the choice again for
+# every row that it looks at, and then takes more than the limit. On the right of SET stands the
+# row as it was.
+_LEASE = """
 UPDATE recipients
    SET state = 'sending', attempts = attempts + 1, next_attempt_at = :lease_until,
        interrupted = CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
        lease_holder = :holder, updated_at = :now
- WHERE id IN (SELECT id FROM recipients
-               WHERE domain = :domain AND priority = :priority AND next_attempt_at <= :now
-               ORDER BY next_attempt_at LIMIT :limit {skip_locked})
+ WHERE id IN (SELECT id FROM due)
 RETURNING id, submission_id, recipient, domain, attempts, queued_at, interrupted
 """
+
+CLAIM = f"""
+WITH due AS MATERIALIZED (
+    SELECT id FROM recipients
+     WHERE domain = :domain AND priority = :priority AND next_attempt_at <= :now
+     ORDER BY next_attempt_at LIMIT :limit {{skip_locked}})
+{_LEASE}"""
+
+CLAIM_EXPIRED = f"""
+WITH due AS MATERIALIZED (
+    SELECT id FROM recipients
+     WHERE domain = :domain AND next_attempt_at <= :now AND queued_at <= :queued_before
+     LIMIT :limit {{skip_locked}})
+{_LEASE}"""
 
 SETTLE = """
 UPDATE recipients
@@ -174,17 +188,6 @@ UPDATE recipients SET state = 'held', attempts = attempts - 1, next_attempt_at =
 
 # `interrupted` is decided by the next claim, which sees the state 'sending'.
 END_LEASES = "UPDATE recipients SET next_attempt_at = :now WHERE state = 'sending'"
-
-CLAIM_EXPIRED = """
-UPDATE recipients
-   SET state = 'sending', attempts = attempts + 1, next_attempt_at = :lease_until,
-       interrupted = CASE WHEN state = 'sending' THEN 1 ELSE 0 END,
-       lease_holder = :holder, updated_at = :now
- WHERE id IN (SELECT id FROM recipients
-               WHERE domain = :domain AND next_attempt_at <= :now AND queued_at <= :queued_before
-               LIMIT :limit {skip_locked})
-RETURNING id, submission_id, recipient, domain, attempts, queued_at, interrupted
-"""
 
 NEXT_TURN = "SELECT min(next_attempt_at) FROM recipients WHERE next_attempt_at > :now"
 
@@ -224,13 +227,14 @@ UPDATE recipients
 """
 
 RETRY_ALL = """
+WITH waiting AS MATERIALIZED (
+    SELECT id FROM recipients
+     WHERE (state IN ('queued', 'deferred') AND next_attempt_at > :now) OR state = 'held'
+     ORDER BY id LIMIT :limit)
 UPDATE recipients
    SET state = CASE WHEN attempts = 0 THEN 'queued' ELSE 'deferred' END, next_attempt_at = :now,
        updated_at = :now
- WHERE id IN (SELECT id FROM recipients
-               WHERE (state IN ('queued', 'deferred') AND next_attempt_at > :now)
-                  OR state = 'held'
-               ORDER BY id LIMIT :limit)
+ WHERE id IN (SELECT id FROM waiting)
 """
 
 # What an operator does is an event of the message, too.

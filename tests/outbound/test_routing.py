@@ -54,7 +54,7 @@ def by_name(records: list[MailExchanger]) -> None:
 
 
 def router(names: NameServer, *, private: bool = True) -> Router:
-    resolver = Resolver([names.address], server_seconds=0.1, question_seconds=0.2)
+    resolver = Resolver([names.address], server_seconds=1.0, question_seconds=1.0)
     return Router(resolver, "mail.x.test", private_addresses=private, shuffle=by_name)
 
 
@@ -154,7 +154,7 @@ def test_name_servers_are_addresses_with_or_without_a_port() -> None:
 
 
 def direct(names: NameServer, port: int, name: str = "mail.x.test") -> Outbound:
-    resolver = Resolver([names.address], server_seconds=0.1, question_seconds=0.2)
+    resolver = Resolver([names.address])
     return Outbound(
         name,
         "direct",
