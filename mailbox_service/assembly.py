@@ -25,6 +25,7 @@ from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.delivering import Delivering
+from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
@@ -41,8 +42,11 @@ from mailbox_service.storage.sqlite import SqliteDatabase
 from mailbox_service.web.app import create_app
 from mailbox_service.web.server import HttpServer, http_server
 from mailbox_service.web.services import Services
+from smtp_proxy.client_door import ClientDoor
 from smtp_proxy.door import Door
+from smtp_proxy.imap.door import ImapDoor
 from smtp_proxy.limits import Limits
+from smtp_proxy.pop3 import Pop3Door
 from smtp_proxy.reception import ReceptionDoor
 from smtp_proxy.submission import SubmissionDoor
 
@@ -52,7 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mailbox.service")
 
 PAGE = Path(__file__).parent / "page"
-ROLES = ("web", "submission", "reception", "delivery", "housekeeping")
+ROLES = ("web", "submission", "reception", "imap", "delivery", "housekeeping")
 # What a stop gives to running transactions, requests and deliveries. systemd and container
 # engines kill after 10 seconds or more; what is cut off then is tried again after the start.
 GRACE_SECONDS = 8.0
@@ -71,6 +75,7 @@ class Parts:
     registering: Registering
     receiving: Receiving
     reading: Reading
+    mail_access: MailAccess
     sending: Sending
     sent: SentMail
     delivering: Delivering
@@ -101,6 +106,7 @@ def build(config: Config) -> Parts:
         registering=registering,
         receiving=receiving,
         reading=Reading(database, signals),
+        mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
         sent=SentMail(database, signals),
         delivering=delivering,
@@ -137,7 +143,7 @@ class Service:
         self._ready = False
         self._workers = asyncio.TaskGroup()
         self._worker_tasks: list[asyncio.Task[None]] = []
-        self._doors: dict[str, Door] = {}
+        self._doors: dict[str, Door | ClientDoor] = {}
         self._http: HttpServer | None = None
         self._http_socket: socket.socket | None = None
         self._http_task: asyncio.Task[None] | None = None
@@ -160,6 +166,16 @@ class Service:
     def reception_address(self) -> str:
         """host:port of the reception door; empty when it is closed."""
         return self._door_address("reception")
+
+    @property
+    def imap_address(self) -> str:
+        """host:port of the IMAP door; empty when it is closed."""
+        return self._door_address("imap")
+
+    @property
+    def pop3_address(self) -> str:
+        """host:port of the POP3 door; empty when it is closed."""
+        return self._door_address("pop3")
 
     def _door_address(self, name: str) -> str:
         if name not in self._doors:
@@ -224,8 +240,15 @@ class Service:
             await self._listen(
                 "reception", ReceptionDoor(parts.receiving, **common), "reception_listen"
             )
+        if "imap" in self._roles:
+            imap = ImapDoor(parts.mail_access, **common)
+            await self._listen("imap", imap, "imap_listen", "imaps_listen")
+            pop3 = Pop3Door(parts.mail_access, **common)
+            await self._listen("pop3", pop3, "pop3_listen", "pop3s_listen")
 
-    async def _listen(self, name: str, door: Door, plain: str, implicit: str = "") -> None:
+    async def _listen(
+        self, name: str, door: Door | ClientDoor, plain: str, implicit: str = ""
+    ) -> None:
         """Open a door where its settings say; an empty one is off."""
         for setting, implicit_tls in ((plain, False), (implicit, True)):
             listen = getattr(self.config, setting) if setting else ""

@@ -1,0 +1,137 @@
+"""FETCH: what a client wants to know of a message, as one untagged answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pymap.parsing.specials import FetchAttribute
+
+from mailbox_service.core.mailboxes import MailRow
+from smtp_proxy.imap.facts import Facts
+from smtp_proxy.imap.structure import Message, chosen_fields
+from smtp_proxy.imap.words import NIL, flag_list, internal_date, literal
+
+# Contents that are read together: few hops to the store, little memory.
+OCTETS_AT_ONCE = 4 << 20
+MESSAGES_AT_ONCE = 200
+# Answers from the list alone that are put together before they are written.
+ROWS_AT_ONCE = 1_000
+
+OF_ROW = frozenset({b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE"})
+OF_FACTS = frozenset({b"ENVELOPE", b"BODYSTRUCTURE"})
+HEADERS = frozenset({b"HEADER", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"})
+
+
+class NotOffered(Exception):
+    """An attribute of an extension that this server does not have."""
+
+
+def checked(attributes: Sequence[FetchAttribute], *, uid: bool) -> list[FetchAttribute]:
+    """The attributes to answer, each once; UID is one of them after UID FETCH. Raises
+    NotOffered."""
+    chosen: dict[bytes, FetchAttribute] = {b"UID": FetchAttribute(b"UID")} if uid else {}
+    for attribute in attributes:
+        if attribute.value.startswith(b"BINARY") or attribute.value in (b"EMAILID", b"THREADID"):
+            raise NotOffered
+        chosen.setdefault(attribute.raw, attribute)
+    return list(chosen.values())
+
+
+def from_row(attributes: Sequence[FetchAttribute]) -> bool:
+    """Whether the list alone answers."""
+    return all(attribute.value in OF_ROW for attribute in attributes)
+
+
+def from_facts(attributes: Sequence[FetchAttribute], facts: Facts) -> bool:
+    """Whether the facts of a message answer."""
+    return all(
+        attribute.value in OF_ROW
+        or attribute.value in OF_FACTS
+        or (attribute.value == b"BODY" and attribute.section is None)
+        or (facts.header is not None and of_header(attribute))
+        for attribute in attributes
+    )
+
+
+def of_header(attribute: FetchAttribute) -> bool:
+    """Whether an attribute is of the header section of the message."""
+    section = attribute.section
+    return section is not None and not section.parts and section.specifier in HEADERS
+
+
+def answer(
+    number: int,
+    row: MailRow,
+    attributes: Sequence[FetchAttribute],
+    facts: Facts | None,
+    message: Message | None,
+) -> bytes:
+    """One untagged FETCH."""
+    items = b" ".join(
+        b"%b %b" % (bytes(attribute.for_response), _value(row, attribute, facts, message))
+        for attribute in attributes
+    )
+    return b"* %d FETCH (%b)\r\n" % (number, items)
+
+
+def _value(
+    row: MailRow, attribute: FetchAttribute, facts: Facts | None, message: Message | None
+) -> bytes:
+    match attribute.value:
+        case b"UID":
+            return b"%d" % row.id
+        case b"FLAGS":
+            return flag_list(row.flags)
+        case b"INTERNALDATE":
+            return internal_date(row.received_at)
+        case b"RFC822.SIZE":
+            return b"%d" % row.size
+        case b"ENVELOPE" if facts is not None:
+            return facts.envelope
+        case b"BODYSTRUCTURE" if facts is not None:
+            return facts.structure
+        case b"BODY" if attribute.section is None and facts is not None:
+            return facts.body
+    octets = _section(attribute, facts, message)
+    if octets is None:
+        return NIL
+    if attribute.partial is not None:
+        start = attribute.partial.start
+        octets = octets[start : start + (attribute.partial.length or len(octets))]
+    return literal(octets)
+
+
+def _section(
+    attribute: FetchAttribute, facts: Facts | None, message: Message | None
+) -> bytes | None:
+    section = attribute.section
+    assert section is not None
+    names = [unquoted(name) for name in section.headers or ()]
+    if message is not None:
+        return message.section(section.parts, section.specifier, names)
+    if facts is None or facts.header is None:
+        return None
+    if section.specifier == b"HEADER":
+        return facts.header
+    wanted = {name.upper() for name in names}
+    without = section.specifier == b"HEADER.FIELDS.NOT"
+    return chosen_fields(facts.header, wanted, without=without)
+
+
+def unquoted(name: bytes) -> bytes:
+    """A field name as it was meant: pymap keeps the quotes that some clients put around it."""
+    return name[1:-1] if name[:1] == b'"' and name[-1:] == b'"' else name
+
+
+def portions(rows: Sequence[tuple[int, MailRow]]) -> Iterator[list[tuple[int, MailRow]]]:
+    """Messages in portions that are read at once."""
+    portion: list[tuple[int, MailRow]] = []
+    octets = 0
+    for number, row in rows:
+        if portion and (octets + row.size > OCTETS_AT_ONCE or len(portion) >= MESSAGES_AT_ONCE):
+            yield portion
+            portion, octets = [], 0
+        portion.append((number, row))
+        octets += row.size
+    if portion:
+        yield portion

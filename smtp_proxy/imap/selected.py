@@ -1,0 +1,182 @@
+"""The mailbox that a client has selected, as the client knows it.
+
+Sequence numbers are places in a list that both sides keep. It changes only where RFC 9051 lets
+a server tell so: messages that are gone stay in it until an EXPUNGE may be sent (§7.5.1).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from pymap.parsing.specials import SequenceSet
+from pymap.parsing.specials.sequenceset import MaxValue
+
+from mailbox_service.core.mailboxes import Box, MailRow, Mark
+from mailbox_service.core.stored import DELETED
+from smtp_proxy.imap.words import flag_list
+from smtp_proxy.mailboxes import Account
+
+Numbered = tuple[int, MailRow]
+
+
+class Selected:
+    """One mailbox in one session."""
+
+    def __init__(self, account: Account, box: Box, *, read_only: bool) -> None:
+        self.box = box
+        self.read_only = read_only
+        self._account = account
+        self._uids: list[int] = []
+        self._rows: dict[int, MailRow] = {}
+        self._mark: Mark | None = None
+        self._gone: set[int] = set()
+        self._changed: set[int] = set()
+        self._grown = False
+        # \Deleted in the sent box: there is no flag in the store, so it ends with the session,
+        # as flags outside PERMANENTFLAGS do (RFC 9051 §7.1).
+        self._deleted_here: set[int] = set()
+
+    @property
+    def exists(self) -> int:
+        return len(self._uids)
+
+    @property
+    def top(self) -> int:
+        """The highest UID, 0 when the mailbox is empty."""
+        return self._uids[-1] if self._uids else 0
+
+    def all(self) -> list[Numbered]:
+        """Every message that is there, with its number."""
+        return [(n, self.row(uid)) for n, uid in enumerate(self._uids, 1) if uid not in self._gone]
+
+    def row(self, uid: int) -> MailRow:
+        """A message of the list, with the flags that this session sees."""
+        row = self._rows[uid]
+        if uid in self._deleted_here:
+            return replace(row, flags=row.flags | DELETED)
+        return row
+
+    def first_unseen(self, seen: int) -> int:
+        """The number of the first message without a flag; 0 when there is none."""
+        return next((n for n, row in self.all() if not row.flags & seen), 0)
+
+    # --- what clients name ------------------------------------------------------------------
+
+    def named(self, wanted: SequenceSet) -> tuple[list[Numbered], bool]:
+        """The messages that a sequence set names, and whether one of them is gone."""
+        found: list[Numbered] = []
+        missing = False
+        for low, high in self.spans(wanted):
+            for place in range(low, high):
+                uid = self._uids[place]
+                if uid in self._gone:
+                    missing = True
+                else:
+                    found.append((place + 1, self.row(uid)))
+        return found, missing
+
+    def spans(self, wanted: SequenceSet) -> list[tuple[int, int]]:
+        """A sequence set as places from-to of the list, in order and apart from each other:
+        however often a set names the same messages, they are looked at once."""
+        spans: list[tuple[int, int]] = []
+        for element in wanted.value:
+            low, high = element if isinstance(element, tuple) else (element, element)
+            first, last = sorted((self._number(low, wanted.uid), self._number(high, wanted.uid)))
+            if wanted.uid:
+                spans.append((bisect_left(self._uids, first), bisect_right(self._uids, last)))
+            else:
+                spans.append((min(first - 1, self.exists), min(last, self.exists)))
+        return merged(spans)
+
+    def _number(self, number: int | MaxValue, uid: bool) -> int:
+        if isinstance(number, MaxValue):
+            return self.top if uid else self.exists
+        return number
+
+    # --- what happens -----------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Learn what happened to the mailbox; `report` tells it."""
+        changes = await self._account.changes(self.box, self._mark)
+        first = self._mark is None
+        self._mark = changes.mark
+        if changes.whole:
+            there = {row.id for row in changes.rows}
+            self._gone.update(uid for uid in self._uids if uid not in there)
+        else:
+            self._gone.update(uid for uid in changes.gone if uid in self._rows)
+        for row in changes.rows:
+            known = self._rows.get(row.id)
+            if known is None:
+                # One that became visible late has no place any more; the next SELECT shows it.
+                if row.id > self.top:
+                    self._uids.append(row.id)
+                    self._rows[row.id] = row
+                    self._grown = not first
+            elif known.flags != row.flags:
+                self._rows[row.id] = row
+                self._changed.add(row.id)
+
+    def report(self, *, may_expunge: bool, with_uid: bool = False) -> bytes:
+        """What the client does not know yet, as untagged answers."""
+        out: list[bytes] = []
+        if may_expunge and self._gone:
+            out += [b"* %d EXPUNGE\r\n" % number for number in self._expunged()]
+        if self._grown:
+            out.append(b"* %d EXISTS\r\n" % self.exists)
+            self._grown = False
+        for uid in sorted(self._changed - self._gone):
+            number = bisect_left(self._uids, uid) + 1
+            out.append(flags_line(number, self.row(uid), with_uid=with_uid))
+        self._changed.clear()
+        return b"".join(out)
+
+    def _expunged(self) -> list[int]:
+        """Take what is gone out of the list; its numbers, highest first, so that none of them
+        changes before it is told."""
+        gone, self._gone = self._gone, set()
+        numbers = [number for number, uid in enumerate(self._uids, 1) if uid in gone]
+        self._uids = [uid for uid in self._uids if uid not in gone]
+        self._deleted_here -= gone
+        for uid in gone:
+            self._rows.pop(uid, None)
+        return numbers[::-1]
+
+    def set_flags(self, uids: Iterable[int], *, with_flags: int, kept: int) -> None:
+        """Note flags that this session has set itself: they are no news to it."""
+        for uid in uids:
+            row = self._rows.get(uid)
+            if row is None:
+                continue
+            if self.box is Box.INBOX:
+                self._rows[uid] = replace(row, flags=(row.flags & kept) | with_flags)
+            elif with_flags & DELETED:
+                self._deleted_here.add(uid)
+            elif not kept & DELETED:
+                self._deleted_here.discard(uid)
+
+    def marked_deleted(self, wanted: SequenceSet | None) -> list[int]:
+        r"""The UIDs with \Deleted, all or those of a set."""
+        listed: Sequence[Numbered] = self.all() if wanted is None else self.named(wanted)[0]
+        return [row.id for _, row in listed if row.flags & DELETED]
+
+
+def flags_line(number: int, row: MailRow, *, with_uid: bool) -> bytes:
+    """An untagged FETCH that tells the flags of a message."""
+    uid = b"UID %d " % row.id if with_uid else b""
+    return b"* %d FETCH (%bFLAGS %b)\r\n" % (number, uid, flag_list(row.flags))
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, with those that touch joined."""
+    out: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if low >= high:
+            continue
+        if out and low <= out[-1][1]:
+            out[-1] = (out[-1][0], max(out[-1][1], high))
+        else:
+            out.append((low, high))
+    return out

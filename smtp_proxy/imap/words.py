@@ -1,0 +1,69 @@
+"""Values as IMAP writes them (RFC 9051 §4): strings, lists, dates, flags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+
+NIL = b"NIL"
+# Longer strings go as literals: some clients read quoted ones into small buffers.
+QUOTED_OCTETS = 1_000
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+FLAGS = {
+    ANSWERED: b"\\Answered",
+    FLAGGED: b"\\Flagged",
+    DELETED: b"\\Deleted",
+    SEEN: b"\\Seen",
+    DRAFT: b"\\Draft",
+}
+
+_plain = re.compile(rb"[ -~]*").fullmatch
+_SPECIAL = re.compile(rb'(["\\])')
+
+
+def string(text: str | bytes) -> bytes:
+    """Quoted where that can be, otherwise as a literal."""
+    octets = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if len(octets) <= QUOTED_OCTETS and _plain(octets):
+        return b'"' + _SPECIAL.sub(rb"\\\1", octets) + b'"'
+    return literal(octets.replace(b"\0", b""))
+
+
+def nstring(text: str | None) -> bytes:
+    """A string, or NIL for what is not there."""
+    return NIL if text is None else string(text)
+
+
+def literal(octets: bytes) -> bytes:
+    """Counted octets, as they are."""
+    return b"{%d}\r\n%b" % (len(octets), octets)
+
+
+def parenthesised(items: Iterable[bytes]) -> bytes:
+    return b"(" + b" ".join(items) + b")"
+
+
+def flag_list(flags: int) -> bytes:
+    """Flags of `core.stored` as a list."""
+    return parenthesised(name for flag, name in FLAGS.items() if flags & flag)
+
+
+def flags_of(names: Iterable[bytes]) -> int:
+    """Flags named by a client; keywords and unknown ones are left out."""
+    wanted = {name.lower() for name in names}
+    return sum(flag for flag, name in FLAGS.items() if name.lower() in wanted)
+
+
+def moment(micros: int) -> datetime:
+    """Microseconds as a time in UTC."""
+    return datetime.fromtimestamp(micros // 1_000_000, UTC)
+
+
+def internal_date(micros: int) -> bytes:
+    """When a message arrived (RFC 9051 §9, date-time)."""
+    at = moment(micros)
+    day = f'"{at.day:2d}-{MONTHS[at.month - 1]}-{at.year:04d} {at:%H:%M:%S} +0000"'
+    return day.encode("ascii")
