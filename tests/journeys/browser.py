@@ -21,7 +21,13 @@ DESK = (1280, 800)
 PHONE = (390, 844)
 SMALLEST = (320, 640)
 Theme = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
+# Colours do not depend on the width, nor the layout on colours: each is seen in each value.
+LOOKS: tuple[tuple[tuple[int, int], Theme], ...] = (
+    (DESK, "light"),
+    (DESK, "dark"),
+    (PHONE, "dark"),
+    (SMALLEST, "light"),
+)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys.browser import DESK, PHONE, SMALLEST, THEMES, Theme, Visits, message, row
+from tests.journeys.browser import LOOKS, Theme, Visits, message, row
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -255,10 +255,9 @@ def test_the_story_of_a_mail_tells_tries_and_the_reply(
     expect(story.locator(".talk")).to_contain_text("250 2.1.5")
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", [DESK, PHONE, SMALLEST])
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_writing_and_sent_mail_are_accessible_and_never_scroll_sideways(
-    visit: Visits, theme: Theme, size: tuple[int, int]
+    visit: Visits, size: tuple[int, int], theme: Theme
 ) -> None:
     person = visit(size=size, theme=theme)
     address = person.address()

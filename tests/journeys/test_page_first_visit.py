@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Response, expect
 
-from tests.journeys.browser import PHONE, SMALLEST, THEMES, Theme, Visits, message, row
+from tests.journeys.browser import LOOKS, Theme, Visits, message, row
 from tests.journeys.running import START_SECONDS, RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -182,10 +182,9 @@ def test_light_and_dark_follow_the_switch_and_stay(visit: Visits) -> None:
     assert person.page.evaluate(background) == dark
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", [PHONE, SMALLEST, (1280, 800)])
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_the_first_page_is_accessible_and_never_scrolls_sideways(
-    visit: Visits, theme: Theme, size: tuple[int, int]
+    visit: Visits, size: tuple[int, int], theme: Theme
 ) -> None:
     person = visit(size=size, theme=theme)
     person.address()

@@ -13,9 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import (
     DESK,
-    PHONE,
-    SMALLEST,
-    THEMES,
+    LOOKS,
     Theme,
     Visit,
     Visits,
@@ -349,10 +347,9 @@ def test_at_least_twelve_rows_are_whole_in_a_window_of_800_pixels(visit: Visits)
     assert whole >= 12
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("size", [DESK, PHONE, SMALLEST])
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_inbox_and_reader_are_accessible_and_never_scroll_sideways(
-    visit: Visits, theme: Theme, size: tuple[int, int]
+    visit: Visits, size: tuple[int, int], theme: Theme
 ) -> None:
     long_word = "Donaudampfschifffahrtsgesellschaft" * 4
     person = visit_with_mail(
