@@ -36,7 +36,7 @@ MOST_HELD = 512 << 20
 UNCOUNTED = 65_536
 # Nesting of free-form values (headers, rules). Types bound it everywhere else.
 DEEPEST_JSON = 32
-LARGEST_ID = 1 << 63
+LARGEST_ID = (1 << 63) - 1  # what both engines' integers hold
 
 _PARSE_INT = re.compile(r"\s*([+-]?\d{1,30})", re.ASCII)
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)

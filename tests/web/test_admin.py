@@ -232,6 +232,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"sendMailLimitConfig": {"dailyEnabled": True, "monthlyEnabled": False, "dailyLimit": 1.5}},
         "Invalid input",
     ),
+    (
+        {
+            "sendMailLimitConfig": {
+                "dailyEnabled": True,
+                "monthlyEnabled": False,
+                "dailyLimit": 1e30,
+            }
+        },
+        "Invalid input",
+    ),
 ]
 
 

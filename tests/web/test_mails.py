@@ -241,7 +241,15 @@ async def test_marks_are_set_cleared_and_counted(site: Site) -> None:
     await site.http.patch(f"/api/mails/{ids[1]}", json={"seen": False}, headers=ann.auth)
     unread = (await site.http.get("/api/inbox?unread=1", headers=ann.auth)).json()
     assert [row["id"] for row in unread["results"]] == [ids[1]]
-    for body in (b"{", b"[]", b'{"seen": 1}', b'{"ids": "x"}', b'{"ids": ["x"]}'):
+    for body in (
+        b"{",
+        b"[]",
+        b'{"seen": 1}',
+        b'{"ids": "x"}',
+        b'{"ids": ["x"]}',
+        b'{"ids": [0]}',
+        b'{"ids": [9223372036854775808]}',
+    ):
         answer = await site.http.post("/api/mails/mark", content=body, headers=ann.auth)
         assert answer.status_code == 400, body
     many = {"ids": list(range(1001)), "seen": True}

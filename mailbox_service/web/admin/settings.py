@@ -21,6 +21,7 @@ routes = Routes("admin settings")
 # Lists of some thousand addresses or words.
 LARGEST_SETTINGS = 1 << 20
 MOST_ENTRIES = 10_000
+LARGEST_LIMIT = 1 << 53  # what JavaScript counts exactly, and storage holds
 
 
 class SubdomainMatch(Struct, frozen=True, rename="camel"):
@@ -124,6 +125,8 @@ def stored_values(change: SettingsChange) -> dict[str, Any]:
         values |= creation_values(change.address_creation_settings)
     if change.send_mail_limit_config is not None:
         limits = SendLimits.read(change.send_mail_limit_config)
+        if max(limits.daily or 0, limits.monthly or 0) > LARGEST_LIMIT:
+            raise invalid()
         values["send_mail_limit_config"] = limits.as_json()
     return values
 

@@ -17,7 +17,7 @@ from mailbox_service.web.downloads import attachment_answer, message_answer
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.mailbox.mails import filters
 from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
-from mailbox_service.web.request import Call, parse_int
+from mailbox_service.web.request import LARGEST_ID, Call, parse_int
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import HeaderRow, LightRow, PartRow, light_row, part_row
 
@@ -29,6 +29,9 @@ LONGEST_WAIT = 60  # seconds; proxies cut silent answers soon after
 MOST_MARKED = 1000  # mails marked by one request
 LONGEST_FIELD = 2_000  # characters of a header value shown; the raw message has it whole
 MOST_FIELDS = 500  # header fields shown
+
+
+Id = Annotated[int, Meta(ge=1, lt=LARGEST_ID)]
 
 
 class InboxPage(Struct, frozen=True):
@@ -75,7 +78,7 @@ class Marks(Struct, frozen=True):
 class MarkMany(Marks, frozen=True):
     """The same marks for several mails."""
 
-    ids: Annotated[list[int], Meta(max_length=MOST_MARKED)] = []
+    ids: Annotated[list[Id], Meta(max_length=MOST_MARKED)] = []
 
 
 class Marked(Struct, frozen=True):
