@@ -200,9 +200,12 @@ def notice_of(
     now: int,
 ) -> bytes | None:
     """The notice of failure for the sender; None when nobody failed for good, or when the
-    message is a report itself or asked for silence (RFC 5321 §4.5.5)."""
+    message is a report itself or asked for silence (RFC 5321 §4.5.5). It goes into a mailbox of
+    ours and never out, so no forged reverse-path makes us write to a stranger."""
     failed = [one for one in outcomes if one.failed]
-    if not failed or not wants_notice(submission.reverse_path, content):
+    if not failed or submission.reverse_path != submission.address:
+        return None
+    if not wants_notice(submission.reverse_path, content):
         return None
     return failure_notice(
         to=submission.reverse_path,
