@@ -54,8 +54,8 @@ def main(
         click.echo(f"## {program.title}  (load of the machine: {os.getloadavg()[0]:.1f})\n")
         try:
             report = program.run(options)
-        except Unavailable as reason:
-            click.echo(f"left out: {reason}\n", err=True)
+        except (Unavailable, RuntimeError, TimeoutError) as reason:
+            click.echo(f"no figures: {reason}\n", err=True)
             failed = True
             continue
         text = table.markdown(program, report, options)

@@ -23,9 +23,10 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 # More than the 1,000 connections of the memory program, on both sides.
 DESCRIPTORS = 20_000
-# A process counts as idle below this share of a core, measured over so many seconds.
+# A process counts as idle below this share of a core, measured over so many seconds: longer than
+# a worker with a backlog rests between two steps.
 IDLE_SHARE = 0.05
-IDLE_WINDOW = 0.5
+IDLE_WINDOW = 2.0
 
 
 class Unavailable(Exception):
