@@ -52,9 +52,14 @@ def first_values() -> dict[str, Any]:
 
 
 def load_or_make(
-    config_file: Path | None, data: Path | None, environment: Mapping[str, str]
+    config_file: Path | None,
+    data: Path | None,
+    environment: Mapping[str, str],
+    *,
+    make: bool = True,
 ) -> Loaded:
-    """The configuration of this start. Raises ConfigError with one line."""
+    """The configuration of this start, made where there is none unless `make` is False. Raises
+    ConfigError with one line."""
     if config_file is not None:
         return Loaded(with_data(load(config_file, environment), data), config_file)
     if any(is_set(name, environment) for name in STANDS_ALONE):
@@ -62,6 +67,11 @@ def load_or_make(
     folder = data or Path(environment.get(PREFIX + "DATA_DIR", Config().data_dir))
     file = folder / FILE_NAME
     is_first = not file.exists()
+    if is_first and not make:
+        raise ConfigError(
+            f"{file}: there is no such file. Start the service once with mailbox serve, "
+            "or name its folder with --data or its settings with --config."
+        )
     if is_first:
         write(file, first_values())
     return Loaded(with_data(load(file, environment), folder), file, is_first)

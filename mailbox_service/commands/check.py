@@ -19,7 +19,7 @@ SIGNS = {"ok": "  ok     ", "warning": "  WARNING", "problem": "  PROBLEM"}
 @with_configuration
 def check(config_file: Path | None, data: Path | None) -> None:
     """Configuration, store, ports, disk, DNS: what is wrong and what to do next."""
-    found = loaded(config_file, data)
+    found = loaded(config_file, data, make=False)
     config = found.config
 
     async def work(parts: Parts) -> list[Finding]:

@@ -36,9 +36,13 @@ def fail(reason: str) -> NoReturn:
     raise SystemExit(1)
 
 
-def loaded(config_file: Path | None, data: Path | None) -> Loaded:
-    """The configuration of this call; a wrong one ends the program with one line."""
+def loaded(config_file: Path | None, data: Path | None, *, make: bool = True) -> Loaded:
+    """The configuration of this call; a wrong one ends the program with one line.
+
+    Without `make` a missing one does too: whoever looks at a service in the wrong folder wants
+    to hear that, and not to find a new service there.
+    """
     try:
-        return load_or_make(config_file, data, os.environ)
+        return load_or_make(config_file, data, os.environ, make=make)
     except ConfigError as error:
         fail(str(error))

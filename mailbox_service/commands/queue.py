@@ -38,7 +38,7 @@ def list_queue(as_json: bool, config_file: Path | None, data: Path | None) -> No
             last, total = rows[-1].recipient.id, total + len(rows)
         return total
 
-    total = run(work, loaded(config_file, data).config)
+    total = run(work, loaded(config_file, data, make=False).config)
     if not as_json:
         click.echo("Nothing waits." if total == 0 else f"Waiting: {total}")
 
@@ -63,7 +63,7 @@ def retry(
             total += changed
         return total
 
-    changed = run(work, loaded(config_file, data).config)
+    changed = run(work, loaded(config_file, data, make=False).config)
     click.echo(f"{changed} recipients are due now.")
     if changed == 0 and queue_id is not None:
         raise SystemExit(1)
@@ -80,7 +80,7 @@ def drop(queue_id: str, config_file: Path | None, data: Path | None) -> None:
             send_queue.drop, queue_id, reply=DROPPED, now=now_micros()
         )
 
-    changed = run(work, loaded(config_file, data).config)
+    changed = run(work, loaded(config_file, data, make=False).config)
     click.echo(f"{changed} recipients are given up.")
     if changed == 0:
         raise SystemExit(1)
