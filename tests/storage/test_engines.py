@@ -253,8 +253,10 @@ async def test_a_message_of_thirty_megabytes_comes_back_whole(database: AnyDatab
 
 async def test_values_are_the_same_on_both_engines(database: AnyDatabase) -> None:
     async def values(tx: Transaction) -> object:
+        # Without RETURNING, which executemany of newer Pythons refuses on SQLite.
+        insert = INSERT.rpartition("RETURNING")[0]
         await tx.execute_many(
-            INSERT, [{"address": "a@a.test", "size": size, "now": NOW} for size in (3, 2**40)]
+            insert, [{"address": "a@a.test", "size": size, "now": NOW} for size in (3, 2**40)]
         )
         (found,) = await tx.fetch_all(
             "SELECT sum(size), avg(CAST(flags AS DOUBLE PRECISION)), count(*), max(metadata), "
