@@ -14,6 +14,7 @@ from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import attachment_answer, message_answer
+from mailbox_service.web.errors import Uncaught
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.mailbox.mails import filters
 from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
@@ -176,7 +177,7 @@ async def wait_for_mail(call: Call) -> Waited:
 @routes.get("/api/mails/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
 async def download_mail(call: Call) -> Answer:
     """The message octet for octet as it is stored, as a file."""
-    message, raw = await stored_mail(call)
+    message, raw = await whole_mail(call)
     return message_answer(raw, f"mail-{message.id}.eml")
 
 
@@ -189,7 +190,7 @@ async def download_mail(call: Call) -> Answer:
 async def download_attachment(call: Call) -> Answer:
     """One part of a mail, decoded, as a file; `index` is that of its row."""
     index = call.path_id("index")
-    _, raw = await stored_mail(call)
+    _, raw = await whole_mail(call)
     found = None if index is None else await asyncio.to_thread(find_part, raw, index)
     if found is None:
         raise NotFound("The mail has no such attachment")
@@ -212,6 +213,15 @@ async def stored_mail(call: Call) -> tuple[StoredMessage, bytes]:
     if found is None:
         raise NotFound("There is no such mail")
     return found
+
+
+async def whole_mail(call: Call) -> tuple[StoredMessage, bytes]:
+    """The mail of the path with the octets that were accepted. Raises NotFound, and Uncaught
+    when the disk has damaged them: an empty file would be taken for an empty mail."""
+    message, raw = await stored_mail(call)
+    if not raw:
+        raise Uncaught("DamagedContent", "The stored content of this mail is damaged")
+    return message, raw
 
 
 @routes.patch("/api/mails/{id}", MAILBOX, body=Marks, returns=Success)
