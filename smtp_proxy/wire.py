@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 # What may wait to be read before the peer is held back; a line or a literal may be longer.
 UNREAD = 256 * 1024
@@ -43,8 +44,7 @@ class Wire(asyncio.Protocol):
     # --- what asyncio calls -----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is of no class of asyncio's
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.ip, self.port = str(peer[0]), int(peer[1])

@@ -19,6 +19,12 @@ from tests.smtp.conftest import certificate, client_tls, server_tls
 __all__ = ["certificate", "client_tls", "server_tls"]
 
 
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The service runs on uvloop; what touches transports closely is tested on asyncio too."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @dataclass
 class Site:
     """Where a client finds Ann's mailbox."""
