@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from mailbox_service.core.delivery import Reply
 from mailbox_service.outbound.connections import Connections, Open
@@ -24,6 +24,8 @@ from mailbox_service.outbound.transaction import (
 )
 
 Mode = Literal["hold", "relay", "direct"]
+S = TypeVar("S")
+T = TypeVar("T")
 
 # Hosts of one domain that one attempt tries to connect to; the next attempt comes soon enough.
 HOSTS_AN_ATTEMPT = 5
@@ -86,12 +88,15 @@ class Outbound:
 
     @classmethod
     def of(cls, settings: SendingSettings) -> Outbound:
-        """As the configuration says. Raises ValueError for a relay URL that is none."""
-        resolver = Resolver(settings.name_servers)
+        """As the configuration says. Raises ValueError that names the wrong setting."""
+        relay = None
+        if settings.outbound == "relay":
+            relay = _read("relay_url", parse_relay_url, settings.relay_url)
+        resolver = _read("name_servers", Resolver, settings.name_servers)
         return cls(
             settings.own_name,
             settings.outbound,
-            relay=parse_relay_url(settings.relay_url) if settings.outbound == "relay" else None,
+            relay=relay,
             relays={domain: relay_of(one) for domain, one in settings.smtp_config.items()},
             router=Router(
                 resolver,
@@ -225,3 +230,11 @@ class Outbound:
     def close(self) -> None:
         """End the kept connections."""
         self._connections.close()
+
+
+def _read(setting: str, reader: Callable[[S], T], value: S) -> T:
+    """A setting as its reader understands it; its ValueError gets the setting's name."""
+    try:
+        return reader(value)
+    except ValueError as error:
+        raise ValueError(f"{setting}: {error}") from None

@@ -41,8 +41,8 @@ def deliver(service: RunningService, recipient: str, content: bytes) -> tuple[in
         try:
             return smtp.data(content)
         except smtplib.SMTPDataError as refused:  # the reply to DATA itself
-            text = refused.smtp_error
-            return refused.smtp_code, text if isinstance(text, bytes) else text.encode()
+            said = refused.smtp_error
+            return refused.smtp_code, said if isinstance(said, bytes) else said.encode()
 
 
 def subjects(service: RunningService, token: str) -> list[str]:
