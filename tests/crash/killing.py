@@ -101,33 +101,25 @@ class Load:
                 yield name
 
     def posting(self, client: Client) -> Iterable[str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.http_port, timeout=30)
-        while True:
-            name = client.next_name()
-            draft = {"to_mail": "held@elsewhere.example", "subject": name, "content": "text"}
-            connection.request(
-                "POST",
-                "/api/send_mail",
-                json.dumps(draft),
-                {"Authorization": f"Bearer {self.token}"},
-            )
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status in (200, 503), answer.status
-            if answer.status == 200:
-                yield name
+        with self.http() as connection:
+            while True:
+                name = client.next_name()
+                draft = {"to_mail": "held@elsewhere.example", "subject": name, "content": "text"}
+                if post(connection, "/api/send_mail", draft, self.token) == 200:
+                    yield name
 
     def opening(self, client: Client) -> Iterable[str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.http_port, timeout=30)
-        while True:
-            name = client.next_name()
-            local = name.replace("-", "")
-            connection.request("POST", "/api/new_address", json.dumps({"name": local}))
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status in (200, 503), answer.status
-            if answer.status == 200:
-                yield name
+        with self.http() as connection:
+            while True:
+                name = client.next_name()
+                if post(connection, "/api/new_address", {"name": name.replace("-", "")}) == 200:
+                    yield name
+
+    def http(self) -> contextlib.closing[http.client.HTTPConnection]:
+        """A connection that is closed also when the service dies on the other side."""
+        return contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.service.http_port, timeout=30)
+        )
 
     def round(self, number: int) -> None:
         """Start, load, kill."""
@@ -149,6 +141,17 @@ class Load:
         for client in clients:
             client.join(30)
             assert not client.is_alive()
+
+
+def post(connection: http.client.HTTPConnection, path: str, body: object, token: str = "") -> int:
+    """Post JSON on a kept connection; the status."""
+    connection.request(
+        "POST", path, json.dumps(body), {"Authorization": f"Bearer {token}"} if token else {}
+    )
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status in (200, 503), answer.status
+    return answer.status
 
 
 def all_pages(service: RunningService, path: str, key: str, token: str) -> Counter[str]:
