@@ -4,6 +4,7 @@
 #   make serve    the service, on loopback, with its data in ./data
 #   make test     every test: Python's, the page's, in a real browser, against real programs
 #   make check    ruff, mypy --strict, svelte-check
+#   make crash    a thousand kills under load instead of the hundred of make test
 #   make bench    figures against Postfix, smtp-sink and a bare Starlette (benchmarks/README.md)
 #   make docs     what is generated in docs/
 #   make lock     new versions into requirements/
@@ -13,7 +14,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: setup serve test check bench docs lock clean
+.PHONY: setup serve test check crash bench docs lock clean
 
 export UV_PYTHON_DOWNLOADS := never
 ifdef PYTHON
@@ -45,6 +46,9 @@ check: .venv/.dev frontend/node_modules/.installed
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	$(NPM) frontend run check
+
+crash: .venv/.dev
+	MAILBOX_TEST_KILLS=1000 $(PY) -m pytest -q --timeout 3600 tests/crash/test_killing.py $(ARGS)
 
 bench: .venv/.dev $(PAGE)
 	$(PY) -m benchmarks $(ARGS)

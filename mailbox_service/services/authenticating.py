@@ -207,7 +207,7 @@ def address_id_of(claims: dict[str, Any]) -> int:
     if isinstance(claimed, bool):
         return 0
     if isinstance(claimed, int):
-        return claimed
+        return claimed if 0 <= claimed < 1 << 63 else -1
     if isinstance(claimed, str) and claimed.isascii() and claimed.isdigit() and len(claimed) < 19:
         return int(claimed)
     return 0
