@@ -20,13 +20,18 @@ from typing import TYPE_CHECKING, Any
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.sender import Outbound
+from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.mail_access import MailAccess
+from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.passwords import Passwords
+from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
@@ -35,8 +40,9 @@ from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
 from mailbox_service.services.throttling import GuessLimits
+from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
-from mailbox_service.storage import send_queue
+from mailbox_service.storage import send_queue, webhooks
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.sqlite import SqliteDatabase
 from mailbox_service.web.app import create_app
@@ -81,6 +87,11 @@ class Parts:
     delivering: Delivering
     outbound: Outbound
     summarising: Summarising
+    auto_replying: AutoReplying
+    webhooks: Webhooks
+    reacting: Reacting
+    notifying: Notifying
+    http_out: HttpOut
 
 
 def build(config: Config) -> Parts:
@@ -97,6 +108,10 @@ def build(config: Config) -> Parts:
     delivering = Delivering(
         database, config, receiving, Signing(database, config), outbound, signals
     )
+    http_out = HttpOut(
+        Resolver(config.name_servers), private_addresses=config.webhook_private_addresses
+    )
+    hooks = Webhooks(database, config, administering, http_out)
     return Parts(
         config=config,
         database=database,
@@ -112,6 +127,11 @@ def build(config: Config) -> Parts:
         delivering=delivering,
         outbound=outbound,
         summarising=Summarising(database, config, signals),
+        auto_replying=AutoReplying(database, config),
+        webhooks=hooks,
+        reacting=Reacting(database, config, administering, sending, signals),
+        notifying=Notifying(database, hooks, http_out, signals),
+        http_out=http_out,
     )
 
 
@@ -130,7 +150,9 @@ class LocalSubmission:
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
     ) -> asyncio.Future[Receipt]:
         """Queue one message."""
-        return self._sending.submit(principal, envelope, content, door="smtp", lines_checked=True)
+        return self._sending.submit(
+            principal, envelope, content, door="smtp", lines_checked=True, peer=peer
+        )
 
 
 class Service:
@@ -206,6 +228,7 @@ class Service:
         if isinstance(parts.database, SqliteDatabase) and "delivery" in self._roles:
             # A file has one delivering process, so whatever is leased was leased by the dead.
             await parts.database.write(send_queue.end_leases, now=now_micros())
+            await parts.database.write(webhooks.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
             await parts.database.listen(parts.signals.arrived)
             parts.signals.send_abroad(parts.database.notify)
@@ -213,8 +236,10 @@ class Service:
         self._work("rules", parts.administering.run())
         if "delivery" in self._roles:
             self._work("delivery", parts.delivering.run())
+            self._work("webhooks", parts.notifying.run())
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
+            self._work("reactions", parts.reacting.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
             await self._open_http()
@@ -280,6 +305,9 @@ class Service:
             sending=parts.sending,
             sent=parts.sent,
             administering=parts.administering,
+            auto_replying=parts.auto_replying,
+            webhooks=parts.webhooks,
+            reacting=parts.reacting,
             health=self,
         )
         app = create_app(services, self.config, page=PAGE)
@@ -310,6 +338,7 @@ class Service:
                 task.cancel()
             try:
                 await self._workers.__aexit__(kind, error, trace)
+                await self.parts.http_out.close()
             finally:
                 await self.parts.database.close()
                 log.info("stopped")

@@ -31,6 +31,7 @@ SECRETS = frozenset(
         "s3_access_key_id",
         "s3_secret_access_key",
         "telegram_bot_token",
+        "webhook_secret",
     }
 )
 # A mail with a 50 MiB file in it is 68 MiB of base64; larger files belong on a file server.
@@ -240,6 +241,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enable_mail_gzip: Annotated[bool, described("Store mail compressed.")] = False
     enable_auto_reply: Annotated[bool, described("Addresses may answer by themselves.")] = False
     enable_webhook: Annotated[bool, described("Addresses may have a webhook.")] = False
+    webhook_secret: Annotated[
+        str,
+        described(
+            "Signs webhook posts (Standard Webhooks): `whsec_` and base64, or any text. Empty: no "
+            "signature."
+        ),
+    ] = ""
+    webhook_private_addresses: Annotated[
+        bool, described("Let webhooks call loopback and private addresses (tests, closed nets).")
+    ] = False
     frontend_url: Annotated[str, described("Where the page is, for links in webhooks.")] = ""
     cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
     enable_ai_email_extract: Annotated[

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 # Topics. A mailbox has its own, so that one stream does not wake for another's mail.
 MESSAGES = "messages"
 QUEUE = "queue"
+WEBHOOKS = "webhooks"
 SETTINGS = "settings"
 ADDRESSES = "addresses"
 

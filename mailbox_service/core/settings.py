@@ -14,7 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from mailbox_service.core.errors import BadRequest
-from mailbox_service.core.policy import SendLimits
+from mailbox_service.core.forwarding import read_rules
+from mailbox_service.core.policy import ForwardingRule, SendLimits
+from mailbox_service.core.webhook import (
+    AllowList,
+    WebhookSettings,
+    read_allow_list,
+    read_settings,
+)
 
 
 class EmailRules(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -41,6 +48,24 @@ class Rules(Struct, frozen=True, kw_only=True):
     email_rule_settings: EmailRules = EmailRules()
     address_creation_settings: AddressCreation = AddressCreation()
     send_mail_limit_config: dict[str, Any] | None = None
+    # As they were posted, also what makes no sense: the contract returns them unchanged (§1.6).
+    webhook_settings: Any = None
+    mail_webhook_settings: Any = None
+
+    @property
+    def webhook_allow_list(self) -> AllowList:
+        """Which addresses may have a webhook (mailbox-api §3.6)."""
+        return read_allow_list(self.webhook_settings)
+
+    @property
+    def mail_webhook(self) -> WebhookSettings:
+        """The administrator's webhook about all mail (mailbox-api §9.10)."""
+        return read_settings(self.mail_webhook_settings)
+
+    @property
+    def forwarding(self) -> tuple[ForwardingRule, ...]:
+        """The administrator's forwarding rules (mailbox-api §9.8)."""
+        return read_rules(self.email_rule_settings.email_forwarding_list)
 
     @property
     def send_limits(self) -> SendLimits:

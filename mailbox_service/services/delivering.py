@@ -217,7 +217,7 @@ class Delivering:
         """Where a recipient's mail goes: empty for our own mailboxes, None when it is held."""
         if self._lanes.is_own(one.domain):
             return ""
-        return self._outbound.next_hop(split(submission.reverse_path)[1], one.domain)
+        return self._outbound.next_hop(split(submission.address)[1], one.domain)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -297,7 +297,8 @@ class Delivering:
         )
         accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
         outcomes = self._judge(job, answers, started)
-        await self._record(job, outcomes, content, deposit_to=accepted, deposit=field_ + content)
+        deposit = field_ + await self._receiving.reduced(content)
+        await self._record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
 
     async def _deliver_away(self, job: Job) -> None:
         """Hand a message to its next hop."""
@@ -311,7 +312,7 @@ class Delivering:
         submission = job.submission
         departing = await self._signing.departing(submission, content)
         answers = await self._outbound.send(
-            split(submission.reverse_path)[1],
+            split(submission.address)[1],
             submission.reverse_path,
             [one.recipient for one in job.claims],
             departing,

@@ -86,6 +86,20 @@ async def enqueue(tx: Transaction, order: Order) -> Receipt:
     if order.obstacle is not None:
         raise order.obstacle
     await addresses.touch(tx, submission.address, now)
+    submission_id = await put_into_queue(tx, order)
+    if order.key is not None:
+        await idempotency.fill(
+            tx,
+            principal=order.key.principal,
+            key=order.key.text,
+            submission_id=submission_id,
+        )
+    return Receipt(submission.queue_id, (), submission_id, submission.message_id)
+
+
+async def put_into_queue(tx: Transaction, order: Order) -> int:
+    """Store a message and queue it for its recipients, with their first events; its id."""
+    submission, now = order.submission, order.now
     content_id = await contents.add(tx, order.content, uses=1)
     submission_id = await submissions.add(
         tx, submission, content_id=content_id, size=len(order.content), now=now
@@ -99,14 +113,7 @@ async def enqueue(tx: Transaction, order: Order) -> Receipt:
         state=send_queue.worst(new.state for new in order.recipients),
         now=now,
     )
-    if order.key is not None:
-        await idempotency.fill(
-            tx,
-            principal=order.key.principal,
-            key=order.key.text,
-            submission_id=submission_id,
-        )
-    return Receipt(submission.queue_id, (), submission_id, submission.message_id)
+    return submission_id
 
 
 async def pay(tx: Transaction, price: Price, now: int) -> None:

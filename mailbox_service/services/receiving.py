@@ -11,9 +11,17 @@ from functools import partial
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.address import split
+from mailbox_service.core.attachment_removal import LARGE_MESSAGE, without_attachments
 from mailbox_service.core.envelope import Envelope, Peer, Receipt
-from mailbox_service.core.errors import MessageTooBig, NotOurDomain, UnknownMailbox
-from mailbox_service.core.policy import black_list_entries, check_reverse_path, served_by
+from mailbox_service.core.errors import BadContent, MessageTooBig, NotOurDomain, UnknownMailbox
+from mailbox_service.core.mime_parts import read_header
+from mailbox_service.core.policy import (
+    authentication_results,
+    black_list_entries,
+    check_reverse_path,
+    is_junk,
+    served_by,
+)
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
@@ -50,6 +58,11 @@ class Receiving:
         self._black_list = black_list_entries(config.black_list)
         self._own_name = config.own_name
         self._max_size = config.max_message_size
+        self._checks_junk = config.enable_check_junk_mail
+        self._check_list = tuple(config.junk_mail_check_list)
+        self._force_pass_list = tuple(config.junk_mail_force_pass_list)
+        self._drops_files = config.remove_all_attachment or config.remove_exceed_size_attachment
+        self._drops_all_files = config.remove_all_attachment
 
     def serves(self, recipient: str) -> bool:
         """Whether a canonical address is of a domain of ours, or below one."""
@@ -79,12 +92,21 @@ class Receiving:
     def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
         """Store a message for all its recipients, once its bytes are on disk the future ends.
 
-        Raises RoutingLoop or MessageTooBig at once.
+        Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
         """
-        now = self._clock()
         count_received(content)
         if len(content) > self._max_size:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
+        self.check_junk(content)
+        if self._has_files_to_drop(content):
+            return asyncio.ensure_future(self._receive_reduced(envelope, content, peer))
+        return self._receive(envelope, content, peer)
+
+    async def _receive_reduced(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
+        return await self._receive(envelope, await self.reduced(content), peer)
+
+    def _receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
+        now = self._clock()
         queue_id = self._new_queue_id()
         only = envelope.recipients[0] if len(envelope.recipients) == 1 else None
         field = received_field(
@@ -113,13 +135,42 @@ class Receiving:
     async def accept(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
         """Judge every recipient and store: the whole of reception for doors that are not SMTP."""
         for recipient in envelope.recipients:
+            self.recipient_now(recipient, envelope.reverse_path)
+        self.check_junk(content)
+        for recipient in envelope.recipients:
             await self.check_recipient(recipient, envelope.reverse_path)
         return await self.receive(envelope, content, peer)
 
+    def check_junk(self, content: bytes) -> None:
+        """Raises BadContent for what the results in its header make junk (mailbox-api §9.4)."""
+        if not self._checks_junk:
+            return
+        header = read_header(content)
+        results = authentication_results(
+            header.all("received-spf"), header.all("authentication-results")
+        )
+        if is_junk(results, self._check_list, self._force_pass_list):
+            raise BadContent("Junk mail")
+
+    def _has_files_to_drop(self, content: bytes) -> bool:
+        return self._drops_files and (self._drops_all_files or len(content) >= LARGE_MESSAGE)
+
+    async def reduced(self, content: bytes) -> bytes:
+        """A message as it is to be kept: without attachments where they are not wanted."""
+        if not self._has_files_to_drop(content):
+            return content
+        return await asyncio.to_thread(without_attachments, content)
+
     async def store_notice(self, address: str, reverse_path: str, content: bytes) -> int:
-        """Put a message of our own into a mailbox as it is; its id."""
+        """Put a message of our own into a mailbox as it is; its id. Nothing follows from it."""
         receipt = await self._database.write(
-            store, (address,), reverse_path, content, self._new_queue_id(), self._clock()
+            store,
+            (address,),
+            reverse_path,
+            content,
+            self._new_queue_id(),
+            self._clock(),
+            quiet=True,
         )
         self._signals.notify(topics.mailbox(address))
         self._signals.notify(topics.MESSAGES)
@@ -133,10 +184,12 @@ async def store(
     content: bytes,
     queue_id: str,
     now: int,
+    *,
+    quiet: bool = False,
 ) -> Receipt:
-    """Put one message into the mailboxes of its recipients."""
+    """Put one message into the mailboxes of its recipients. `quiet`: nothing follows from it."""
     await locks.order_messages(tx)
     ids = await messages.add(
-        tx, addresses=recipients, reverse_path=reverse_path, content=content, now=now
+        tx, addresses=recipients, reverse_path=reverse_path, content=content, now=now, quiet=quiet
     )
     return Receipt(queue_id, tuple(ids))

@@ -23,7 +23,14 @@ from mailbox_service.services.authenticating import Authenticating, Opened
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
-from mailbox_service.storage import addresses, allowances, messages, submissions
+from mailbox_service.storage import (
+    addresses,
+    allowances,
+    auto_replies,
+    messages,
+    submissions,
+    webhooks,
+)
 from mailbox_service.storage.addresses import DAY
 from mailbox_service.storage.database import Database, Transaction
 
@@ -256,6 +263,9 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
         await addresses.remove(tx, address_id)
     await allowances.remove_of(tx, address)
     await submissions.unlist_all(tx, address)
+    # A later owner of the name must not inherit what this one set up.
+    await auto_replies.remove_of(tx, address)
+    await webhooks.remove_of(tx, address, limit=BATCH)
 
 
 async def count_everything(tx: Transaction, now: int) -> Statistics:

@@ -255,6 +255,47 @@ class Sending:
         )
         return self._order(submission, recipients, content, now)
 
+    def order_of_ours(
+        self,
+        address: str,
+        recipients: tuple[str, ...],
+        content: bytes,
+        *,
+        queue_id: str,
+        reverse_path: str,
+        door: str,
+        subject: str,
+    ) -> Order | None:
+        """A message that this service sends by itself for one of its mailboxes: a forward or an
+        automatic reply. It costs nothing, counts against no limit and is in no sent box. None
+        when no way out is configured; `put_into_queue` queues it."""
+        domain = split(address)[1]
+        if self._missing_channel(domain) is not None:
+            return None
+        holds = self._holds and domain not in self._relayed
+        submission = NewSubmission(
+            queue_id=queue_id,
+            address=address,
+            reverse_path=reverse_path,
+            door=door,
+            message_id="",
+            from_address=address,
+            subject=subject[:KEPT_SUBJECT],
+            smtputf8=not (reverse_path.isascii() and all(one.isascii() for one in recipients)),
+            listed=False,
+        )
+        return Order(
+            submission=submission,
+            content=content,
+            recipients=tuple(self._new_recipient(one, holds) for one in recipients),
+            priority=send_queue.NORMAL,
+            price=Price(),
+            key=None,
+            limits=(),
+            obstacle=None,
+            now=self._clock(),
+        )
+
     def _order(
         self, submission: NewSubmission, recipients: tuple[str, ...], content: bytes, now: int
     ) -> Order:

@@ -77,7 +77,7 @@ class Signing:
 
     async def departing(self, submission: Submission, content: bytes) -> bytes:
         """The message as it goes to the next hop (RFC 5321 §4.4, RFC 6376 §5)."""
-        keys = await self._keys_of(split(submission.reverse_path)[1])
+        keys = await self._keys_of(split(submission.address)[1])
         now = self._clock()
         trace = received_field(
             Peer("", protocol=protocol_of(submission.door)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mailbox_service.core.stored import (
@@ -25,8 +26,8 @@ from mailbox_service.storage.addresses import contains
 from mailbox_service.storage.database import Row, Transaction
 
 ADD = """
-INSERT INTO messages (address, reverse_path, content_id, size, received_at)
-VALUES (:address, :reverse_path, :content_id, :size, :now) RETURNING id
+INSERT INTO messages (address, reverse_path, content_id, size, received_at, quiet)
+VALUES (:address, :reverse_path, :content_id, :size, :now, :quiet) RETURNING id
 """
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
@@ -44,6 +45,11 @@ SELECT m.id, m.content_id FROM messages m LEFT JOIN summaries s ON s.id = m.id
 """
 
 AFTER = "SELECT id, content_id FROM messages WHERE id > :id ORDER BY id LIMIT :limit"
+
+ARRIVALS = """
+SELECT id, address, reverse_path, content_id, size, quiet FROM messages
+ WHERE id > :id ORDER BY id LIMIT :limit
+"""
 
 ADD_SUMMARY = """
 INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
@@ -74,6 +80,18 @@ REMOVE_SUMMARY = "DELETE FROM summaries WHERE id = :id"
 NEWEST_ID = "SELECT max(id) FROM messages"
 
 COUNT_ALL = "SELECT count(*) FROM messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as the worker that reacts to it sees it; from a quiet one nothing follows."""
+
+    id: int
+    address: str
+    reverse_path: str
+    content_id: int
+    size: int
+    quiet: int
 
 
 def message_of(row: Row) -> StoredMessage:
@@ -107,8 +125,13 @@ async def add(
     reverse_path: str,
     content: bytes,
     now: int,
+    quiet: bool = False,
 ) -> list[int]:
-    """Put one message into mailboxes, its bytes once; the ids, in the order of `addresses`."""
+    """Put one message into mailboxes, its bytes once; the ids, in the order of `addresses`.
+
+    `quiet`: it did not arrive from anybody, so nothing follows from it: no forward, no automatic
+    reply, no webhook.
+    """
     content_id = await contents.add(tx, content, uses=len(addresses))
     ids = []
     for address in addresses:
@@ -120,6 +143,7 @@ async def add(
                 "content_id": content_id,
                 "size": len(content),
                 "now": now,
+                "quiet": int(quiet),
             },
         )
         assert row is not None
@@ -233,6 +257,12 @@ async def without_summary(tx: Transaction, *, after: int, limit: int) -> list[tu
     """The message and content ids that come behind a worker's cursor."""
     rows = await tx.fetch_all(AFTER, {"id": after, "limit": limit})
     return [(int(row[0]), int(row[1])) for row in rows]
+
+
+async def arrivals(tx: Transaction, *, after: int, limit: int) -> list[Arrival]:
+    """The messages that come behind a worker's cursor, whosever they are."""
+    rows = await tx.fetch_all(ARRIVALS, {"id": after, "limit": limit})
+    return [Arrival(*row) for row in rows]
 
 
 async def without_summary_of(

@@ -17,10 +17,20 @@ from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
 from mailbox_service.web.admin import testing as admin_testing
+from mailbox_service.web.admin import webhooks as admin_webhooks
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
 from mailbox_service.web.front import Front
-from mailbox_service.web.mailbox import address, events, inbox, mails, sending, sent
+from mailbox_service.web.mailbox import (
+    address,
+    auto_reply,
+    events,
+    inbox,
+    mails,
+    sending,
+    sent,
+    webhook,
+)
 from mailbox_service.web.page import INDEX, Page
 from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
@@ -42,6 +52,8 @@ AREAS: tuple[Routes, ...] = (
     events.routes,
     sending.routes,
     sent.routes,
+    auto_reply.routes,
+    webhook.routes,
     external.routes,
     smtp_submission.routes,
     admin_addresses.routes,
@@ -49,6 +61,7 @@ AREAS: tuple[Routes, ...] = (
     admin_sending.routes,
     admin_settings.routes,
     admin_statistics.routes,
+    admin_webhooks.routes,
     admin_testing.routes,
 )
 

@@ -89,6 +89,7 @@ class Doors(BaseRoute):
         operation, call.path_values = found
         if operation.path in self._limited:
             await self._rate.check(operation.path, call.client_ip)
+        self._check_webhooks(call)
         self._check_secret(call)
         await operation.guard.check(call)
         check_size(call, operation)
@@ -99,11 +100,15 @@ class Doors(BaseRoute):
 
     async def _unknown(self, call: Call) -> Answer:
         """401 where the group asks for a credential, else 404."""
-        if call.path.startswith(WEBHOOKS) and not call.config.enable_webhook:
-            return message(403, "WebhookNotEnabledMsg", call.language)
+        self._check_webhooks(call)
         self._check_secret(call)
         await guard_of_unknown(call.path).check(call)
         return NOT_FOUND
+
+    def _check_webhooks(self, call: Call) -> None:
+        """Where webhooks are off, that is said before anybody is asked who they are."""
+        if call.path.startswith(WEBHOOKS) and not call.config.enable_webhook:
+            raise Refused(message(403, "WebhookNotEnabledMsg", call.language))
 
     def _check_secret(self, call: Call) -> None:
         if not call.config.jwt_secret:

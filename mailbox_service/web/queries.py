@@ -66,6 +66,13 @@ class SentQuery(Struct):
     before_id: Annotated[int | None, Meta(description="Only mails before this id.")] = None
 
 
+class PostQuery(Struct):
+    """Which posts are wanted."""
+
+    limit: Limit = 20
+    before_id: Annotated[int | None, Meta(description="Only posts before this id.")] = None
+
+
 class AddressPageQuery(PageQuery):
     """A page, of one address or of all."""
 

@@ -7,11 +7,14 @@ from typing import Protocol
 
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.auto_replying import AutoReplying
+from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sent import SentMail
+from mailbox_service.services.webhooks import Webhooks
 
 
 class Health(Protocol):
@@ -41,5 +44,8 @@ class Services:
     sending: Sending
     sent: SentMail
     administering: Administering
+    auto_replying: AutoReplying
+    webhooks: Webhooks
+    reacting: Reacting
     health: Health
     verifying: Verifying | None = None

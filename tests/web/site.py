@@ -37,6 +37,9 @@ SETTINGS: dict[str, Any] = {
     "enable_address_password": True,
     "create_address_default_domain_first": True,
     "default_send_balance": 10,
+    "enable_webhook": True,
+    "enable_auto_reply": True,
+    "webhook_private_addresses": True,
     "e2e_test_mode": True,
 }
 
@@ -104,6 +107,9 @@ class Site:
             sending=parts.sending,
             sent=parts.sent,
             administering=parts.administering,
+            auto_replying=parts.auto_replying,
+            webhooks=parts.webhooks,
+            reacting=parts.reacting,
             health=self.health,
             verifying=verifying,
         )

@@ -63,9 +63,6 @@ UNKNOWN = [
     ("GET", "/nope", {}, 404, "Not Found"),
     ("GET", "/Health_Check", {}, 404, "Not Found"),
     ("POST", "/health_check", {}, 404, "Not Found"),
-    ("GET", "/api/webhook/settings", {}, 403, "Webhook is not enabled, please contact the"),
-    ("GET", "/admin/webhook/settings", {}, 403, "Webhook is not enabled, please contact the"),
-    ("GET", "/admin/mail_webhook/test", {}, 403, "Webhook is not enabled, please contact the"),
 ]
 
 

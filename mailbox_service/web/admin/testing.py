@@ -16,6 +16,7 @@ from mailbox_service.core.errors import (
     NotFound,
     TemporaryFailure,
 )
+from mailbox_service.services.clock import new_id
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.request import Call
@@ -86,20 +87,22 @@ async def seed_mail(call: Call) -> Success:
     "/admin/test/receive_mail", ADMIN, body=Arrival, returns=Arrived, body_limit=LARGEST_SEED
 )
 async def receive_mail(call: Call) -> Arrived:
-    """Hand a mail to the whole of reception: judged, given its trace field, stored."""
+    """Hand a mail to the whole of reception: judged, given its trace field, stored. What follows
+    from it is decided before the answer."""
     check_test_mode(call)
     arrival = await call.json(read_arrival)
     if not arrival.from_ or not arrival.to or not arrival.raw:
         raise BadRequest("from, to and raw are required")
     envelope = Envelope(lenient(arrival.from_), (lenient(arrival.to),))
-    content = arrival.raw.encode("utf-8", "replace")
+    content = with_a_message_id(arrival.raw)
     try:
-        await call.services.receiving.accept(envelope, content, call.peer)
+        receipt = await call.services.receiving.accept(envelope, content, call.peer)
     except TemporaryFailure:
         raise
     except MailError as error:
         return Arrived(success=False, rejected=error.detail)
-    return Arrived(success=True)
+    fate = await call.services.reacting.react_to(receipt.message_ids[0])
+    return Arrived(success=True, reply_called=fate.replied, forwarded_to=fate.forwarded_to)
 
 
 def lenient(address: str) -> str:
@@ -108,6 +111,11 @@ def lenient(address: str) -> str:
         return canonical(address)
     except BadAddress:
         return address.strip()
+
+
+def with_a_message_id(raw: str) -> bytes:
+    """The message, with a Message-ID that is made up when it has none."""
+    return with_message_id(raw, f"<{new_id().lower()}@test.invalid>")
 
 
 def with_message_id(raw: str, message_id: str) -> bytes:

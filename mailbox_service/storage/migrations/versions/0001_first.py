@@ -49,7 +49,8 @@ CREATE TABLE messages (
     size BIGINT NOT NULL,
     flags INTEGER NOT NULL DEFAULT 0,
     received_at BIGINT NOT NULL,
-    metadata TEXT
+    metadata TEXT,
+    quiet INTEGER NOT NULL DEFAULT 0
 )
 
 CREATE INDEX messages_by_address ON messages (address, id)
@@ -184,6 +185,65 @@ CREATE TABLE dkim_keys (
     created_at BIGINT NOT NULL,
     UNIQUE (domain, selector)
 )
+
+CREATE TABLE auto_replies (
+    address TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    message TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    source_prefix TEXT NOT NULL,
+    name TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+)
+
+CREATE TABLE auto_reply_counts (
+    address TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    began_at BIGINT NOT NULL,
+    replies BIGINT NOT NULL,
+    PRIMARY KEY (address, sender)
+)
+
+CREATE TABLE webhook_settings (
+    address TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    updated_at BIGINT NOT NULL
+)
+
+CREATE TABLE webhook_posts (
+    id {LASTING_ID},
+    webhook_id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    message_id BIGINT NOT NULL,
+    recipient TEXT NOT NULL,
+    host TEXT NOT NULL,
+    url TEXT NOT NULL,
+    method TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    content_id BIGINT,
+    size BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    next_attempt_at BIGINT,
+    lease_holder TEXT,
+    attempted_at BIGINT,
+    updated_at BIGINT NOT NULL,
+    status INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    answer TEXT NOT NULL DEFAULT ''
+)
+
+CREATE INDEX webhook_posts_due ON webhook_posts (host, next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL
+
+CREATE INDEX webhook_posts_waiting ON webhook_posts (next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL
+
+CREATE INDEX webhook_posts_over ON webhook_posts (updated_at) WHERE next_attempt_at IS NULL
+
+CREATE INDEX webhook_posts_by_owner ON webhook_posts (owner, id)
 
 CREATE TABLE cursors (
     name TEXT PRIMARY KEY,

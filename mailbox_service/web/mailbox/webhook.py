@@ -1,0 +1,161 @@
+"""The webhook of a mailbox: settings, a test call, the log, the secret (mailbox-api §3.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.webhook import BadWebhook, HttpAnswer, Post, WebhookSettings
+from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.web.errors import Uncaught
+from mailbox_service.web.guards import MAILBOX
+from mailbox_service.web.queries import PostQuery
+from mailbox_service.web.request import Call, invalid_input, shallow
+from mailbox_service.web.routing import Routes
+from mailbox_service.web.rows import wire_time
+
+routes = Routes("webhook")
+
+# A template with a page of JSON around its placeholders, several times over.
+LARGEST_SETTINGS = 262_144  # octets
+DEFAULT_PAGE = 20
+
+
+class PostRow(Struct, frozen=True):
+    """One post: waiting, posting, delivered or failed; `status` 0 means that nothing came back.
+    `answer` is the beginning of what the receiver said."""
+
+    id: int
+    webhook_id: str
+    mail_id: int
+    to: str
+    url: str
+    method: str
+    state: str
+    attempts: int
+    status: int
+    reason: str
+    answer: str
+    created_at: str
+    attempted_at: str | None
+    next_attempt_at: str | None
+
+
+class PostPage(Struct, frozen=True):
+    """A page of the log, newest first."""
+
+    results: list[PostRow]
+    next_before_id: int | None
+
+
+class Secret(Struct, frozen=True):
+    """With what posts are signed (Standard Webhooks); empty when they are not."""
+
+    secret: str
+
+
+read_anything = msgspec.json.Decoder(Any)
+
+
+async def posted_settings(call: Call) -> Any:
+    """Settings as they come: kept and returned unchanged, whatever they are."""
+    value = await call.json(read_anything)
+    if not shallow(value):
+        raise invalid_input(call)
+    return value
+
+
+def tested(answer: HttpAnswer) -> Success:
+    """What a test call says about the receiver (mailbox-api §3.3)."""
+    if answer.is_success:
+        return SUCCESS
+    if not answer.status:
+        raise Uncaught(answer.name, answer.reason)
+    raise BadRequest(f"send webhook error: {answer.status} {answer.reason}")
+
+
+async def try_out(call: Call, *, address: str, recipient: str) -> Success:
+    """Post once with the settings of the body."""
+    value = await posted_settings(call)
+    try:
+        answer = await call.services.webhooks.try_out(value, address=address, recipient=recipient)
+    except BadWebhook as error:
+        raise Uncaught(error.name, str(error)) from None
+    return tested(answer)
+
+
+async def log_page(call: Call, owner: str) -> PostPage:
+    """A page of the log of one owner."""
+    limit = call.limit(DEFAULT_PAGE)
+    posts = await call.services.webhooks.log(owner, limit=limit, before_id=call.number("before_id"))
+    rows = [post_row(post) for post in posts]
+    return PostPage(rows, rows[-1].id if len(rows) == limit else None)
+
+
+def post_row(post: Post) -> PostRow:
+    """The wire form of a post."""
+    return PostRow(
+        id=post.id,
+        webhook_id=post.webhook_id,
+        mail_id=post.message_id,
+        to=post.recipient,
+        url=post.url,
+        method=post.method,
+        state=post.state,
+        attempts=post.attempts,
+        status=post.status,
+        reason=post.reason,
+        answer=post.answer,
+        created_at=wire_time(post.created_at),
+        attempted_at=None if post.attempted_at is None else wire_time(post.attempted_at),
+        next_attempt_at=None if post.next_attempt_at is None else wire_time(post.next_attempt_at),
+    )
+
+
+@routes.get("/api/webhook/settings", MAILBOX, returns=WebhookSettings)
+async def webhook_settings(call: Call) -> Any:
+    """The webhook of the mailbox as it was saved. `headers` and `body` are texts with JSON."""
+    call.services.webhooks.check_allowed(call.address)
+    return await call.services.webhooks.settings_of(call.address) or WebhookSettings()
+
+
+@routes.post(
+    "/api/webhook/settings",
+    MAILBOX,
+    body=WebhookSettings,
+    returns=Success,
+    body_limit=LARGEST_SETTINGS,
+)
+async def save_webhook(call: Call) -> Success:
+    """Save the webhook of the mailbox. Posts that wait for the one before are taken back."""
+    call.services.webhooks.check_allowed(call.address)
+    await call.services.webhooks.save(call.address, await posted_settings(call))
+    return SUCCESS
+
+
+@routes.post(
+    "/api/webhook/test",
+    MAILBOX,
+    body=WebhookSettings,
+    returns=Success,
+    body_limit=LARGEST_SETTINGS,
+)
+async def test_webhook(call: Call) -> Success:
+    """Post once, about any mail of the mailbox, with settings that need not be saved."""
+    return await try_out(call, address=call.address, recipient=call.address)
+
+
+@routes.get("/api/webhook/posts", MAILBOX, query=PostQuery, returns=PostPage)
+async def webhook_posts(call: Call) -> PostPage:
+    """What was posted for the mailbox, and what the receiver answered."""
+    return await log_page(call, call.address)
+
+
+@routes.get("/api/webhook/secret", MAILBOX, returns=Secret)
+async def webhook_secret(call: Call) -> Secret:
+    """The secret by which a receiver knows the posts of this mailbox."""
+    call.services.webhooks.check_allowed(call.address)
+    return Secret(call.services.webhooks.secret_of(call.address))
