@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mailbox_service.storage import locks
 from mailbox_service.storage.database import Row, Transaction
 
 
@@ -72,6 +73,7 @@ async def add(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """Append one fact."""
+    await locks.order_events(tx)
     await tx.execute(
         ADD,
         {
@@ -89,6 +91,7 @@ async def add_first(
     tx: Transaction, submission_id: int, *, address: str, queue_id: str, state: str, now: int
 ) -> None:
     """Append for each recipient of a new submission that it was queued, or held."""
+    await locks.order_events(tx)
     await tx.execute(
         ADD_FIRST,
         {
