@@ -18,7 +18,7 @@ from mailbox_service.core.extraction import contract_metadata, extract
 from mailbox_service.core.parsing import parse, summarise
 from mailbox_service.core.stored import StoredSummary
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
-from mailbox_service.signals import Signals
+from mailbox_service.signals import Signals, Watch
 from mailbox_service.storage import contents, cursors, messages
 from mailbox_service.storage.database import Database, Transaction
 
@@ -33,6 +33,10 @@ BATCH_OCTETS = 64 << 20
 # comes first, and nobody waits for a summary, since lists make their own.
 REST = 3.0
 LOOK_AGAIN_SECONDS = 5.0
+# Mail that is arriving comes first, for reading one holds the interpreter for longer than
+# accepting several: begin when none came for this long, or after so many times as long.
+QUIET_SECONDS = 0.05
+MOST_PAUSES = 40
 
 
 # A message's id, its summary, the words that searches look through, the contract's metadata.
@@ -95,6 +99,14 @@ class Summarising:
                     await asyncio.sleep((time.monotonic() - started) * REST)
                 elif count == 0:
                     await watch.wait(LOOK_AGAIN_SECONDS)
+                await self._wait_for_quiet(watch)
+
+    async def _wait_for_quiet(self, watch: Watch) -> None:
+        """Let a flood of mail go by, though not for ever."""
+        for _ in range(MOST_PAUSES):
+            await asyncio.sleep(QUIET_SECONDS)
+            if not await watch.wait(0.0):
+                return
 
     async def read_some(self) -> int:
         """Read the next messages; how many."""
