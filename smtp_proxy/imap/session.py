@@ -403,10 +403,8 @@ class ImapSession:
             unseen = [(number, row) for number, row in rows if not row.flags & SEEN]
             await self._set_flags(account, selected, unseen, with_flags=SEEN, kept=ALL_FLAGS)
             if unseen and not any(one.value == b"FLAGS" for one in attributes):
-                news = (
-                    flags_line(n, selected.row(row.id), with_uid=command.uid) for n, row in unseen
-                )
-                self._wire.write(b"".join(news))
+                # In the same answer: some clients take the first FETCH for the whole of it.
+                attributes.insert(int(command.uid), FetchAttribute(b"FLAGS"))
             rows = [(number, selected.row(row.id)) for number, row in rows]
         if fetching.from_row(attributes):
             for at in range(0, len(rows), fetching.ROWS_AT_ONCE):

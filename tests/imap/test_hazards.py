@@ -1,0 +1,185 @@
+"""What must not hurt: hostile clients, hostile mail, silence, crowds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from smtp_proxy.imap.commands import Line, Unreadable, understand
+from smtp_proxy.imap.envelope import mailboxes
+from smtp_proxy.imap.facts import Facts
+from smtp_proxy.imap.structure import Message
+from smtp_proxy.imap.words import string
+from tests.imap.conftest import Site
+from tests.imap.house import ANN, Talk
+
+pytestmark = pytest.mark.anyio
+
+WORDS = [
+    b"FETCH", b"UID", b"SEARCH", b"STORE", b"1", b"1:*", b"*", b"4294967296", b"9" * 5000, b"(",
+    b")", b"BODY", b"BODY[]", b"BODY.PEEK[1.2.3]<0.1>", b"BODY[HEADER.FIELDS (A B)]", b"FLAGS",
+    b"+FLAGS", b"\\Seen", b"\\", b"\"", b"\"x", b"{3+}\r\nabc", b"{5}", b"OR", b"NOT", b"ALL",
+    b"SINCE", b"1-Jan-2020", b"32-Foo-0000", b"CHARSET", b"UTF-8", b"idna", b"undefined",
+    b"\xff\xfe", b"\0", b"SELECT", b"INBOX", b"&AAA-", b"LIST", b"%" * 300, b"STATUS", b"ID",
+    b"NIL", b"ENVELOPE", b"MACRO", b"BINARY[1]", b"RETURN", b"LARGER", b"HEADER", b"KEYWORD",
+    b"EXPUNGE", b"APPEND", b"COPY", b"LOGIN", b"AUTHENTICATE", b"STARTTLS", b"LSUB", b"~{3}",
+    b"TEXT", b"BODYSTRUCTURE", b"<0.99999999999>", b"a", b"RENAME", b"DELETE", b"CLOSE", b"IDLE",
+]  # fmt: skip
+
+
+async def test_any_words_in_any_order_are_answered(site: Site) -> None:
+    """A little fuzzing, the same at each run: whatever comes, the connection goes on or is sent
+    away with BYE, and the door has no bug to report."""
+    await site.house.deliver("One", "Two")
+    dice = random.Random(3)
+    talk = await site.talk(select="INBOX")
+    for _ in range(1_500):
+        words = [dice.choice(WORDS) for _ in range(dice.randint(1, 7))]
+        if words[-1] in (b"{5}", b"~{3}"):
+            words.append(b"\r\nxxxxx")
+        talk.send(b"a " + b" ".join(words) + b"\r\n")
+        talk.send(b"DONE\r\nz NOOP\r\n")
+        lines: list[bytes] = []
+        while lines[-1:] != [b"z OK Done"]:
+            lines.append(await talk.line())
+            assert b"Temporary failure, try again later" not in lines[-1]
+            if not lines[-1] and talk.reader.at_eof():
+                talk = await site.talk(select="INBOX")
+                break
+    await talk.close()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(WORDS) | st.binary(max_size=20), max_size=8))
+def test_the_grammar_understands_or_refuses(words: list[bytes]) -> None:
+    with contextlib.suppress(Unreadable):
+        understand(Line(b"a " + b" ".join(words) + b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"SEARCH " + b"(" * 30_000,
+        b"SEARCH " + b"NOT " * 10_000 + b"ALL",
+        b"SEARCH " + b"OR " * 10_000 + b"ALL ALL",
+        b"SEARCH " + b"ALL " * 10_000 + b"ALL",
+        b"FETCH " + b"1:*," * 15_000 + b"1 FLAGS",
+        b"FETCH 1 (" + b"FLAGS " * 8_000 + b"FLAGS)",
+        b"FETCH 1 BODY[" + b"1." * 20_000 + b"1]",
+        b'LIST "" ' + b"%*" * 20_000,
+        b"STORE 1 FLAGS (" + b"x " * 20_000 + b"x)",
+        b"UID SEARCH UID " + b"4294967295:1," * 4_000 + b"*",
+    ],
+    ids=lambda command: command[:12].decode(),
+)
+async def test_long_commands_cost_little_and_are_answered(site: Site, command: bytes) -> None:
+    await site.house.deliver("One")
+    talk = await site.talk(select="INBOX")
+    assert (await talk.command(command))[-1][:5] in (b"a OK ", b"a NO ", b"a BAD")
+    assert await talk.command("NOOP", tag=b"b") == [b"b OK Done"]
+    await talk.close()
+
+
+async def test_an_endless_line_or_literal_is_cut_off(site: Site) -> None:
+    """Hazard 2."""
+    talk = await Talk.begin(site.port)
+    talk.send(b"a LOGIN " + b"x" * 100_000)
+    assert (await talk.rest()).endswith(b"* BYE Line too long\r\n")
+    await talk.close()
+    talk = await Talk.begin(site.port)
+    await talk.line()
+    assert await talk.command("LOGIN {9999999999}") == [b"a BAD [TOOBIG] Literal too long"]
+    assert await talk.command("LOGIN {5000+}\r\n" + "x" * 5000 + " y") == [
+        b"a BAD [TOOBIG] Literal too long"
+    ]
+    assert await talk.command("NOOP") == [b"a OK Done"]
+    await talk.close()
+
+
+async def test_commands_that_nobody_understands_end_the_connection(site: Site) -> None:
+    """Hazards 4 and 14."""
+    talk = await Talk.begin(site.port)
+    talk.send(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"\r\n" * 50)
+    assert (await talk.rest()).endswith(b"* BYE Too many commands that cannot be understood\r\n")
+    await talk.close()
+
+
+async def test_who_is_silent_is_sent_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hazard 3: before the login soon, after it in half an hour, octets without a line or not."""
+    monkeypatch.setattr("smtp_proxy.imap.session.LOGIN_SECONDS", 0.2)
+    talk = await Talk.begin(site.port)
+    talk.send(b"a")
+    assert (await talk.rest()).endswith(b"* BYE Timeout, closing connection\r\n")
+    await talk.close()
+    monkeypatch.setattr("smtp_proxy.imap.session.LOGIN_SECONDS", 20.0)
+    monkeypatch.setattr("smtp_proxy.imap.session.IDLE_SECONDS", 0.2)
+    talk = await site.talk(select="INBOX")
+    talk.send(b"a IDLE\r\n")
+    assert (await talk.rest()).endswith(b"* BYE Timeout, closing connection\r\n")
+    await talk.close()
+
+
+async def test_who_takes_nothing_is_not_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks for much and reads nothing: little waits in memory, and not for ever."""
+    monkeypatch.setattr("smtp_proxy.imap.session.WRITE_SECONDS", 0.3)
+    content = b"Subject: big\r\n\r\n" + b"x" * 78 * 50_000 + b"\r\n"
+    for _ in range(3):
+        await site.house.receive(ANN, content=content)
+    talk = await site.talk(select="INBOX")
+    cast(asyncio.ReadTransport, talk.writer.transport).pause_reading()
+    talk.send(b"a FETCH 1:* BODY[]\r\n" * 20)
+    async with asyncio.timeout(15):
+        while site.door.connections:  # noqa: ASYNC110 - a door has no event for this
+            await asyncio.sleep(0.01)
+    await talk.close()
+
+
+async def test_a_stopping_service_says_bye(site: Site) -> None:
+    talk = await site.talk(select="INBOX")
+    talk.send(b"a IDLE\r\n")
+    await talk.line()
+    await site.door.close(1.0)
+    assert await talk.rest() == b"* BYE Service is shutting down, try again later\r\n"
+    await talk.close()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_address_field_has_mailboxes(value: str) -> None:
+    for name, local, domain in mailboxes(value):
+        assert name is None or name
+        assert domain is None or local is not None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | st.binary(max_size=60))
+def test_any_string_is_quoted_or_counted(value: str | bytes) -> None:
+    octets = string(value)
+    if octets.startswith(b'"'):
+        assert b"\r" not in octets
+        assert b"\n" not in octets
+        assert octets.isascii()
+    else:
+        size, _, rest = octets.partition(b"}\r\n")
+        assert int(size[1:]) == len(rest)
+        assert b"\0" not in rest
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_octets_have_facts_and_sections(raw: bytes) -> None:
+    message = Message(raw, 1)
+    facts = Facts.of(message)
+    assert facts.cost > 0
+    for numbers in ((), (1,), (2,), (1, 1), (1, 2, 3)):
+        for specifier in (None, b"TEXT", b"HEADER", b"MIME"):
+            found = message.section(numbers, specifier, None)
+            assert found is None or found in raw
