@@ -18,6 +18,8 @@ from benchmarks.processes import Tree, work_folder
 from benchmarks.service import service, versions
 
 CONNECTIONS = 1_000
+# These fill what the start has left free, and are not counted.
+FIRST_CONNECTIONS = 500
 MIB = 1 << 20
 PIECE = b"x" * (256 << 10)
 # Octets and seconds for each kind of line.
@@ -42,13 +44,16 @@ def run(options: Options) -> Report:
         ours.open_address("box")
         tree.wait_until_idle()
         idle = tree.resident_octets()
-        with silent_connections(ours.reception_port, CONNECTIONS):
+        with silent_connections(ours.reception_port, FIRST_CONNECTIONS):
             tree.wait_until_idle()
-            each = (tree.resident_octets() - idle) / CONNECTIONS
+            before = tree.resident_octets()
+            with silent_connections(ours.reception_port, CONNECTIONS):
+                tree.wait_until_idle()
+                each = (tree.resident_octets() - before) / CONNECTIONS
         tree.wait_until_idle()
         rows = [
             ["at rest", f"{idle / MIB:.1f} MiB", ""],
-            ["a silent connection", f"{each / 1000:.1f} kB", f"{CONNECTIONS} open"],
+            ["a silent connection", f"{each / 1000:.1f} kB", f"{CONNECTIONS:,} more open"],
         ]
         growth: dict[str, float] = {}
         for name, dialog in DIALOGS.items():
