@@ -85,7 +85,7 @@ class HttpOut:
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
             ),
             headers=wire_headers(request, url, more_headers),
-            content=request.body,
+            content=request.body or None,
         ) as answer:
             head = bytearray()
             async for chunk in answer.aiter_stream():
