@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.envelope import Peer, Principal
-from mailbox_service.core.errors import BadCredential, NotYours
+from mailbox_service.core.errors import BadCredential, NotYours, QuotaReached
 from mailbox_service.core.mailboxes import Box, Changes, Mark, Numbers
 from mailbox_service.core.stored import ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailbox_service.services.authenticating import Authenticating
@@ -116,8 +116,8 @@ class OpenMailboxes:
         return await self._database.read(unit)
 
     async def changes(self, box: Box, since: Mark | None) -> Changes:
-        """What happened since a mark; all messages without one. Raises NotYours when there
-        are more than `MOST_MESSAGES`."""
+        """What happened since a mark; all messages without one. Raises QuotaReached when
+        there are more than `MOST_MESSAGES`."""
 
         async def unit(tx: Transaction) -> Changes:
             await self._still_open(tx)
@@ -203,7 +203,7 @@ async def compared(tx: Transaction, box: Box, address: str) -> Changes:
     """All messages of a mailbox."""
     rows = await mail_access.rows_after(tx, box, address, after_id=0, limit=MOST_MESSAGES + 1)
     if len(rows) > MOST_MESSAGES:
-        raise NotYours(f"The mailbox has more than {MOST_MESSAGES} messages")
+        raise QuotaReached(f"The mailbox has more than {MOST_MESSAGES} messages")
     top = rows[-1].id if rows else 0
     mark = Mark(await events.newest_id(tx, address), top, len(rows))
     return Changes(rows, [], True, mark)

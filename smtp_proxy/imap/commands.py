@@ -35,10 +35,17 @@ _params = Params(list_limit=LIST_ITEMS, allow_continuations=False, max_append_le
 class Unreadable(Exception):
     """A command that is no IMAP; the text says why."""
 
-    def __init__(self, tag: bytes, reason: bytes) -> None:
+    def __init__(self, reason: bytes) -> None:
         super().__init__()
-        self.tag = tag
         self.reason = reason
+
+
+class No(Exception):
+    """A command that is understood and cannot be done; the text is the answer."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class NotTaken(Exception):
@@ -123,11 +130,11 @@ def understand(line: Line) -> Command:
     try:
         command, _ = _commands.parse(memoryview(line.octets), _params.copy())
     except (NotParseable, ParsingInterrupt, ValueError, TypeError, LookupError, RecursionError):
-        raise Unreadable(line.tag, b"The command cannot be understood") from None
+        raise Unreadable(b"The command cannot be understood") from None
     if isinstance(command, InvalidCommand):
         code = command.parse_exc.code if command.parse_exc is not None else None
         words = (bytes(code) + b" " if code is not None else b"") + (
             b"The arguments cannot be understood" if command.command_type else b"Unknown command"
         )
-        raise Unreadable(line.tag, words)
+        raise Unreadable(words)
     return command

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pymap.parsing.specials import FetchAttribute
 
 from mailbox_service.core.mailboxes import MailRow
+from smtp_proxy.imap.commands import Unreadable
 from smtp_proxy.imap.facts import Facts
 from smtp_proxy.imap.structure import Message, chosen_fields
 from smtp_proxy.imap.words import NIL, flag_list, internal_date, literal
@@ -22,17 +23,13 @@ OF_FACTS = frozenset({b"ENVELOPE", b"BODYSTRUCTURE"})
 HEADERS = frozenset({b"HEADER", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"})
 
 
-class NotOffered(Exception):
-    """An attribute of an extension that this server does not have."""
-
-
 def checked(attributes: Sequence[FetchAttribute], *, uid: bool) -> list[FetchAttribute]:
     """The attributes to answer, each once; UID is one of them after UID FETCH. Raises
-    NotOffered."""
+    Unreadable for those of extensions that are not offered."""
     chosen: dict[bytes, FetchAttribute] = {b"UID": FetchAttribute(b"UID")} if uid else {}
     for attribute in attributes:
         if attribute.value.startswith(b"BINARY") or attribute.value in (b"EMAILID", b"THREADID"):
-            raise NotOffered
+            raise Unreadable(b"That attribute is not offered")
         chosen.setdefault(attribute.raw, attribute)
     return list(chosen.values())
 

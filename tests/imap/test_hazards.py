@@ -129,7 +129,7 @@ async def test_who_takes_nothing_is_not_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that asks for much and reads nothing: little waits in memory, and not for ever."""
-    monkeypatch.setattr("smtp_proxy.imap.session.WRITE_SECONDS", 0.3)
+    monkeypatch.setattr("smtp_proxy.imap.work.WRITE_SECONDS", 0.3)
     content = b"Subject: big\r\n\r\n" + b"x" * 78 * 50_000 + b"\r\n"
     for _ in range(3):
         await site.house.receive(ANN, content=content)

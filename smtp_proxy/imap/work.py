@@ -1,0 +1,223 @@
+"""What a client does with the mailbox that it has selected: FETCH, STORE, SEARCH, EXPUNGE, IDLE.
+
+Each method returns the words of the tagged answer. Answers are written as they are made, and
+never faster than the client takes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from pymap.flags import FlagOp
+from pymap.parsing.command.select import FetchCommand, SearchCommand, StoreCommand
+from pymap.parsing.specials import FetchAttribute, SequenceSet
+
+from mailbox_service.core.mailboxes import MailRow
+from mailbox_service.core.stored import ALL_FLAGS, SEEN
+from smtp_proxy.client_door import WRITE_SECONDS
+from smtp_proxy.imap import fetching, searching
+from smtp_proxy.imap.commands import No, Unreadable
+from smtp_proxy.imap.facts import Facts, Library
+from smtp_proxy.imap.searching import Candidate, Test, TooManyKeys
+from smtp_proxy.imap.selected import Numbered, Selected, flags_line
+from smtp_proxy.imap.structure import Message
+from smtp_proxy.imap.words import flags_of
+from smtp_proxy.mailboxes import Account
+from smtp_proxy.wire import Wire
+
+# While a client idles: it learns that we are there, and we that it is not.
+STILL_HERE_SECONDS = 120.0
+# Without a signal the mailbox is looked at again: one may have been lost.
+LOOK_AGAIN_SECONDS = 15.0
+
+READ_ONLY = b"NO [READ-ONLY] The mailbox was opened to be read"
+
+
+class MailboxWork:
+    """One selected mailbox at work."""
+
+    def __init__(self, wire: Wire, library: Library, account: Account, selected: Selected) -> None:
+        self.selected = selected
+        self._wire = wire
+        self._library = library
+        self._account = account
+
+    async def store(self, command: StoreCommand) -> bytes:
+        """Set, add or take away flags."""
+        selected = self.selected
+        if selected.read_only:
+            raise No(READ_ONLY)
+        flags = flags_of(bytes(flag) for flag in command.flag_set)
+        if command.mode is FlagOp.ADD:
+            with_flags, kept = flags, ALL_FLAGS
+        elif command.mode is FlagOp.DELETE:
+            with_flags, kept = 0, ALL_FLAGS & ~flags
+        else:
+            with_flags, kept = flags, 0
+        rows, missing = selected.named(command.sequence_set)
+        await self._set_flags(rows, with_flags=with_flags, kept=kept)
+        if not command.silent:
+            for at in range(0, len(rows), fetching.ROWS_AT_ONCE):
+                self._wire.write(
+                    b"".join(
+                        flags_line(number, selected.row(row.id), with_uid=command.uid)
+                        for number, row in rows[at : at + fetching.ROWS_AT_ONCE]
+                    )
+                )
+                await self._wire.flushed(WRITE_SECONDS)
+        return issued(missing, b"Stored")
+
+    async def _set_flags(self, rows: Sequence[Numbered], *, with_flags: int, kept: int) -> None:
+        changed = [row.id for _, row in rows if (row.flags & kept) | with_flags != row.flags]
+        await self._account.mark(self.selected.box, changed, with_flags=with_flags, kept=kept)
+        self.selected.set_flags(changed, with_flags=with_flags, kept=kept)
+
+    async def fetch(self, command: FetchCommand) -> bytes:
+        """Tell what a client wants to know, portion by portion, as fast as it reads."""
+        selected = self.selected
+        attributes = fetching.checked(command.attributes, uid=command.uid)
+        rows, missing = selected.named(command.sequence_set)
+        if any(one.set_seen for one in attributes) and not selected.read_only:
+            unseen = [(number, row) for number, row in rows if not row.flags & SEEN]
+            await self._set_flags(unseen, with_flags=SEEN, kept=ALL_FLAGS)
+            if unseen and not any(one.value == b"FLAGS" for one in attributes):
+                # In the same answer: some clients take the first FETCH for the whole of it.
+                attributes.insert(int(command.uid), FetchAttribute(b"FLAGS"))
+            rows = [(number, selected.row(row.id)) for number, row in rows]
+        if fetching.from_row(attributes):
+            for at in range(0, len(rows), fetching.ROWS_AT_ONCE):
+                some = rows[at : at + fetching.ROWS_AT_ONCE]
+                self._wire.write(
+                    b"".join(fetching.answer(n, row, attributes, None, None) for n, row in some)
+                )
+                await self._wire.flushed(WRITE_SECONDS)
+        else:
+            for portion in fetching.portions(rows):
+                missing |= await self._fetch_portion(portion, attributes)
+        return issued(missing, b"Fetched")
+
+    async def _fetch_portion(
+        self, portion: Sequence[Numbered], attributes: Sequence[FetchAttribute]
+    ) -> bool:
+        """Answer for some messages; whether one of them is gone."""
+        library, box = self._library, self.selected.box
+        known = {row.id: library.get(box, row.id) for _, row in portion}
+        unread = [
+            uid
+            for uid, facts in known.items()
+            if facts is None or not fetching.from_facts(attributes, facts)
+        ]
+        contents = await self._account.contents(box, unread) if unread else {}
+
+        def answers() -> list[bytes]:
+            out: list[bytes] = []
+            for number, row in portion:
+                facts, message = known[row.id], None
+                if row.id in contents:
+                    message = Message(contents[row.id], row.received_at)
+                    facts = facts or Facts.of(message)
+                    known[row.id] = facts
+                elif row.id in unread:
+                    continue
+                out.append(fetching.answer(number, row, attributes, facts, message))
+            return out
+
+        for answer in await asyncio.to_thread(answers):
+            self._wire.write(answer)
+            await self._wire.flushed(WRITE_SECONDS)
+        for uid, facts in known.items():
+            if facts is not None and contents.get(uid):
+                library.keep(box, uid, facts)
+        return any(uid not in contents for uid in unread)
+
+    async def search(self, command: SearchCommand) -> bytes:
+        """Tell which messages a client looks for."""
+        if command.options:
+            raise Unreadable(b"Extended search is not offered")
+        try:
+            test = searching.compiled(command.keys, self.selected)
+        except TooManyKeys:
+            raise No(b"NO [LIMIT] Too many search keys") from None
+        found = await self._found(test)
+        numbers = sorted(row.id if command.uid else number for number, row in found)
+        self._wire.write(b"* SEARCH%b\r\n" % b"".join(b" %d" % number for number in numbers))
+        return b"OK Done"
+
+    async def _found(self, test: Test) -> list[Numbered]:
+        """The messages that a test lets through; contents are read only where it needs them."""
+        library, box = self._library, self.selected.box
+        found: list[Numbered] = []
+        undecided: list[Numbered] = []
+        for number, row in self.selected.all():
+            verdict = test(Candidate(number, row))
+            if verdict is None:
+                verdict = test(Candidate(number, row, library.get(box, row.id)))
+            if verdict is None:
+                undecided.append((number, row))
+            elif verdict:
+                found.append((number, row))
+        for portion in fetching.portions(undecided):
+            contents = await self._account.contents(box, [row.id for _, row in portion])
+            for number, row, facts in await asyncio.to_thread(judged, test, portion, contents):
+                found.append((number, row))
+                library.keep(box, row.id, facts)
+        return found
+
+    async def expunge(self, wanted: SequenceSet | None) -> bytes:
+        """Delete what is marked as deleted, all or those of a set."""
+        await self._delete(self.selected.marked_deleted(wanted))
+        return b"OK Expunged"
+
+    async def close(self) -> None:
+        """Delete what is marked as deleted; where the mailbox was opened to be read, nothing."""
+        uids = [] if self.selected.read_only else self.selected.marked_deleted(None)
+        if uids:
+            await self._delete(uids)
+
+    async def _delete(self, uids: Sequence[int]) -> None:
+        if self.selected.read_only:
+            raise No(READ_ONLY)
+        if not self._account.may_delete:
+            raise No(b"NO [NOPERM] Deleting mail is not allowed here")
+        await self._account.delete(self.selected.box, uids)
+
+    async def tell_until(self, done: asyncio.Task[bytes]) -> None:
+        """Tell at once what happens to the mailbox, until `done` is."""
+        loop = asyncio.get_running_loop()
+        spoke = loop.time()
+        with self._account.watch() as watching:
+            while not done.done():
+                await self.selected.refresh()
+                if news := self.selected.report(may_expunge=True):
+                    self._wire.write(news)
+                    spoke = loop.time()
+                elif loop.time() - spoke >= STILL_HERE_SECONDS:
+                    self._wire.write(b"* OK Still here\r\n")
+                    spoke = loop.time()
+                await self._wire.flushed(WRITE_SECONDS)
+                signal = asyncio.create_task(watching.wait(LOOK_AGAIN_SECONDS))
+                try:
+                    await asyncio.wait((signal, done), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    signal.cancel()
+
+
+def judged(
+    test: Test, portion: Sequence[Numbered], contents: Mapping[int, bytes]
+) -> list[tuple[int, MailRow, Facts]]:
+    """The messages of a portion that a test lets through, with what was read of them."""
+    found = []
+    for number, row in portion:
+        content = contents.get(row.id)
+        if content is None:
+            continue
+        facts = Facts.of(Message(content, row.received_at))
+        if test(Candidate(number, row, facts, content)):
+            found.append((number, row, facts))
+    return found
+
+
+def issued(missing: bool, text: bytes) -> bytes:
+    """OK, with a word on messages that are gone already (RFC 5530)."""
+    return b"OK %b%b" % (b"[EXPUNGEISSUED] " if missing else b"", text)
