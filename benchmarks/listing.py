@@ -81,7 +81,7 @@ def ready_service(folder: Path, total: int) -> tuple[BenchedService, list[str]]:
     running.start()
     tokens = [running.open_address(f"box{place}")[1] for place in range(OPENED)]
     running.stop()
-    (database,) = (folder / "data").glob("*.sqlite3")
+    database = folder / "data" / "mailbox.db"
     fill(database, total)
     running.start()
     running.tree.wait_until_idle()
