@@ -45,6 +45,10 @@ class FastLane(MailServer):
             or self._handler_coroutine is not None
         )
 
+    @property
+    def _has_input(self) -> bool:
+        return bool(self._unread)
+
     # --- input ------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
@@ -146,6 +150,9 @@ class FastLane(MailServer):
         del unread[: end + 1]
         if line[-1:] != b"\r":
             return self._dialog.count_error(replies.BAD_LINE)
+        if self._door.closing and line[:4].upper() == b"MAIL":
+            # A peer that pipelines is never idle, so it hears of the end here.
+            return replies.SHUTTING_DOWN
         try:
             reply = self._dialog.hear(line[:-1])
         except Exception as error:

@@ -131,6 +131,11 @@ class MailServer(SMTP):
         return self._handler_coroutine is not None
 
     @property
+    def _has_input(self) -> bool:
+        """Whether the peer has said something that nobody has looked at."""
+        return False
+
+    @property
     def busy(self) -> bool:
         """Whether there is something that closing the door should let end."""
         return self._working or self._dialog.in_transaction
@@ -163,9 +168,10 @@ class MailServer(SMTP):
         self._closing = True
         self._write(reply)
         self._wait(self._door.limits.linger)
-        if reply[:3] == b"421" and not self._door.closing and self.transport.can_write_eof():
-            # Closing with input unread makes TCP reset the connection and drop the reply, so
-            # the peer has a moment to stop and read.
+        may_linger = self._has_input or not self._door.closing
+        if reply[:3] == b"421" and may_linger and self.transport.can_write_eof():
+            # Closing with input unread makes TCP reset the connection and drop our last replies,
+            # a 250 among them, so the peer has a moment to stop and read.
             self.transport.resume_reading()
             self.transport.write_eof()
         else:
