@@ -52,8 +52,13 @@ class Statistics:
 
 
 def random_text(length: int) -> str:
-    """Random lower-case letters and digits, for names."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+    """Random lower-case letters and digits, for names: one draw for all of them."""
+    number = secrets.randbelow(len(_LETTERS) ** length)
+    letters = []
+    for _ in range(length):
+        number, letter = divmod(number, len(_LETTERS))
+        letters.append(_LETTERS[letter])
+    return "".join(letters)
 
 
 class Registering:
@@ -205,8 +210,12 @@ class Registering:
         """Close an address and delete all that belongs to it.
 
         A large mailbox is emptied in batches first; what is left goes in one transaction with
-        the address, so that its name never comes back with somebody else's mail behind it.
+        the address, so that its name never comes back with somebody else's mail behind it. When
+        the name was opened anew under another id, nothing is touched: it is somebody else's.
         """
+        owner = await self.find_address(address)
+        if owner is not None and owner.id != address_id:
+            return
         await self.clear_inbox(address)
         await self._database.write(close_address, address_id, address)
         self._authenticating.forget()
@@ -256,11 +265,12 @@ class Registering:
 async def close_address(tx: Transaction, address_id: int, address: str) -> None:
     """Forget an address, its mail, its allowance and the list of what it sent; mail on its way
     is still delivered."""
+    owner = await addresses.by_address(tx, address)
+    if owner is not None and owner.id != address_id:
+        return  # opened anew since this was asked for
     while await messages.remove_oldest(tx, address, limit=BATCH):
         pass
-    row = await addresses.by_id(tx, address_id)
-    if row is not None and row.address == address:
-        await addresses.remove(tx, address_id)
+    await addresses.remove(tx, address_id)
     await allowances.remove_of(tx, address)
     await submissions.unlist_all(tx, address)
     # A later owner of the name must not inherit what this one set up.

@@ -122,6 +122,21 @@ async def test_a_closed_address_leaves_nothing_to_whoever_opens_it_next(
     assert (await mailboxes.reading.page("ann@x.test", limit=10)).count == 0
 
 
+async def test_an_old_id_closes_nothing_of_the_next_owner(database: AnyDatabase) -> None:
+    mailboxes = Mailboxes(database)
+    first = await mailboxes.registering.open_by_admin(
+        name="ann", domain="x.test", with_prefix=False, random_subdomain=False
+    )
+    await mailboxes.registering.close(first.address_id, "ann@x.test")
+    second = await mailboxes.registering.open_by_admin(
+        name="ann", domain="x.test", with_prefix=False, random_subdomain=False
+    )
+    await mailboxes.receive("ann@x.test")
+    await mailboxes.registering.close(first.address_id, "ann@x.test")
+    assert (await mailboxes.reading.page("ann@x.test", limit=10)).count == 1
+    await mailboxes.authenticating.address_token(second.jwt)
+
+
 async def test_mail_that_came_before_an_address_was_opened_is_there_when_it_opens(
     database: AnyDatabase,
 ) -> None:
