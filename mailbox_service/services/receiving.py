@@ -122,12 +122,6 @@ class Receiving:
         """Wake whoever waits for this mail."""
         if stored.cancelled() or stored.exception() is not None:
             return
-        log.info(
-            "received queue_id=%s reverse_path=%s recipients=%d",
-            stored.result().queue_id,
-            envelope.reverse_path,
-            len(envelope.recipients),
-        )
         for recipient in envelope.recipients:
             self._signals.notify(topics.mailbox(recipient))
         self._signals.notify(topics.MESSAGES)
@@ -139,7 +133,15 @@ class Receiving:
         self.check_junk(content)
         for recipient in envelope.recipients:
             await self.check_recipient(recipient, envelope.reverse_path)
-        return await self.receive(envelope, content, peer)
+        receipt = await self.receive(envelope, content, peer)
+        # The mail doors have a line of their own for what they accept.
+        log.info(
+            "received queue_id=%s reverse_path=%s recipients=%d",
+            receipt.queue_id,
+            envelope.reverse_path,
+            len(envelope.recipients),
+        )
+        return receipt
 
     def check_junk(self, content: bytes) -> None:
         """Raises BadContent for what the results in its header make junk (mailbox-api §9.4)."""
