@@ -11,7 +11,7 @@ from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import loaded, with_configuration
 from mailbox_service.commands.store import run
 from mailbox_service.services.authenticating import Opened
-from mailbox_service.services.registering import random_text
+from mailbox_service.services.clock import random_text
 
 # The length of names that visitors get (mailbox-api §4.3).
 RANDOM_NAME = 13

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import string
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ Clock = Callable[[], int]
 
 # Crockford's base 32: digits and letters that nobody mistakes for one another on the phone.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_NAME_LETTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 26
 _RANDOM_BITS = 80
 
@@ -35,3 +37,13 @@ def new_id() -> str:
         letters.append(_LETTERS[number & 31])
         number >>= 5
     return "".join(reversed(letters))
+
+
+def random_text(length: int) -> str:
+    """Random lower-case letters and digits, for names and passwords: one draw for all of them."""
+    number = secrets.randbelow(len(_NAME_LETTERS) ** length)
+    letters = []
+    for _ in range(length):
+        number, letter = divmod(number, len(_NAME_LETTERS))
+        letters.append(_NAME_LETTERS[letter])
+    return "".join(letters)

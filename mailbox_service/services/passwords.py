@@ -19,7 +19,8 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+from mailbox_service.services.clock import random_text
+
 LENGTH = 8  # mailbox-api §2.3
 _SALT_OCTETS = 16
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +43,7 @@ def digest_of(plain: str) -> str:
 
 def generate() -> str:
     """A password of our own making."""
-    return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+    return random_text(LENGTH)
 
 
 class Passwords:

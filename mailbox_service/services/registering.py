@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import string
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.services import passwords
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
-from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.clock import Clock, now_micros, random_text
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
@@ -34,7 +33,6 @@ from mailbox_service.storage import (
 from mailbox_service.storage.addresses import DAY
 from mailbox_service.storage.database import Database, Transaction
 
-_LETTERS = string.ascii_lowercase + string.digits
 # Mails deleted in one transaction when an address is closed or cleared: a mailbox of a million
 # must not hold up everybody else's mail.
 BATCH = 500
@@ -49,16 +47,6 @@ class Statistics:
     active_7_days: int
     active_30_days: int
     send_count: int
-
-
-def random_text(length: int) -> str:
-    """Random lower-case letters and digits, for names: one draw for all of them."""
-    number = secrets.randbelow(len(_LETTERS) ** length)
-    letters = []
-    for _ in range(length):
-        number, letter = divmod(number, len(_LETTERS))
-        letters.append(_LETTERS[letter])
-    return "".join(letters)
 
 
 class Registering:
