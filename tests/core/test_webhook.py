@@ -179,7 +179,8 @@ def test_headers_that_cannot_stand_on_a_line_are_refused(text: str, name: str) -
 
 
 def test_framing_routing_and_our_signature_are_not_the_owners_to_write() -> None:
-    headers = {"Host": "x", "content-length": "1", "Transfer-Encoding": "chunked", "X-A": "b"}
+    headers: dict[str, object] = {"Host": "x", "content-length": "1", "X-A": "b"}
+    headers["Transfer-Encoding"] = "chunked"
     headers |= {"Proxy-Authorization": "x", "Webhook-Signature": "v1,x", "N": 5, "T": True}
     assert read_headers(json.dumps(headers)) == (("X-A", "b"), ("N", "5"), ("T", "true"))
 

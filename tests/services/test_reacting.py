@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.core import mime_parts
 from mailbox_service.core.auto_reply import MOST_A_MAILBOX, MOST_A_SENDER, AutoReply
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import BadContent
@@ -363,7 +364,7 @@ async def test_a_mail_that_breaks_a_rule_of_ours_does_not_stop_the_next(
     database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = Reactions(database, forward_address_list=["a@far.test"])
-    real = reacting.read_header
+    real = mime_parts.read_header
 
     def broken(content: bytes) -> Any:
         if b"Hello" in content:

@@ -13,6 +13,7 @@ from mailbox_service.web.mailbox.webhook import (
     PostPage,
     log_page,
     posted_settings,
+    saved_or,
     try_out,
 )
 from mailbox_service.web.queries import PostQuery
@@ -25,7 +26,7 @@ routes = Routes("admin webhooks")
 @routes.get("/admin/webhook/settings", ADMIN, returns=AllowList)
 async def allow_list(call: Call) -> Any:
     """Which addresses may have a webhook."""
-    return await call.services.administering.stored("webhook_settings") or AllowList()
+    return saved_or(AllowList(), await call.services.administering.stored("webhook_settings"))
 
 
 @routes.post(
@@ -45,7 +46,8 @@ async def save_allow_list(call: Call) -> Success:
 @routes.get("/admin/mail_webhook/settings", ADMIN, returns=WebhookSettings)
 async def mail_webhook(call: Call) -> Any:
     """The webhook about all mail as it was saved."""
-    return await call.services.administering.stored("mail_webhook_settings") or WebhookSettings()
+    stored = await call.services.administering.stored("mail_webhook_settings")
+    return saved_or(WebhookSettings(), stored)
 
 
 @routes.post(

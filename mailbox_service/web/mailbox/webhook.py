@@ -68,6 +68,11 @@ async def posted_settings(call: Call) -> Any:
     return value
 
 
+def saved_or(default: Struct, value: Any) -> Any:
+    """What was saved, unless JavaScript calls it false: then nothing was (mailbox-api §1.6)."""
+    return default if value in (None, False, 0, "") else value
+
+
 def tested(answer: HttpAnswer) -> Success:
     """What a test call says about the receiver (mailbox-api §3.3)."""
     if answer.is_success:
@@ -119,7 +124,7 @@ def post_row(post: Post) -> PostRow:
 async def webhook_settings(call: Call) -> Any:
     """The webhook of the mailbox as it was saved. `headers` and `body` are texts with JSON."""
     call.services.webhooks.check_allowed(call.address)
-    return await call.services.webhooks.settings_of(call.address) or WebhookSettings()
+    return saved_or(WebhookSettings(), await call.services.webhooks.settings_of(call.address))
 
 
 @routes.post(
