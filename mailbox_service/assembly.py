@@ -44,6 +44,7 @@ from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import send_queue, webhooks
 from mailbox_service.storage.connect import connect
+from mailbox_service.storage.ownership import Ownership
 from mailbox_service.storage.sqlite import SqliteDatabase
 from mailbox_service.web.app import create_app
 from mailbox_service.web.server import HttpServer, http_server
@@ -160,8 +161,10 @@ class Service:
 
     def __init__(self, config: Config, *, roles: Collection[str] = ROLES) -> None:
         self.config = config
+        self._tls = tls_context(config)
         self.parts = build(config)
         self._roles = frozenset(roles)
+        self._ownership = Ownership(Path(config.data_dir))
         self._ready = False
         self._workers = asyncio.TaskGroup()
         self._worker_tasks: list[asyncio.Task[None]] = []
@@ -212,13 +215,18 @@ class Service:
         await self.parts.database.ping()
 
     async def __aenter__(self) -> Service:
-        parts = self.parts
-        await parts.database.open()
+        if isinstance(self.parts.database, SqliteDatabase) and "delivery" in self._roles:
+            self._ownership.take()
         try:
+            await self.parts.database.open()
             await self._open()
         except BaseException:
             await self._close_doors(0.0)
-            await parts.database.close()
+            for task in self._worker_tasks:
+                task.cancel()
+            await asyncio.gather(*self._worker_tasks, return_exceptions=True)
+            await self.parts.database.close()
+            self._ownership.release()
             raise
         return self
 
@@ -226,7 +234,7 @@ class Service:
         parts = self.parts
         await parts.administering.refresh()
         if isinstance(parts.database, SqliteDatabase) and "delivery" in self._roles:
-            # A file has one delivering process, so whatever is leased was leased by the dead.
+            # There is no other delivering process, so whatever is leased was leased by the dead.
             await parts.database.write(send_queue.end_leases, now=now_micros())
             await parts.database.write(webhooks.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
@@ -251,15 +259,14 @@ class Service:
 
     async def _open_mail_doors(self) -> None:
         config, parts = self.config, self.parts
-        tls = tls_context(config)
         common: Mapping[str, Any] = {
             "hostname": config.own_name,
             "limits": Limits(message_size=config.max_message_size),
-            "tls": tls,
+            "tls": self._tls,
         }
         if "submission" in self._roles:
             backend = LocalSubmission(parts.authenticating, parts.sending)
-            door = SubmissionDoor(backend, require_tls_for_auth=tls is not None, **common)
+            door = SubmissionDoor(backend, require_tls_for_auth=self._tls is not None, **common)
             await self._listen("submission", door, "submission_listen", "submissions_listen")
         if "reception" in self._roles:
             await self._listen(
@@ -341,6 +348,7 @@ class Service:
                 await self.parts.http_out.close()
             finally:
                 await self.parts.database.close()
+                self._ownership.release()
                 log.info("stopped")
 
     async def _close_doors(self, grace: float) -> None:

@@ -103,12 +103,16 @@ def uncaught(name: str, words: str) -> Answer:
 
 
 def more_headers(error: MailError) -> Headers:
-    """The enhanced status, by which another mail door knows the kind; and when to come back."""
-    enhanced = (b"x-enhanced-status", error.enhanced.encode())
+    """Kind and enhanced status, by which another mail door refuses likewise; and when to come
+    back."""
+    told = (
+        (b"x-mail-error", type(error).__name__.encode()),
+        (b"x-enhanced-status", error.enhanced.encode()),
+    )
     if isinstance(error, TooManyRequests):
         seconds = max(1, round(error.retry_after))
     elif isinstance(error, TemporaryFailure):
         seconds = COME_BACK_AFTER
     else:
-        return (enhanced,)
-    return (enhanced, (b"retry-after", b"%d" % seconds))
+        return told
+    return (*told, (b"retry-after", b"%d" % seconds))

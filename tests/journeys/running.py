@@ -195,7 +195,11 @@ class RunningService:
     def submission(self, token: str) -> smtplib.SMTP:
         """A logged-in connection to the submission door."""
         client = smtplib.SMTP("127.0.0.1", self.submission_port, "client.test", timeout=30)
-        client.login("jwt", token)
+        try:
+            client.login("jwt", token)
+        except smtplib.SMTPException:
+            client.close()
+            raise
         return client
 
     def deliver(self, recipient: str, content: bytes, sender: str = "ann@sender.example") -> None:
