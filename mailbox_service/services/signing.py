@@ -124,6 +124,9 @@ class Signing:
         if keys is not None and keys.until > now:
             return keys
         async with self._making:
+            keys = self._keys.get(domain)
+            if keys is not None and keys.until > now:
+                return keys  # somebody else made them ready while we waited
             kept = await self._database.read(dkim_keys.of_domain, domain)
             lacking = [name for name in self._algorithms if name not in {k.algorithm for k in kept}]
             if lacking:
