@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import cast
 
 # What may wait to be read before the peer is held back; a line or a literal may be longer.
-UNREAD = 256 * 1024
+UNREAD = 64 * 1024
 
 
 class Gone(Exception):

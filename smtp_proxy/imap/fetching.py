@@ -15,6 +15,8 @@ from smtp_proxy.imap.words import NIL, flag_list, internal_date, literal
 # Contents that are read together: few hops to the store, little memory.
 OCTETS_AT_ONCE = 4 << 20
 MESSAGES_AT_ONCE = 200
+# Octets of answers that are put together before they are written.
+WRITTEN_AT_ONCE = 256 << 10
 # Answers from the list alone that are put together before they are written.
 ROWS_AT_ONCE = 1_000
 
@@ -64,11 +66,24 @@ def answer(
     message: Message | None,
 ) -> bytes:
     """One untagged FETCH."""
-    items = b" ".join(
-        b"%b %b" % (bytes(attribute.for_response), _value(row, attribute, facts, message))
-        for attribute in attributes
-    )
-    return b"* %d FETCH (%b)\r\n" % (number, items)
+    return b"".join(pieces(number, row, attributes, facts, message))
+
+
+def pieces(
+    number: int,
+    row: MailRow,
+    attributes: Sequence[FetchAttribute],
+    facts: Facts | None,
+    message: Message | None,
+) -> Iterator[bytes]:
+    """One untagged FETCH, an attribute at a time: a client may ask for a large message in a
+    hundred ways at once, and only one of them has to be in memory."""
+    before = b"* %d FETCH (" % number
+    for attribute in attributes:
+        yield before + bytes(attribute.for_response) + b" "
+        yield _value(row, attribute, facts, message)
+        before = b" "
+    yield b")\r\n"
 
 
 def _value(

@@ -110,22 +110,29 @@ class MailboxWork:
         ]
         contents = await self._account.contents(box, unread) if unread else {}
 
-        def answers() -> list[bytes]:
-            out: list[bytes] = []
-            for number, row in portion:
-                facts, message = known[row.id], None
+        def read() -> dict[int, tuple[Facts, Message]]:
+            found: dict[int, tuple[Facts, Message]] = {}
+            for _, row in portion:
                 if row.id in contents:
                     message = Message(contents[row.id], row.received_at)
-                    facts = facts or Facts.of(message)
-                    known[row.id] = facts
-                elif row.id in unread:
-                    continue
-                out.append(fetching.answer(number, row, attributes, facts, message))
-            return out
+                    found[row.id] = (known[row.id] or Facts.of(message), message)
+            return found
 
-        for answer in await asyncio.to_thread(answers):
-            self._wire.write(answer)
-            await self._wire.flushed(WRITE_SECONDS)
+        messages = await asyncio.to_thread(read) if contents else {}
+        out = bytearray()
+        for number, row in portion:
+            if row.id in unread and row.id not in messages:
+                continue
+            facts, message = messages.get(row.id, (known[row.id], None))
+            known[row.id] = facts
+            for piece in fetching.pieces(number, row, attributes, facts, message):
+                out += piece
+                if len(out) >= fetching.WRITTEN_AT_ONCE:
+                    self._wire.write(bytes(out))
+                    out.clear()
+                    await self._wire.flushed(WRITE_SECONDS)
+        self._wire.write(bytes(out))
+        await self._wire.flushed(WRITE_SECONDS)
         for uid, facts in known.items():
             if facts is not None and contents.get(uid):
                 library.keep(box, uid, facts)

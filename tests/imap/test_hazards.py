@@ -7,6 +7,7 @@ import contextlib
 import random
 from typing import cast
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -139,6 +140,26 @@ async def test_who_takes_nothing_is_not_waited_for(
     async with asyncio.timeout(15):
         while site.door.connections:  # noqa: ASYNC110 - a door has no event for this
             await asyncio.sleep(0.01)
+    await talk.close()
+
+
+async def test_a_message_asked_for_in_many_ways_is_sent_one_way_after_the_other(
+    site: Site,
+) -> None:
+    """200 times the message, and not 200 times its memory."""
+    content = b"Subject: big\r\n\r\n" + b"x" * 78 * 10_000 + b"\r\n"
+    await site.house.receive(ANN, content=content)
+    (stored,) = await site.house.inbox(ANN)
+    talk = await site.talk(select="INBOX")
+    ways = b" ".join(b"BODY.PEEK[]<%d.99999999999>" % start for start in range(150))
+    process = psutil.Process()
+    before, most, received = process.memory_info().rss, 0, 0
+    talk.send(b"a FETCH 1 (" + ways + b")\r\n")
+    async with asyncio.timeout(20):
+        while received < len(stored) * 149:
+            received += len(await talk.reader.read(1 << 20))
+            most = max(most, process.memory_info().rss)
+    assert most - before < 60 << 20
     await talk.close()
 
 
