@@ -22,8 +22,9 @@ from mailbox_service.outbound.dns import Resolver
 SECONDS = 10.0
 # Kept of an answer, for whoever asks why a post was not taken.
 ANSWER_OCTETS = 2_048
-# Open at once, for all receivers together; the worker shares them out.
-CONNECTIONS = 64
+# Open at once, for all receivers together: more than the worker and all test calls can hold, so
+# that none ever waits for the connection of another.
+CONNECTIONS = 96
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

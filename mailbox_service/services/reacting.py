@@ -196,7 +196,7 @@ class Reacting:
             )
             if not waiting.count:
                 return 0
-            fates = await asyncio.to_thread(self._decide, waiting)
+            fates = await asyncio.to_thread(self._decide, waiting) if waiting.messages else []
             now = self._clock()
             if fates or waiting.count == BATCH or now - self._written_at >= CURSOR_MICROS:
                 replied = await asyncio.shield(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mailbox_service.config import Config
-from mailbox_service.core.errors import NotYours
+from mailbox_service.core.errors import NotYours, TooManyRequests
 from mailbox_service.core.parsing import parse
 from mailbox_service.core.texts import text
 from mailbox_service.core.webhook import (
@@ -29,6 +29,9 @@ from mailbox_service.storage.webhooks import ADMIN
 
 # Posts taken back in one transaction when their owner changes where they go.
 BATCH = 500
+# Test calls at once: one an owner, and few in all. They wait for strangers, and without a bound
+# anybody with many mailboxes could have this service call somebody else all day.
+MOST_TESTS = 16
 TEST_RECIPIENT = "admin@test.com"  # of the administrator's test call (mailbox-api §3.6)
 
 
@@ -62,6 +65,7 @@ class Webhooks:
         self._new_post_id = new_post_id
         self._secret = config.webhook_secret
         self._frontend_url = config.frontend_url
+        self._testing: set[str] = set()
 
     def check_allowed(self, address: str) -> None:
         """Raises NotYours when the administrator's list does not have the address."""
@@ -103,8 +107,18 @@ class Webhooks:
     async def try_out(self, value: Any, *, address: str, recipient: str) -> HttpAnswer:
         """Post once, about a stored mail of `address` (empty: of anybody) or about a made-up one.
 
-        Raises BadWebhook when the settings make no request.
+        Raises BadWebhook when the settings make no request, TooManyRequests while another test
+        of the owner, or many of others, are under way.
         """
+        if address in self._testing or len(self._testing) >= MOST_TESTS:
+            raise TooManyRequests("Another test of a webhook is under way", retry_after=10.0)
+        self._testing.add(address)
+        try:
+            return await self._try_out(value, address, recipient)
+        finally:
+            self._testing.discard(address)
+
+    async def _try_out(self, value: Any, address: str, recipient: str) -> HttpAnswer:
         mail = await self._sample(address, recipient)
         request = request_of(read_settings(value), mail)
         signed = self.signature(address or ADMIN, f"msg_{self._new_post_id()}", request.body)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.core.webhook import signing_key
-from mailbox_service.services import notifying, webhooks
+from mailbox_service.core.errors import TooManyRequests
+from mailbox_service.core.webhook import HttpAnswer, signing_key
+from mailbox_service.services import notifying
 from mailbox_service.storage import webhooks as stored
 from tests.databases import AnyDatabase
 from tests.services.reactions import LETTER, Reactions
@@ -188,7 +189,7 @@ async def test_a_late_record_of_a_lost_lease_changes_nothing(
     assert line.state == "delivered"
     claim = stored.Claim(line.id, "", "bob@x.test", "h", 1, 0, 1, 0, 0, None)  # type: ignore
     kept = await database.write(
-        stored.settle, claim, webhooks.HttpAnswer(500, "x"), next_attempt_at=5, attempted_at=5,
+        stored.settle, claim, HttpAnswer(500, "x"), next_attempt_at=5, attempted_at=5,
         holder="another", now=5,
     )  # fmt: skip
     assert not kept
@@ -253,3 +254,21 @@ async def test_the_test_call_tells_of_a_stored_mail_or_a_made_up_one(
         "test parsed text|test parsed html|null"
     )
     assert real.startswith(f"{number}|https://p.test?mail_id={number}|Ann <ann@sender.example>|to|")
+
+
+async def test_one_owner_has_one_test_call_at_a_time(
+    database: AnyDatabase, receiver: Receiver
+) -> None:
+    """Nobody makes this service call somebody else all day."""
+    post = Reactions(database)
+    receiver.hangs = True
+    value = hook(receiver.url)
+    first = asyncio.create_task(post.hooks.try_out(value, address="bob@x.test", recipient="to"))
+    await receiver.wait(1)
+    with pytest.raises(TooManyRequests):
+        await post.hooks.try_out(value, address="bob@x.test", recipient="to")
+    receiver.hangs = False
+    assert (await post.hooks.try_out(value, address="carol@x.test", recipient="to")).is_success
+    receiver.released.set()
+    assert (await first).is_success
+    assert (await post.hooks.try_out(value, address="bob@x.test", recipient="to")).is_success
