@@ -7,6 +7,7 @@ administrator may change while the service runs is not here but in `core.setting
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -416,9 +417,6 @@ def explain(text: str) -> str:
     return f"{name}: {problem[0].lower()}{problem[1:]}."
 
 
-LOOPBACK = ("127.", "localhost:", "[::1]:")
-
-
 def refuse_unsafe(config: Config) -> None:
     """Refuse settings that are open to the world by mistake. Raises ConfigError."""
     beyond = [
@@ -426,12 +424,9 @@ def refuse_unsafe(config: Config) -> None:
         for name in FIELDS
         if name.endswith("_listen")
         and getattr(config, name)
-        and not getattr(config, name).startswith(LOOPBACK)
+        and not is_loopback(parse_listen(name, getattr(config, name))[0])
     ]
-    for name in FIELDS:
-        if name.endswith("_listen") and getattr(config, name):
-            parse_listen(name, getattr(config, name))
-    if config.http_listen and "http_listen" in beyond:
+    if "http_listen" in beyond:
         if config.disable_admin_password_check:
             raise ConfigError(
                 "disable_admin_password_check: not while http_listen is open beyond this machine."
@@ -454,6 +449,14 @@ def refuse_unsafe(config: Config) -> None:
     for domain in config.served_domains:
         if not re.fullmatch(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*", domain):
             raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host; a name is not looked up, and could be anybody's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def refuse_open_file(name: str, file: Path) -> None:
