@@ -24,10 +24,12 @@ from mailbox_service.core.policy import (
 )
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.administering import Administering
+from mailbox_service.services.arrivals import Arrivals
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, locks, messages
 from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.messages import NewMessage
 
 log = logging.getLogger("mailbox.receiving")
 
@@ -57,6 +59,7 @@ class Receiving:
         self._domains = frozenset(config.served_domains)
         self._black_list = black_list_entries(config.black_list)
         self._own_name = config.own_name
+        self._arrivals = Arrivals(database)
         self._max_size = config.max_message_size
         self._checks_junk = config.enable_check_junk_mail
         self._check_list = tuple(config.junk_mail_check_list)
@@ -112,16 +115,31 @@ class Receiving:
         field = received_field(
             peer, by=self._own_name, queue_id=queue_id, recipient=only, date=as_datetime(now)
         )
-        stored = self._database.write(
-            store, envelope.recipients, envelope.reverse_path, field + content, queue_id, now
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        stored = self._arrivals.add(
+            NewMessage(envelope.recipients, envelope.reverse_path, field + content, now)
         )
-        stored.add_done_callback(partial(self._stored, envelope))
-        return stored
+        stored.add_done_callback(partial(self._stored, envelope, queue_id, receipt))
+        return receipt
 
-    def _stored(self, envelope: Envelope, stored: asyncio.Future[Receipt]) -> None:
-        """Wake whoever waits for this mail."""
-        if stored.cancelled() or stored.exception() is not None:
+    def _stored(
+        self,
+        envelope: Envelope,
+        queue_id: str,
+        receipt: asyncio.Future[Receipt],
+        stored: asyncio.Future[list[int]],
+    ) -> None:
+        """Answer the door, and wake whoever waits for this mail."""
+        if stored.cancelled():
+            receipt.cancel()
             return
+        error = stored.exception()
+        if error is not None:
+            if not receipt.done():
+                receipt.set_exception(error)
+            return
+        if not receipt.done():
+            receipt.set_result(Receipt(queue_id, tuple(stored.result())))
         for recipient in envelope.recipients:
             self._signals.notify(topics.mailbox(recipient))
         self._signals.notify(topics.MESSAGES)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mailbox_service.core.stored import (
@@ -149,6 +150,53 @@ async def add(
         assert row is not None
         ids.append(int(row[0]))
     return ids
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """One message on its way into mailboxes."""
+
+    addresses: tuple[str, ...]
+    reverse_path: str
+    content: bytes
+    now: int
+
+
+@lru_cache(maxsize=256)
+def add_many(count: int) -> str:
+    """The statement that puts so many messages into mailboxes."""
+    rows = ", ".join(
+        f"(:address{n}, :reverse_path{n}, :content_id{n}, :size{n}, :now{n}, 0)"
+        for n in range(count)
+    )
+    return (
+        "INSERT INTO messages (address, reverse_path, content_id, size, received_at, quiet) "
+        f"VALUES {rows} RETURNING id, content_id, address"
+    )
+
+
+async def add_all(tx: Transaction, arrivals: Sequence[NewMessage]) -> list[list[int]]:
+    """Put several messages into mailboxes with two statements in all; the ids of each, in the
+    order of its addresses."""
+    content_ids = await contents.add_all(
+        tx, [(arrival.content, len(arrival.addresses)) for arrival in arrivals]
+    )
+    params: dict[str, object] = {}
+    count = 0
+    for arrival, content_id in zip(arrivals, content_ids, strict=True):
+        for address in arrival.addresses:
+            params[f"address{count}"] = address
+            params[f"reverse_path{count}"] = arrival.reverse_path
+            params[f"content_id{count}"] = content_id
+            params[f"size{count}"] = len(arrival.content)
+            params[f"now{count}"] = arrival.now
+            count += 1
+    rows = await tx.fetch_all(add_many(count), params)
+    ids = {(row[1], row[2]): int(row[0]) for row in rows}
+    return [
+        [ids[content_id, address] for address in arrival.addresses]
+        for arrival, content_id in zip(arrivals, content_ids, strict=True)
+    ]
 
 
 def conditions(
