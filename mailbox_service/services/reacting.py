@@ -164,6 +164,8 @@ class Reacting:
         self._place = 0
         self._written_at = 0
         self._fates: OrderedDict[int, Fate] = OrderedDict()
+        # What a test says that a model found, by message.
+        self._given: dict[int, Mapping[str, str]] = {}
 
     async def run(self) -> None:
         """React until cancelled."""
@@ -178,8 +180,13 @@ class Reacting:
                 if count == 0 and await watch.wait(LOOK_AGAIN_SECONDS):
                     await asyncio.sleep(GATHER_SECONDS)
 
-    async def react_to(self, message_id: int) -> Fate:
-        """React to everything up to a message now; what followed from it."""
+    async def react_to(self, message_id: int, extract: Mapping[str, str] | None = None) -> Fate:
+        """React to everything up to a message now; what followed from it. `extract` is what a
+        model found in it, in place of our own finder."""
+        if extract is not None:
+            self._given = {message_id: extract}
+            record = self._extraction_record(extract)
+            await self._database.write(messages.set_metadata, message_id, record)
         while self._place < message_id and await self.react_to_some():
             pass
         return self._fates.get(message_id) or Fate(message_id, "")
@@ -328,10 +335,9 @@ class Reacting:
                 self._post(fate, KEYWORD, partial(keyword_request, service.binding, body))
 
     def _mail(self, arrival: Arrival, content: bytes, parsed: ParsedMessage) -> WebhookMail:
-        extract = None
-        if self._config.enable_ai_email_extract:
-            moment = as_datetime(self._clock()).isoformat(timespec="milliseconds")
-            found = contract_metadata(parsed.text, parsed.html, moment.replace("+00:00", "Z"))
+        extract = self._given.get(arrival.id)
+        if extract is None and self._config.enable_ai_email_extract:
+            found = contract_metadata(parsed.text, parsed.html, self._iso_time())
             extract = json.loads(found)["ai_extract"] if found else None
         return webhook_mail(
             arrival.id,
@@ -344,6 +350,15 @@ class Reacting:
             frontend_url=self._config.frontend_url,
             extract=extract,
         )
+
+    def _iso_time(self) -> str:
+        moment = as_datetime(self._clock()).isoformat(timespec="milliseconds")
+        return moment.replace("+00:00", "Z")
+
+    def _extraction_record(self, extract: Mapping[str, str]) -> str:
+        """The `metadata` of a message (mailbox-api §9.9)."""
+        record = {"ai_extract": dict(extract), "extracted_at": self._iso_time()}
+        return json.dumps(record, ensure_ascii=False)
 
     def _post(self, fate: Fate, owner: str, make: Callable[[], HttpRequest]) -> None:
         request, problem = None, ""

@@ -3,6 +3,7 @@ mailbox-api §3.3, §3.6, §9.14, row by row."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -177,3 +178,26 @@ async def test_a_seeded_mail_has_no_consequences(site_with: SiteWith) -> None:
         await site.http.post("/admin/test/seed_mail", json=seed, headers=ADMIN)
         fate = await site.parts.reacting.react_to(1)
         assert not fate
+
+
+@pytest.mark.parametrize(
+    ("result", "kept"),
+    [
+        ({"type": "auth_code", "result": "1234", "result_text": "your code"}, True),
+        ({"type": "auth_code", "result": "", "result_text": ""}, False),
+        ({"type": "none", "result": "x", "result_text": ""}, False),
+        ({"type": "strange", "result": "x", "result_text": ""}, False),
+    ],
+)
+async def test_the_hook_takes_the_answer_of_a_model(
+    site: Site, result: dict[str, str], kept: bool
+) -> None:
+    """§3.6, §9.9: it becomes the metadata of the stored mail."""
+    ann = await site.open()
+    arrival = {"from": "bob@far.example", "to": ann.address, "raw": PLAIN}
+    await site.http.post(
+        "/admin/test/receive_mail", json={**arrival, "ai_extract_result": result}, headers=ADMIN
+    )
+    page = await site.http.get("/api/mails?limit=1&offset=0", headers=ann.auth)
+    metadata = page.json()["results"][0]["metadata"]
+    assert (json.loads(metadata)["ai_extract"] if metadata else None) == (result if kept else None)

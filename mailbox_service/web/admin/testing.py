@@ -26,6 +26,7 @@ routes = Routes("admin testing")
 
 LONGEST_RAW = 1_000_000  # characters
 LONGEST_MESSAGE_ID = 255
+EXTRACT_TYPES = ("auth_code", "auth_link", "service_link", "subscription_link", "other_link")
 # JSON may write a character in six octets.
 LARGEST_SEED = 6 * LONGEST_RAW + 65_536
 
@@ -39,13 +40,22 @@ class Seed(Struct, frozen=True):
     message_id: str | None = None
 
 
+class Extract(Struct, frozen=True):
+    """What a model finds in the mail: auth_code, auth_link, service_link, subscription_link,
+    other_link or none."""
+
+    type: str = "none"
+    result: str = ""
+    result_text: str = ""
+
+
 class Arrival(Struct, frozen=True, rename={"from_": "from"}):
     """A mail as the world's servers would hand it over."""
 
     from_: str | None = None
     to: str | None = None
     raw: str | None = None
-    ai_extract_result: msgspec.Raw | None = None
+    ai_extract_result: Extract | None = None
 
 
 class Arrived(Struct, frozen=True, rename="camel"):
@@ -101,8 +111,16 @@ async def receive_mail(call: Call) -> Arrived:
         raise
     except MailError as error:
         return Arrived(success=False, rejected=error.detail)
-    fate = await call.services.reacting.react_to(receipt.message_ids[0])
+    extract = extraction(arrival.ai_extract_result)
+    fate = await call.services.reacting.react_to(receipt.message_ids[0], extract)
     return Arrived(success=True, reply_called=fate.replied, forwarded_to=fate.forwarded_to)
+
+
+def extraction(found: Extract | None) -> dict[str, str] | None:
+    """What is written down of a model's answer (mailbox-api §9.9); None when it found nothing."""
+    if found is None or found.type not in EXTRACT_TYPES or not found.result:
+        return None
+    return {"type": found.type, "result": found.result, "result_text": found.result_text}
 
 
 def lenient(address: str) -> str:
