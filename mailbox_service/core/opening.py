@@ -76,8 +76,10 @@ def clean_name(name: str, address_regex: str = "") -> str:
     if len(name) > MAX_RAW_NAME:
         raise _refusal("NameTooLongMsg", f" (max {MAX_RAW_NAME})")
     trimmed = name.strip()
+    if address_regex in ("", DEFAULT_ADDRESS_REGEX):
+        return re.sub(DEFAULT_ADDRESS_REGEX, "", trimmed)  # ours: it needs no time limit
     try:
-        cleaned = compile_pattern(address_regex or DEFAULT_ADDRESS_REGEX).removed_from(trimmed)
+        cleaned = compile_pattern(address_regex).removed_from(trimmed)
     except BadRequest:
         cleaned = None
     if cleaned is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +57,14 @@ class Opened:
     password: str | None = None
 
 
+def base64_part(data: bytes) -> bytes:
+    """A part of a token: base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+HEADER = base64_part(b'{"alg":"HS256","typ":"JWT"}')
+
+
 def bad_token() -> BadCredential:
     key = "InvalidAddressCredentialMsg"
     return BadCredential(text(key), message_key=key)
@@ -82,10 +92,16 @@ class Authenticating:
 
     def token_for(self, name: str, address_id: int) -> str:
         """The token of an opened address (mailbox-api §2.1). It does not expire; closing the
-        address ends it."""
-        return jwt.encode(
-            {"address": name, "address_id": address_id}, self._secret, algorithm=ALGORITHM
-        )
+        address ends it.
+
+        A JWS is two pieces of base64 and an HMAC over them (RFC 7515 §3.1, §5.1). PyJWT, which
+        judges every token that is shown, takes four times as long to write one, and one is
+        written for every address opened.
+        """
+        claims = json.dumps({"address": name, "address_id": address_id}, ensure_ascii=False)
+        signed = HEADER + b"." + base64_part(claims.encode())
+        signature = hmac.digest(self._secret.encode(), signed, "sha256")
+        return (signed + b"." + base64_part(signature)).decode("ascii")
 
     def claims(self, token: str) -> dict[str, Any]:
         """What a token says, once its signature is proved. Raises BadCredential."""

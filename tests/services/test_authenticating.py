@@ -165,3 +165,12 @@ async def test_site_and_admin_passwords_are_compared_whole(database: AnyDatabase
     assert not authenticating.admin_digest("two")
     assert not Mailboxes(database).authenticating.admin_password("")
     assert not Mailboxes(database, admin_passwords=[""]).authenticating.admin_password("")
+
+
+@pytest.mark.parametrize("name", ["ann@x.test", "grüße@x.test", 'quote"back\\slash@x.test', ""])
+async def test_our_tokens_are_what_any_library_reads(database: AnyDatabase, name: str) -> None:
+    """Three parts, HS256, the claims by their names (mailbox-api §2.1)."""
+    token = Mailboxes(database).authenticating.token_for(name, 7)
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+    claims = jwt.decode(token, SECRET, algorithms=["HS256"])
+    assert claims == {"address": name, "address_id": 7}
