@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import imaplib
 import logging
@@ -137,6 +138,23 @@ async def test_tls_from_the_first_octet(
                 assert imap.login("ann", site.ann.jwt)[0] == "OK"
 
         await asyncio.to_thread(client)
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True}), "asyncio"])
+async def test_a_handshake_that_does_not_come_is_ended(
+    site: Site, server_tls: ssl.SSLContext
+) -> None:
+    """Hazards 3 and 14: silence, and octets that are no handshake."""
+    limits = Limits(tls_handshake=0.2)
+    door = ImapDoor(site.house.mail_access, hostname="x.test", tls=server_tls, limits=limits)
+    async with listening(door, implicit_tls=True) as port:
+        silent, plain = await Talk.begin(port), await Talk.begin(port)
+        plain.send(b"a NOOP\r\n")
+        for talk in (silent, plain):
+            with contextlib.suppress(ConnectionError):
+                assert b"IMAP" not in await talk.rest()
+            await talk.close()
+        assert door.connections == 0
 
 
 async def test_what_was_sent_in_the_clear_behind_starttls_is_never_a_command(
