@@ -42,6 +42,14 @@ class Watch:
         self._event.clear()
         return True
 
+    async def settle(self, seconds: float, most: int) -> None:
+        """Let a flood of signals go by: return once none came for so many seconds, or after
+        `most` such pauses."""
+        for _ in range(most):
+            await asyncio.sleep(seconds)
+            if not await self.wait(0.0):
+                return
+
 
 class Signals:
     """The wake-ups of one process, and a way out to other processes when there are any."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,11 +35,13 @@ from mailbox_service.core.errors import MailError
 from mailbox_service.core.extraction import contract_metadata
 from mailbox_service.core.mime_parts import Header, read_header
 from mailbox_service.core.parsing import ParsedMessage, parse
-from mailbox_service.core.settings import Rules
+from mailbox_service.core.policy import ForwardingRule
 from mailbox_service.core.webhook import (
+    AllowList,
     BadWebhook,
     HttpRequest,
     WebhookMail,
+    WebhookSettings,
     keyword_request,
     read_settings,
     request_of,
@@ -68,8 +71,11 @@ CURSOR = "reactions"
 BATCH = 100
 BATCH_OCTETS = 16 << 20
 LOOK_AGAIN_SECONDS = 5.0
-# After a wake-up, for more mail to come in: one look at many costs what one at one does.
-GATHER_SECONDS = 0.01
+# After a wake-up, for more mail to come in: one look at many costs what one at one does. While
+# there is a backlog, rest as long as the look took: accepting mail comes first.
+GATHER_SECONDS = 0.02
+MOST_PAUSES = 25
+REST = 1.0
 TROUBLE_SECONDS = 2.0
 # While nothing follows from any mail the cursor is written down this often, and not for each.
 CURSOR_MICROS = 1_000_000
@@ -89,6 +95,15 @@ class Keywords:
 
     binding: str
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an administrator wants of all mail, read once for many messages."""
+
+    forwarding: tuple[ForwardingRule, ...]
+    mail_webhook: WebhookSettings
+    allow_list: AllowList
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +186,18 @@ class Reacting:
         """React until cancelled."""
         with self._signals.watch(topics.MESSAGES) as watch:
             while True:
+                started = time.monotonic()
                 try:
                     count = await self.react_to_some()
                 except MailError as error:
                     log.warning("reactions-wait reason=%s", error.detail)
                     await asyncio.sleep(TROUBLE_SECONDS)
                     continue
-                if count == 0 and await watch.wait(LOOK_AGAIN_SECONDS):
-                    await asyncio.sleep(GATHER_SECONDS)
+                if count:
+                    await asyncio.sleep((time.monotonic() - started) * REST)
+                    continue
+                await watch.wait(LOOK_AGAIN_SECONDS)
+                await watch.settle(GATHER_SECONDS, MOST_PAUSES)
 
     async def react_to(self, message_id: int, extract: Mapping[str, str] | None = None) -> Fate:
         """React to everything up to a message now; what followed from it. `extract` is what a
@@ -254,10 +273,15 @@ class Reacting:
 
     def _decide(self, waiting: Waiting) -> list[Fate]:
         rules = self._administering.rules
+        standing = Standing(
+            forwarding=(*self._own_rules, *rules.forwarding),
+            mail_webhook=rules.mail_webhook,
+            allow_list=rules.webhook_allow_list,
+        )
         fates = []
         for arrival, content in waiting.messages:
             try:
-                fate = self._fate(arrival, content, waiting.wishes, rules)
+                fate = self._fate(arrival, content, waiting.wishes, standing)
             except Exception:
                 # One message that breaks a rule of ours must not stop those behind it.
                 log.exception("reaction-failed message=%d", arrival.id)
@@ -266,22 +290,22 @@ class Reacting:
                 fates.append(fate)
         return fates
 
-    def _fate(self, arrival: Arrival, content: bytes, wishes: Wishes, rules: Rules) -> Fate:
+    def _fate(self, arrival: Arrival, content: bytes, wishes: Wishes, standing: Standing) -> Fate:
         fate = Fate(arrival.id, arrival.address)
         header = read_header(content)
-        self._forward(fate, arrival, header, content, rules)
-        self._call(fate, arrival, content, wishes, rules)
+        self._forward(fate, arrival, header, content, standing)
+        self._call(fate, arrival, content, wishes, standing)
         reply = wishes.replies.get(arrival.address)
         if reply is not None:
             fate.reply = self._answer(arrival, header, reply)
         return fate
 
     def _forward(
-        self, fate: Fate, arrival: Arrival, header: Header, content: bytes, rules: Rules
+        self, fate: Fate, arrival: Arrival, header: Header, content: bytes, standing: Standing
     ) -> None:
         found = forwarding.targets(
             self._config.forward_address_list,
-            (*self._own_rules, *rules.forwarding),
+            standing.forwarding,
             recipient=arrival.address,
             reverse_path=arrival.reverse_path,
         )
@@ -311,15 +335,15 @@ class Reacting:
             fate.forwarded_to = found
 
     def _call(
-        self, fate: Fate, arrival: Arrival, content: bytes, wishes: Wishes, rules: Rules
+        self, fate: Fate, arrival: Arrival, content: bytes, wishes: Wishes, standing: Standing
     ) -> None:
         """Webhooks and services: the administrator's, the mailbox's own, those by keyword."""
         chosen = []
         if self._config.enable_webhook:
-            if rules.mail_webhook.enabled:
-                chosen.append((ADMIN, rules.mail_webhook))
+            if standing.mail_webhook.enabled:
+                chosen.append((ADMIN, standing.mail_webhook))
             own = wishes.hooks.get(arrival.address)
-            if own is not None and rules.webhook_allow_list.allows(arrival.address):
+            if own is not None and standing.allow_list.allows(arrival.address):
                 chosen.append((arrival.address, read_settings(own)))
         if not chosen and not self._keywords:
             return

@@ -18,7 +18,7 @@ from mailbox_service.core.extraction import contract_metadata, extract
 from mailbox_service.core.parsing import parse, summarise
 from mailbox_service.core.stored import StoredSummary
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
-from mailbox_service.signals import Signals, Watch
+from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, cursors, messages
 from mailbox_service.storage.database import Database, Transaction
 
@@ -30,8 +30,9 @@ BATCH = 32
 # Octets read in one go: a batch of the largest mails must not fill the memory.
 BATCH_OCTETS = 64 << 20
 # While there is a backlog, rest for this many times as long as a batch took: accepting mail
-# comes first, and nobody waits for a summary, since lists make their own.
-REST = 3.0
+# comes first, and nobody waits for a summary, since lists make their own. Some share of the time
+# it must have, or a service that is never quiet would never read anything.
+REST = 4.0
 LOOK_AGAIN_SECONDS = 5.0
 # Mail that is arriving comes first, for reading one holds the interpreter for longer than
 # accepting several: begin when none came for this long, or after so many times as long.
@@ -95,18 +96,11 @@ class Summarising:
                 except MailError as error:
                     log.warning("summaries-wait reason=%s", error.detail)
                     count = 0
-                if count == BATCH:
+                if count:
                     await asyncio.sleep((time.monotonic() - started) * REST)
-                elif count == 0:
-                    await watch.wait(LOOK_AGAIN_SECONDS)
-                await self._wait_for_quiet(watch)
-
-    async def _wait_for_quiet(self, watch: Watch) -> None:
-        """Let a flood of mail go by, though not for ever."""
-        for _ in range(MOST_PAUSES):
-            await asyncio.sleep(QUIET_SECONDS)
-            if not await watch.wait(0.0):
-                return
+                    continue
+                await watch.wait(LOOK_AGAIN_SECONDS)
+                await watch.settle(QUIET_SECONDS, MOST_PAUSES)
 
     async def read_some(self) -> int:
         """Read the next messages; how many."""
