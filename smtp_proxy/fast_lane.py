@@ -136,11 +136,11 @@ class FastLane(MailServer):
 
     def _take_line(self, unread: bytearray) -> bytes | None:
         """Answer the first line; None when it is unfinished, or a coroutine answers it."""
+        if unread[0] == _CLIENT_HELLO:
+            log.event("not_smtp", ip=self._dialog.ip, verb="TLS")
+            return SILENCE
         end = unread.find(b"\n")
         if end < 0 or end >= self._door.limits.command_line:
-            if unread[0] == _CLIENT_HELLO:
-                log.event("not_smtp", ip=self._dialog.ip, verb="TLS")
-                return SILENCE
             too_long = self._too_long(unread, end)
             if too_long is not None:
                 return self._skip_line(unread, too_long)

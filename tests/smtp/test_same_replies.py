@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from smtp_proxy.door import Door
@@ -129,6 +129,7 @@ lines = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
+@example(stream=b"\x16\n\r\n", cuts=[1], kind="r")  # a TLS record may have a line end anywhere
 @given(
     stream=lines, cuts=st.lists(st.integers(0, 4000), max_size=10), kind=st.sampled_from(["r", "s"])
 )
