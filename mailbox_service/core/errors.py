@@ -1,26 +1,26 @@
 """Why something was refused, as facts of mail. Each edge has one table from kind to its own answer.
 
-    MailError
-    ├── BadRequest                5.5.4  a field that cannot be understood
-    ├── BadAddress                5.1.3  not an address (RFC 5321 §4.1.2)
-    ├── UnknownMailbox            5.1.1  no such mailbox here
-    ├── NotOurDomain              5.7.1  we are not its mail server: relaying denied
-    ├── SenderRefused             5.7.1  policy refuses this reverse-path
-    ├── BadCredential             5.7.8  the token or password proves nobody
-    ├── NotYours                  5.7.1  proven, but not allowed to do this
-    ├── FromNotYours              5.7.1  From, Sender or reverse-path of somebody else
-    ├── RecipientBlocked          5.7.1  on the send block list or suppressed
-    ├── MessageTooBig             5.3.4
-    ├── BadContent                5.6.0  the content cannot be taken as it is
-    ├── RoutingLoop               5.4.6  too many Received fields
-    ├── QuotaReached              5.7.1  allowance used up; waiting does not help
-    ├── Conflict                  5.5.0  the same key was used for another request
-    ├── NameTaken                 5.1.0  the address exists already
-    ├── NotFound                  5.0.0  nothing with that id
-    ├── NoChannel                 5.3.5  no way out is configured for this sender
-    ├── TooManyRequests           4.7.0  slow down
-    └── TemporaryFailure          4.3.0  our trouble: come back later
-        └── StorageFull           4.3.1  no room, come back later
+MailError
+├── BadRequest                5.5.4  a field that cannot be understood
+├── BadAddress                5.1.3  not an address (RFC 5321 §4.1.2)
+├── UnknownMailbox            5.1.1  no such mailbox here
+├── NotOurDomain              5.7.1  we are not its mail server: relaying denied
+├── SenderRefused             5.7.1  policy refuses this reverse-path
+├── BadCredential             5.7.8  the token or password proves nobody
+├── NotYours                  5.7.1  proven, but not allowed to do this
+├── FromNotYours              5.7.1  From, Sender or reverse-path of somebody else
+├── RecipientBlocked          5.7.1  on the send block list or suppressed
+├── MessageTooBig             5.3.4
+├── BadContent                5.6.0  the content cannot be taken as it is
+├── RoutingLoop               5.4.6  too many Received fields
+├── QuotaReached              5.7.1  allowance used up; waiting does not help
+├── Conflict                  5.5.0  the same key was used for another request
+├── NameTaken                 5.1.0  the address exists already
+├── NotFound                  5.0.0  nothing with that id
+├── NoChannel                 5.3.5  no way out is configured for this sender
+├── TooManyRequests           4.7.0  slow down
+└── TemporaryFailure          4.3.0  our trouble: come back later
+    └── StorageFull           4.3.1  no room, come back later
 """
 
 from __future__ import annotations
