@@ -21,6 +21,7 @@ from tests.programs import need
 
 MAILS = int(os.environ.get("MAILBOX_TEST_FLOOD", "3000"))
 KILLS = 4
+NOISE = 2_000  # mails of smtp-source from one start to the next kill, at most
 LIMIT_SECONDS = 120 + MAILS / 100
 
 
@@ -28,7 +29,7 @@ def noise(service: RunningService, recipient: str) -> subprocess.Popen[bytes]:
     """Postfix's own load beside ours, until the service dies under it."""
     return subprocess.Popen(
         [
-            *(need("smtp-source"), "-s", "4", "-l", "4000", "-m", str(MAILS)),
+            *(need("smtp-source"), "-s", "4", "-l", "4000", "-m", str(NOISE)),
             *("-f", "noise@sender.example", "-t", recipient),
             f"inet:127.0.0.1:{service.reception_port}",
         ],
