@@ -39,7 +39,7 @@ test: .venv/.dev $(PAGE) tests/node/node_modules/.installed
 	$(PY) -m tests.programs
 	$(NPM) frontend run check
 	$(NPM) frontend run test
-	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev frontend/node_modules/.installed
 	.venv/bin/ruff check .
