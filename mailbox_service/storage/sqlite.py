@@ -47,6 +47,9 @@ PRAGMAS = (
 # client of the mail doors waits longer than that for its reply.
 BUSY_SECONDS = 5.0
 READERS = 2
+# With less free disk than a small mail takes in the log and in the tables, with what follows
+# from it, nothing is ready, though a note of some octets may still find room.
+LEAST_FREE_OCTETS = 256 * 1024
 # A quick read stops the event loop. One that takes longer than this was none, and begins again
 # in a reader's thread. Looked at every so many steps of SQLite's machine, some 0.1 ms.
 QUICK_SECONDS = 0.005
@@ -207,6 +210,9 @@ class SqliteDatabase:
         return await in_thread(self._writer, partial(commit_group, group))
 
     async def ping(self) -> None:
+        disk = os.statvfs(self.path.parent)
+        if disk.f_bavail * disk.f_frsize < LEAST_FREE_OCTETS:
+            raise StorageFull("There is no room to store anything now.")
         if self._groups.in_trouble:
             await self.write(touch)
         await self.read(look)
