@@ -54,6 +54,8 @@ def start(level: str) -> None:
     """Log to standard error from this level on."""
     # No line of ours names its thread or process, so nobody needs to look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # The documented way not to look for the caller either: a third of what a line costs.
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     root = logging.getLogger()

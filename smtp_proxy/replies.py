@@ -123,4 +123,6 @@ def ends_connection(reply: bytes) -> bool:
 
 def _one_line(text: str) -> str:
     """Printable ASCII: what quotes a peer's words must not become a second reply."""
+    if text.isascii() and text.isprintable():
+        return text[:LONGEST_TEXT]
     return "".join(c if " " <= c <= "~" else "?" for c in text[:LONGEST_TEXT])

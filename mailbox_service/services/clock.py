@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import string
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # Microseconds since 1970, UTC.
 Clock = Callable[[], int]
@@ -14,8 +16,10 @@ Clock = Callable[[], int]
 # Crockford's base 32: digits and letters that nobody mistakes for one another on the phone.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAME_LETTERS = string.ascii_lowercase + string.digits
-_ID_LENGTH = 26
-_RANDOM_BITS = 80
+_RANDOM_OCTETS = 10
+# Two letters at a time: one id is made for every message.
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(120, -1, -10)  # 130 bits in 26 letters, of which 128 are used
 
 
 def now_micros() -> int:
@@ -28,15 +32,18 @@ def as_datetime(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1_000_000, UTC)
 
 
+@lru_cache(maxsize=16)
+def second_of(seconds: int) -> datetime:
+    """A whole second since 1970 as a date, UTC: what all mail of that second is stamped with."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def new_id() -> str:
     """A queue id: 48 bits of milliseconds and 80 random bits, so that ids sort by age and
     none can be guessed."""
-    number = (time.time_ns() // 1_000_000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-    letters = []
-    for _ in range(_ID_LENGTH):
-        letters.append(_LETTERS[number & 31])
-        number >>= 5
-    return "".join(reversed(letters))
+    random = int.from_bytes(os.urandom(_RANDOM_OCTETS))
+    number = (time.time_ns() // 1_000_000) << 8 * _RANDOM_OCTETS | random
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def random_text(length: int) -> str:

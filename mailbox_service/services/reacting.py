@@ -72,10 +72,10 @@ BATCH = 100
 BATCH_OCTETS = 16 << 20
 LOOK_AGAIN_SECONDS = 5.0
 # After a wake-up, for more mail to come in: one look at many costs what one at one does. While
-# there is a backlog, rest as long as the look took: accepting mail comes first.
+# mail keeps arriving, rest for this many times as long as the look took: accepting comes first.
 GATHER_SECONDS = 0.02
 MOST_PAUSES = 25
-REST = 1.0
+REST = 5.0
 TROUBLE_SECONDS = 2.0
 # While nothing follows from any mail the cursor is written down this often, and not for each.
 CURSOR_MICROS = 1_000_000
@@ -194,7 +194,8 @@ class Reacting:
                     await asyncio.sleep(TROUBLE_SECONDS)
                     continue
                 if count:
-                    await asyncio.sleep((time.monotonic() - started) * REST)
+                    if await watch.wait(0.0):
+                        await asyncio.sleep((time.monotonic() - started) * REST)
                     continue
                 await watch.wait(LOOK_AGAIN_SECONDS)
                 await watch.settle(GATHER_SECONDS, MOST_PAUSES)

@@ -25,7 +25,7 @@ from mailbox_service.core.policy import (
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.arrivals import Arrivals
-from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, locks, messages
 from mailbox_service.storage.database import Database, Transaction
@@ -113,7 +113,11 @@ class Receiving:
         queue_id = self._new_queue_id()
         only = envelope.recipients[0] if len(envelope.recipients) == 1 else None
         field = received_field(
-            peer, by=self._own_name, queue_id=queue_id, recipient=only, date=as_datetime(now)
+            peer,
+            by=self._own_name,
+            queue_id=queue_id,
+            recipient=only,
+            date=second_of(now // 1_000_000),
         )
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         stored = self._arrivals.add(

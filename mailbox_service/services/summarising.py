@@ -29,10 +29,10 @@ CURSOR = "summaries"
 BATCH = 32
 # Octets read in one go: a batch of the largest mails must not fill the memory.
 BATCH_OCTETS = 64 << 20
-# While there is a backlog, rest for this many times as long as a batch took: accepting mail
-# comes first, and nobody waits for a summary, since lists make their own. Some share of the time
-# it must have, or a service that is never quiet would never read anything.
-REST = 4.0
+# While mail keeps arriving, rest for this many times as long as a batch took: accepting comes
+# first, and nobody waits for a summary, since lists make their own. Some share of the time it
+# must have, or a service that is never quiet would never read anything.
+REST = 15.0
 LOOK_AGAIN_SECONDS = 5.0
 # Mail that is arriving comes first, for reading one holds the interpreter for longer than
 # accepting several: begin when none came for this long, or after so many times as long.
@@ -97,7 +97,8 @@ class Summarising:
                     log.warning("summaries-wait reason=%s", error.detail)
                     count = 0
                 if count:
-                    await asyncio.sleep((time.monotonic() - started) * REST)
+                    if await watch.wait(0.0):
+                        await asyncio.sleep((time.monotonic() - started) * REST)
                     continue
                 await watch.wait(LOOK_AGAIN_SECONDS)
                 await watch.settle(QUIET_SECONDS, MOST_PAUSES)
