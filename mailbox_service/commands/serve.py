@@ -18,6 +18,7 @@ from mailbox_service.core.errors import MailError
 from mailbox_service.first_run import Loaded, welcome
 from mailbox_service.storage.migrate import SchemaTooNew
 
+SWITCH_SECONDS = 0.0005
 # Container objects alive more than at the last look, before the next one: some megabytes.
 GC_ALLOCATIONS = 25_000
 
@@ -40,6 +41,9 @@ def serve(roles: str, config_file: Path | None, data: Path | None) -> None:
     log.start(found.config.log_level)
     allow_many_files()
     collect_seldom()
+    # The store's thread asks for the interpreter after every statement; at the default of 5 ms a
+    # busy loop would let it wait for longer than a commit takes.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         runner = asyncio.Runner(loop_factory=loop_factory())
         with runner:

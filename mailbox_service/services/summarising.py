@@ -29,10 +29,12 @@ CURSOR = "summaries"
 BATCH = 32
 # Octets read in one go: a batch of the largest mails must not fill the memory.
 BATCH_OCTETS = 64 << 20
-# While mail keeps arriving, rest for this many times as long as a batch took: accepting comes
-# first, and nobody waits for a summary, since lists make their own. Some share of the time it
-# must have, or a service that is never quiet would never read anything.
-REST = 15.0
+# While there is a backlog, rest for this many times as long as a batch took, and longer while
+# mail keeps arriving: accepting and answering come first, and nobody waits for a summary, since
+# lists make their own. Some share of the time it must have, or a service that is never quiet
+# would never read anything.
+REST = 3.0
+REST_IN_FLOOD = 15.0
 LOOK_AGAIN_SECONDS = 5.0
 # Mail that is arriving comes first, for reading one holds the interpreter for longer than
 # accepting several: begin when none came for this long, or after so many times as long.
@@ -97,8 +99,8 @@ class Summarising:
                     log.warning("summaries-wait reason=%s", error.detail)
                     count = 0
                 if count:
-                    if await watch.wait(0.0):
-                        await asyncio.sleep((time.monotonic() - started) * REST)
+                    rest = REST_IN_FLOOD if await watch.wait(0.0) else REST
+                    await asyncio.sleep((time.monotonic() - started) * rest)
                     continue
                 await watch.wait(LOOK_AGAIN_SECONDS)
                 await watch.settle(QUIET_SECONDS, MOST_PAUSES)
