@@ -24,6 +24,9 @@ from tests.programs import need
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 MIB = 1 << 20
 PATIENCE_SECONDS = 60.0
+# More than the rest of the small disk: when it goes, the log of SQLite may be copied into its file
+# and leave room all the same.
+FILLER = 14 * MIB
 
 
 def letter(subject: str, size: int = 0) -> bytes:
@@ -52,18 +55,26 @@ def subjects(service: RunningService, token: str) -> list[str]:
 
 def wait_for_health(service: RunningService, status: int) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (seen := service.get("/health_check").status) != status:
+    while (seen := health_of(service)) != status:
         assert time.monotonic() < deadline, f"/health_check still says {seen}, not {status}"
         time.sleep(0.05)
 
 
+def health_of(service: RunningService) -> int | None:
+    """The status of /health_check; None when the door had no place for the question."""
+    try:
+        return service.get("/health_check").status
+    except OSError:
+        return None
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 12 MiB."""
+    """A disk of 24 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", folder], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", folder], capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip("only root may mount a small disk")
@@ -79,7 +90,7 @@ def test_a_full_disk_asks_senders_to_come_back_and_is_over_when_there_is_room(
 ) -> None:
     """Hazard 19: ENOSPC on write, on every door; recovery without a restart."""
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(4 * MIB))
+    filler.write_bytes(bytes(FILLER))
     for service in running(tmp_path / "service", data_dir=str(small_disk / "data")):
         address, token = service.open_address()
         accepted = []
