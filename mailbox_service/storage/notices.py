@@ -78,12 +78,13 @@ class Notices:
             await connection.add_listener(CHANNEL, self._arrived)
             self._heard.set()
             while True:
+                # Cleared before the statement: a topic or a lost connection that shows while it
+                # runs must not be slept over.
+                self._wake.clear()
                 topics, self._topics = list(self._topics), {}
                 # Also with no topics at all: it is the pulse.
                 await connection.execute(SEND, topics)
-                self._wake.clear()
-                if not self._topics:
-                    await self._pause()
+                await self._pause()
         finally:
             connection.terminate()
 
