@@ -93,7 +93,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK)
 lock: $(UV)
 	$(COMPILE) pyproject.toml --extra postgres -o requirements/service.txt
-	$(COMPILE) pyproject.toml --extra postgres --group dev -c requirements/service.txt \
+	$(COMPILE) pyproject.toml --extra postgres --extra sms --group dev -c requirements/service.txt \
 		-o requirements/dev.txt
 	$(COMPILE) requirements/tools.in -o requirements/tools.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt

@@ -304,19 +304,7 @@ class Service:
             )
         except OSError as error:
             raise cannot_listen("http_listen", self.config.http_listen, error) from None
-        services = Services(
-            registering=parts.registering,
-            authenticating=parts.authenticating,
-            reading=parts.reading,
-            receiving=parts.receiving,
-            sending=parts.sending,
-            sent=parts.sent,
-            administering=parts.administering,
-            auto_replying=parts.auto_replying,
-            webhooks=parts.webhooks,
-            reacting=parts.reacting,
-            health=self,
-        )
+        services = Services.of(parts, health=self)
         app = create_app(services, self.config, page=PAGE)
         self._http = http_server(app)
         self._http_task = self._workers.create_task(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Protocol, Self
 
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
@@ -49,3 +49,10 @@ class Services:
     reacting: Reacting
     health: Health
     verifying: Verifying | None = None
+
+    @classmethod
+    def of(cls, parts: object, *, health: Health, verifying: Verifying | None = None) -> Self:
+        """Pick every service by its name from whatever holds them all. Raises AttributeError."""
+        names = {field.name for field in fields(cls)} - {"health", "verifying"}
+        held = {name: getattr(parts, name) for name in names}
+        return cls(**held, health=health, verifying=verifying)

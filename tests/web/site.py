@@ -99,20 +99,7 @@ class Site:
         self.config = config
         self.parts = parts
         self.health = Health(parts)
-        self.services = Services(
-            registering=parts.registering,
-            authenticating=parts.authenticating,
-            reading=parts.reading,
-            receiving=parts.receiving,
-            sending=parts.sending,
-            sent=parts.sent,
-            administering=parts.administering,
-            auto_replying=parts.auto_replying,
-            webhooks=parts.webhooks,
-            reacting=parts.reacting,
-            health=self.health,
-            verifying=verifying,
-        )
+        self.services = Services.of(parts, health=self.health, verifying=verifying)
         self.app: Starlette = create_app(self.services, config, page=page)
         self.http = self.client()
 

@@ -22,7 +22,7 @@ _WORDS = {
 def define(statements: str) -> None:
     """Run statements that are parted by blank lines, `{LASTING_ID}` and the like filled in."""
     words = _WORDS[op.get_bind().dialect.name]
-    for statement in statements.strip().split("\n\n"):
+    for statement in filter(None, statements.strip().split("\n\n")):
         for word, meaning in words.items():
             statement = statement.replace("{" + word + "}", meaning)
         op.execute(statement)

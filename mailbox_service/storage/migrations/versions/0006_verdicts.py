@@ -1,0 +1,25 @@
+"""Verdicts on where mail comes from."""
+
+from __future__ import annotations
+
+from alembic.util import CommandError
+
+from mailbox_service.storage.migrations.dialect import define
+
+revision = "0006_verdicts"
+down_revision = "0005_files"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+"""
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    define(TABLES)
+
+
+def downgrade() -> None:
+    """The way back is the backup from before the upgrade."""
+    raise CommandError("Restore the backup from before the upgrade.")
