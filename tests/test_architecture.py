@@ -61,6 +61,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "email_validator": ("mailbox_service.core.address",),
     "nh3": ("mailbox_service.core.html",),
     "fast_mail_parser": ("mailbox_service.core",),
+    "jsonpath": ("mailbox_service.core.json_paths",),
+    "webauthn": ("mailbox_service.services.passkeys",),
 }
 
 # The core has no clock, no randomness and no way out.

@@ -50,6 +50,10 @@ class Pattern:
         except TimeoutError:
             return None
 
+    def first_in(self, text: str) -> regex.Match[str] | None:
+        """The first match in the first `MAX_SUBJECT` characters. Raises TimeoutError."""
+        return self._regex.search(text[:MAX_SUBJECT], timeout=TIME_LIMIT)
+
 
 @functools.lru_cache(maxsize=256)
 def compile_pattern(source: str, *, ignore_case: bool = False) -> Pattern:
