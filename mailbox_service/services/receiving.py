@@ -59,7 +59,7 @@ class Receiving:
         self._domains = frozenset(config.served_domains)
         self._black_list = black_list_entries(config.black_list)
         self._own_name = config.own_name
-        self._arrivals = Arrivals(database)
+        self._arrivals = Arrivals(database, packs=config.enable_mail_gzip)
         self._max_size = config.max_message_size
         self._checks_junk = config.enable_check_junk_mail
         self._check_list = tuple(config.junk_mail_check_list)

@@ -1,7 +1,8 @@
 """The bytes of messages, stored once however many mailboxes and queue rows refer to them.
 
 Nothing that lists ever reads this table. `uses` counts the references; the last one to go takes
-the bytes with it.
+the bytes with it. `packed` rows hold the gzip form (`core.packing`), which who stores them makes
+beforehand; the checksum is always that of the content itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 
+from mailbox_service.core.packing import BadPacking, unpack
 from mailbox_service.storage.database import Transaction
 
 
@@ -17,12 +19,16 @@ class Damaged(Exception):
     """The stored bytes are not those that were accepted, or are gone."""
 
 
+# More than any content that is accepted: `max_message_size` ends at 1 GiB.
+LARGEST = 1 << 31
+
 ADD = """
-INSERT INTO contents (uses, checksum, bytes) VALUES (:uses, :checksum, :bytes) RETURNING id
+INSERT INTO contents (uses, checksum, packed, bytes) VALUES (:uses, :checksum, :packed, :bytes)
+RETURNING id
 """
 
 READ = """
-SELECT checksum, bytes FROM contents WHERE id = :id
+SELECT checksum, packed, bytes FROM contents WHERE id = :id
 """
 
 CHANGE_USES = """
@@ -34,9 +40,18 @@ DELETE FROM contents WHERE id = :id AND uses <= 0
 """
 
 
-async def add(tx: Transaction, content: bytes, *, uses: int) -> int:
-    """Store the bytes of a message that `uses` rows will refer to; their content id."""
-    row = await tx.fetch_one(ADD, {"uses": uses, "checksum": zlib.crc32(content), "bytes": content})
+async def add(tx: Transaction, content: bytes, *, uses: int, packed: bytes | None = None) -> int:
+    """Store the bytes of a message that `uses` rows will refer to; their content id. `packed`:
+    the gzip form of `content`, which is then what is stored."""
+    row = await tx.fetch_one(
+        ADD,
+        {
+            "uses": uses,
+            "checksum": zlib.crc32(content),
+            "packed": int(packed is not None),
+            "bytes": content if packed is None else packed,
+        },
+    )
     assert row is not None
     return int(row[0])
 
@@ -44,18 +59,22 @@ async def add(tx: Transaction, content: bytes, *, uses: int) -> int:
 @lru_cache(maxsize=256)
 def add_many(count: int) -> str:
     """The statement that stores the bytes of so many messages."""
-    rows = ", ".join(f"(:uses{n}, :checksum{n}, :bytes{n})" for n in range(count))
-    return f"INSERT INTO contents (uses, checksum, bytes) VALUES {rows} RETURNING id, checksum"
+    rows = ", ".join(f"(:uses{n}, :checksum{n}, :packed{n}, :bytes{n})" for n in range(count))
+    return (
+        f"INSERT INTO contents (uses, checksum, packed, bytes) VALUES {rows} RETURNING id, checksum"
+    )
 
 
-async def add_all(tx: Transaction, stored: Sequence[tuple[bytes, int]]) -> list[int]:
-    """Store the bytes of several messages, each with its number of uses; their content ids."""
+async def add_all(tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | None]]) -> list[int]:
+    """Store the bytes of several messages, each with its number of uses and its gzip form where
+    that is to be stored instead; their content ids."""
     params: dict[str, object] = {}
-    checksums = [zlib.crc32(content) for content, _ in stored]
-    for n, (content, uses) in enumerate(stored):
+    checksums = [zlib.crc32(content) for content, _, _ in stored]
+    for n, (content, uses, packed) in enumerate(stored):
         params[f"uses{n}"] = uses
         params[f"checksum{n}"] = checksums[n]
-        params[f"bytes{n}"] = content
+        params[f"packed{n}"] = int(packed is not None)
+        params[f"bytes{n}"] = content if packed is None else packed
     rows = sorted(await tx.fetch_all(add_many(len(stored)), params))
     # Both engines number rows as they are written. Should one ever not, nobody gets a letter of
     # somebody else: the group is undone and stored one by one.
@@ -69,7 +88,12 @@ async def read(tx: Transaction, content_id: int) -> bytes:
     row = await tx.fetch_one(READ, {"id": content_id})
     if row is None:
         raise Damaged(f"content {content_id} is missing")
-    content = bytes(row[1])
+    content = bytes(row[2])
+    if row[1]:
+        try:
+            content = unpack(content, most=LARGEST)
+        except BadPacking as error:
+            raise Damaged(f"content {content_id} does not unpack: {error}") from None
     if zlib.crc32(content) != row[0]:
         raise Damaged(f"content {content_id} does not match its checksum")
     return content

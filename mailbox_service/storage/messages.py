@@ -127,13 +127,14 @@ async def add(
     content: bytes,
     now: int,
     quiet: bool = False,
+    packed: bytes | None = None,
 ) -> list[int]:
     """Put one message into mailboxes, its bytes once; the ids, in the order of `addresses`.
 
     `quiet`: it did not arrive from anybody, so nothing follows from it: no forward, no automatic
     reply, no webhook.
     """
-    content_id = await contents.add(tx, content, uses=len(addresses))
+    content_id = await contents.add(tx, content, uses=len(addresses), packed=packed)
     ids = []
     for address in addresses:
         row = await tx.fetch_one(
@@ -154,12 +155,13 @@ async def add(
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """One message on its way into mailboxes."""
+    """One message on its way into mailboxes; `packed` is its gzip form where that is stored."""
 
     addresses: tuple[str, ...]
     reverse_path: str
     content: bytes
     now: int
+    packed: bytes | None = None
 
 
 @lru_cache(maxsize=256)
@@ -179,7 +181,7 @@ async def add_all(tx: Transaction, arrivals: Sequence[NewMessage]) -> list[list[
     """Put several messages into mailboxes with two statements in all; the ids of each, in the
     order of its addresses."""
     content_ids = await contents.add_all(
-        tx, [(arrival.content, len(arrival.addresses)) for arrival in arrivals]
+        tx, [(arrival.content, len(arrival.addresses), arrival.packed) for arrival in arrivals]
     )
     params: dict[str, object] = {}
     count = 0

@@ -38,6 +38,7 @@ CREATE TABLE contents (
     id {ID},
     uses INTEGER NOT NULL,
     checksum BIGINT NOT NULL,
+    packed INTEGER NOT NULL DEFAULT 0,
     bytes {BYTES} NOT NULL
 )
 

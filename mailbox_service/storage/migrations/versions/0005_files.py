@@ -1,4 +1,10 @@
-"""Attachment store, imports."""
+"""Attachment store, imports.
+
+`imported` says what became of each row of another deployment, so that taking it over again takes
+nothing twice. `former_address_ids` are ids that tokens of that deployment carry, where the id was
+somebody else's here already. `abandoned_files` are mailboxes that closed and whose files are still
+to be removed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +18,24 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+CREATE TABLE imported (
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    old_id BIGINT NOT NULL,
+    new_id BIGINT NOT NULL,
+    PRIMARY KEY (source, kind, old_id)
+)
+
+CREATE TABLE former_address_ids (
+    former_id BIGINT NOT NULL,
+    address_id BIGINT NOT NULL,
+    PRIMARY KEY (former_id, address_id)
+)
+
+CREATE TABLE abandoned_files (
+    address TEXT PRIMARY KEY,
+    abandoned_at BIGINT NOT NULL
+)
 """
 
 
