@@ -1,0 +1,69 @@
+"""Two more spellings of a queue id, for the sending API: an e-mail id and a schedule id.
+
+A queue id is 26 letters of base 32, a number of 128 bits of which the first 48 are a time. As an
+e-mail id it has the form of Exim's (`1u0SwL-B9zBpi9ffUq-JAB2`: 21 letters of base 62), as a
+schedule id that of a UUID. All three are the same number, so none has to be stored or looked up.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_VALUE32 = {letter: value for value, letter in enumerate(_BASE32)}
+_VALUE62 = {letter: value for value, letter in enumerate(_BASE62)}
+# Six, eleven and four letters; 62 ** 21 is beyond every time until the year 3000.
+_LETTERS = 21
+_is_email_id = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}").fullmatch
+_is_schedule_id = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+).fullmatch
+
+
+def email_id_of(queue_id: str) -> str:
+    """The e-mail id of a queue id."""
+    number = _number_of(queue_id)
+    letters = []
+    for _ in range(_LETTERS):
+        number, letter = divmod(number, 62)
+        letters.append(_BASE62[letter])
+    text = "".join(reversed(letters))
+    return f"{text[:6]}-{text[6:17]}-{text[17:]}"
+
+
+def queue_id_of(email_id: str) -> str | None:
+    """The queue id of an e-mail id; None for what is none of ours."""
+    if not _is_email_id(email_id):
+        return None
+    number = 0
+    for letter in email_id.replace("-", ""):
+        number = number * 62 + _VALUE62[letter]
+    return _text_of(number)
+
+
+def schedule_id_of(queue_id: str) -> str:
+    """The schedule id of a queue id."""
+    text = f"{_number_of(queue_id):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def queue_id_of_schedule(schedule_id: str) -> str | None:
+    """The queue id of a schedule id; None for what is none of ours."""
+    if not _is_schedule_id(schedule_id.lower()):
+        return None
+    return _text_of(int(schedule_id.replace("-", ""), 16))
+
+
+def _number_of(queue_id: str) -> int:
+    number = 0
+    for letter in queue_id:
+        number = number << 5 | _VALUE32[letter]
+    return number
+
+
+def _text_of(number: int) -> str | None:
+    if number >> 128:
+        return None
+    return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

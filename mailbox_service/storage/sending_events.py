@@ -1,0 +1,326 @@
+"""What happened to mail of the sending API: an appended log, and sums by day beside it.
+
+The log feeds searches and webhooks, the sums feed statistics: a month of a million events is
+some hundred rows there. Both are written in the transaction of whatever happened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailbox_service.storage import locks
+from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.dialects import each_text
+
+# Kinds of events, by the names that activity searches use, and the column that counts them.
+COUNTED = {
+    "processed": "processed",
+    "delivered": "delivered",
+    "soft-bounced": "soft",
+    "hard-bounced": "hard",
+    "rejected": "rejected",
+    "spam": "spam",
+    "unsubscribed": "unsubscribed",
+    "opened": "opened",
+    "clicked": "clicked",
+}
+KINDS = (*COUNTED, "resubscribed")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One fact. `detail` is JSON of what only some kinds have."""
+
+    kind: str
+    at: int
+    recipient: str
+    host: str = ""
+    reply: str = ""
+    reason: str = ""
+    detail: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The message that facts are about."""
+
+    account: str
+    submission_id: int
+    username: str
+    sender: str
+    subject: str
+    size: int = 0
+    client_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendingEvent:
+    """A stored fact with what its message says of itself."""
+
+    id: int
+    account: str
+    kind: str
+    at: int
+    submission_id: int
+    username: str
+    sender: str
+    recipient: str
+    subject: str
+    host: str
+    reply: str
+    reason: str
+    detail: str
+    queue_id: str
+    fields: str
+    size: int
+    client_ip: str
+    created_at: int
+
+
+ADD = """
+INSERT INTO sending_events (account, kind, at, submission_id, username, sender, recipient,
+                            subject, host, reply, reason, detail)
+VALUES (:account, :kind, :at, :submission_id, :username, :sender, :recipient, :subject, :host,
+        :reply, :reason, :detail)
+"""
+
+COUNT = """
+INSERT INTO sending_counts (account, day, username, sender, last_ip, octets, {column})
+VALUES (:account, :day, :username, :sender, :last_ip, :octets, :number)
+ON CONFLICT (account, day, username, sender) DO UPDATE
+   SET {column} = sending_counts.{column} + :number,
+       octets = sending_counts.octets + :octets,
+       last_ip = CASE WHEN :last_ip = '' THEN sending_counts.last_ip ELSE :last_ip END
+"""
+
+COLUMNS = """e.id, e.account, e.kind, e.at, e.submission_id, e.username, e.sender, e.recipient,
+       e.subject, e.host, e.reply, e.reason, e.detail, coalesce(m.queue_id, ''),
+       coalesce(m.fields, '{}'), coalesce(m.size, 0), coalesce(m.client_ip, ''),
+       coalesce(m.created_at, e.at)"""
+JOINED = "sending_events e LEFT JOIN sending_messages m ON m.submission_id = e.submission_id"
+
+# LIKE patterns come lower-case and escaped by `!`; JSON lists are empty for "all".
+WHERE = """
+ WHERE e.account IN ({accounts}) AND e.at >= :start AND e.at < :end
+   AND (CAST(:submission_queue_id AS TEXT) IS NULL OR m.queue_id = :submission_queue_id)
+   AND (CAST(:subject AS TEXT) IS NULL OR lower(e.subject) LIKE :subject ESCAPE '!')
+   AND (CAST(:sender AS TEXT) IS NULL OR lower(e.sender) LIKE :sender ESCAPE '!')
+   AND (CAST(:recipient AS TEXT) IS NULL OR lower(e.recipient) LIKE :recipient ESCAPE '!')
+   AND (CAST(:kinds AS TEXT) = '[]' OR e.kind IN ({kinds}))
+   AND (CAST(:usernames AS TEXT) = '[]' OR e.username IN ({usernames}))
+"""
+ANY_WORD = """
+   AND (lower(e.subject) LIKE :word{n} ESCAPE '!' OR lower(e.sender) LIKE :word{n} ESCAPE '!'
+        OR lower(e.recipient) LIKE :word{n} ESCAPE '!' OR e.username LIKE :word{n} ESCAPE '!')
+"""
+LATEST = (
+    " AND e.id = (SELECT max(id) FROM sending_events x WHERE x.submission_id = e.submission_id)"
+)
+
+AFTER = f"SELECT {COLUMNS} FROM {JOINED} WHERE e.id > :after ORDER BY e.id LIMIT :limit"
+
+NEWEST = "SELECT coalesce(max(id), 0) FROM sending_events"
+
+SUMS = """
+SELECT {group}, sum(processed), sum(delivered), sum(soft), sum(hard), sum(rejected), sum(spam),
+       sum(unsubscribed), sum(opened), sum(clicked), sum(octets), max(last_ip)
+  FROM sending_counts
+ WHERE account IN ({accounts}) AND day >= :first_day AND day <= :last_day
+   AND (CAST(:username AS TEXT) IS NULL OR username = :username)
+   AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
+ GROUP BY {group} ORDER BY 1
+"""
+
+GROUPS = {"all": "1", "sender": "sender", "username": "username", "account": "account",
+          "day": "day"}  # fmt: skip
+
+PURGE = """
+DELETE FROM sending_events WHERE id IN (
+    SELECT id FROM sending_events WHERE at < :before ORDER BY at LIMIT :limit)
+"""
+
+DAY_MICROS = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events. Texts are LIKE patterns, `words` are tried in several columns."""
+
+    accounts: tuple[str, ...]
+    start: int
+    end: int
+    queue_id: str | None = None
+    subject: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    kinds: tuple[str, ...] = ()
+    usernames: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    only_latest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Counts of a group: its key, and how many of each kind."""
+
+    key: str
+    processed: int
+    delivered: int
+    soft: int
+    hard: int
+    rejected: int
+    spam: int
+    unsubscribed: int
+    opened: int
+    clicked: int
+    octets: int
+    last_ip: str
+
+
+async def add(tx: Transaction, about: About, events: Sequence[NewEvent]) -> None:
+    """Append facts about one message, and count them."""
+    await locks.order_events(tx)
+    await tx.execute_many(
+        ADD,
+        [
+            {
+                "account": about.account,
+                "kind": event.kind,
+                "at": event.at,
+                "submission_id": about.submission_id,
+                "username": about.username,
+                "sender": about.sender,
+                "recipient": event.recipient,
+                "subject": about.subject,
+                "host": event.host,
+                "reply": event.reply,
+                "reason": event.reason,
+                "detail": event.detail,
+            }
+            for event in events
+        ],
+    )
+    numbers: dict[tuple[str, int], int] = {}
+    for event in events:
+        if event.kind in COUNTED:
+            key = (event.kind, event.at // DAY_MICROS)
+            numbers[key] = numbers.get(key, 0) + 1
+    for (kind, day), number in numbers.items():
+        first = kind == "processed"
+        await tx.execute(
+            COUNT.format(column=COUNTED[kind]),
+            {
+                "account": about.account,
+                "day": day,
+                "username": about.username,
+                "sender": about.sender,
+                "last_ip": about.client_ip if first else "",
+                "octets": about.size if first else 0,
+                "number": number,
+            },
+        )
+
+
+def _where(tx: Transaction, wanted: EventFilter) -> tuple[str, dict[str, object]]:
+    sql = WHERE.format(
+        accounts=each_text(tx.dialect, "accounts"),
+        kinds=each_text(tx.dialect, "kinds"),
+        usernames=each_text(tx.dialect, "usernames"),
+    )
+    params: dict[str, object] = {
+        "accounts": json.dumps(wanted.accounts),
+        "start": wanted.start,
+        "end": wanted.end,
+        "submission_queue_id": wanted.queue_id,
+        "subject": wanted.subject,
+        "sender": wanted.sender,
+        "recipient": wanted.recipient,
+        "kinds": json.dumps(wanted.kinds),
+        "usernames": json.dumps(wanted.usernames),
+    }
+    if wanted.words:
+        any_of = []
+        for n, word in enumerate(wanted.words):
+            any_of.append(ANY_WORD.format(n=n).strip().removeprefix("AND "))
+            params[f"word{n}"] = word
+        sql += f" AND ({' OR '.join(any_of)})"
+    if wanted.only_latest:
+        sql += LATEST
+    return sql, params
+
+
+async def search(
+    tx: Transaction,
+    wanted: EventFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    by_send_time: bool = False,
+) -> tuple[list[SendingEvent], int]:
+    """Events, newest first, and how many there are in all."""
+    where, params = _where(tx, wanted)
+    order = "m.created_at DESC, e.id DESC" if by_send_time else "e.at DESC, e.id DESC"
+    rows = await tx.fetch_all(
+        f"SELECT {COLUMNS} FROM {JOINED} {where} ORDER BY {order} LIMIT :limit OFFSET :offset",
+        {**params, "limit": limit, "offset": offset},
+    )
+    total = await tx.fetch_one(f"SELECT count(*) FROM {JOINED} {where}", params)
+    return [SendingEvent(*row) for row in rows], int(total[0]) if total else 0
+
+
+async def count_by_kind(tx: Transaction, wanted: EventFilter) -> dict[str, int]:
+    """How many events of each kind fit."""
+    where, params = _where(tx, wanted)
+    rows = await tx.fetch_all(
+        f"SELECT e.kind, count(*) FROM {JOINED} {where} GROUP BY e.kind", params
+    )
+    return {str(kind): int(number) for kind, number in rows}
+
+
+async def after(tx: Transaction, *, after_id: int, limit: int) -> list[SendingEvent]:
+    """The facts behind an id, oldest first, whoever's they are."""
+    rows = await tx.fetch_all(AFTER, {"after": after_id, "limit": limit})
+    return [SendingEvent(*row) for row in rows]
+
+
+async def newest_id(tx: Transaction) -> int:
+    """The id of the newest fact; 0 when there is none."""
+    row = await tx.fetch_one(NEWEST)
+    return 0 if row is None else int(row[0])
+
+
+async def sums(
+    tx: Transaction,
+    *,
+    accounts: Sequence[str],
+    first_day: int,
+    last_day: int,
+    group: str = "all",
+    username: str | None = None,
+    sender: str | None = None,
+) -> list[Sums]:
+    """Counts of whole days (since 1970), by a key of GROUPS."""
+    rows = await tx.fetch_all(
+        SUMS.format(group=GROUPS[group], accounts=each_text(tx.dialect, "accounts")),
+        {
+            "accounts": json.dumps(list(accounts)),
+            "first_day": first_day,
+            "last_day": last_day,
+            "username": username,
+            "sender": sender,
+        },
+    )
+    return [sums_of(row) for row in rows]
+
+
+def sums_of(row: Row) -> Sums:
+    # PostgreSQL adds up BIGINTs to a NUMERIC, which is a Decimal here.
+    counts = [int(number) for number in row[1:11]]
+    return Sums(str(row[0]), *counts, last_ip=str(row[11]))
+
+
+async def purge(tx: Transaction, *, before: int, limit: int) -> int:
+    """Forget events older than a time; the sums stay."""
+    return await tx.execute(PURGE, {"before": before, "limit": limit})

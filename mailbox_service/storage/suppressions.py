@@ -1,0 +1,168 @@
+"""Addresses and domains that an account does not send to, and why.
+
+`target` is a canonical address, or a domain for everybody there. An entry with an end counts
+until then: a hard bounce is let go after a while.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.dialects import each_text
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One entry. Times are microseconds UTC; `reason` is manual, spam, unsubscribe, bounce or
+    compliance."""
+
+    id: int
+    target: str
+    reason: str
+    description: str
+    complaint: str
+    subject: str
+    created_at: int
+    expires_at: int | None
+
+
+COLUMNS = "id, target, reason, description, complaint, subject, created_at, expires_at"
+
+PUT = """
+INSERT INTO suppressions (account, target, reason, description, complaint, subject, created_at,
+                          expires_at)
+VALUES (:account, :target, :reason, :description, :complaint, :subject, :now, :expires_at)
+ON CONFLICT (account, target, reason) DO UPDATE
+   SET description = excluded.description, complaint = excluded.complaint,
+       subject = excluded.subject, created_at = excluded.created_at,
+       expires_at = excluded.expires_at
+"""
+
+AMONG = """
+SELECT target, reason FROM suppressions
+ WHERE account = :account AND target IN ({targets})
+   AND (expires_at IS NULL OR expires_at > :now)
+"""
+
+REMOVE = """
+DELETE FROM suppressions WHERE account = :account AND target = :target
+   AND (CAST(:reason AS TEXT) IS NULL OR reason = :reason)
+RETURNING reason
+"""
+
+# `:reasons` is a JSON list, empty for all; LIKE patterns come escaped by `!`.
+WHERE = """
+ WHERE account = :account AND (expires_at IS NULL OR expires_at > :now)
+   AND created_at >= :start AND created_at < :end
+   AND (CAST(:target AS TEXT) IS NULL OR target = :target)
+   AND (CAST(:like AS TEXT) IS NULL OR target LIKE :like ESCAPE '!')
+   AND (CAST(:words AS TEXT) IS NULL OR lower(description) LIKE :words ESCAPE '!')
+   AND (CAST(:reasons AS TEXT) = '[]' OR reason IN ({reasons}))
+"""
+
+LIST = f"""
+SELECT {COLUMNS} FROM suppressions {WHERE}
+ ORDER BY created_at {{direction}}, id {{direction}} LIMIT :limit OFFSET :offset
+"""
+
+COUNT = f"SELECT count(*) FROM suppressions {WHERE}"
+
+PURGE = "DELETE FROM suppressions WHERE expires_at IS NOT NULL AND expires_at <= :now"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: exact target, part of it, part of the description, reasons, times."""
+
+    target: str | None = None
+    like: str | None = None
+    words: str | None = None
+    reasons: tuple[str, ...] = ()
+    start: int = 0
+    end: int = 2**62
+
+
+async def put(
+    tx: Transaction,
+    *,
+    account: str,
+    target: str,
+    reason: str,
+    now: int,
+    description: str = "",
+    complaint: str = "",
+    subject: str = "",
+    expires_at: int | None = None,
+) -> None:
+    """Keep an entry, in place of the one for the same reason."""
+    await tx.execute(
+        PUT,
+        {
+            "account": account,
+            "target": target,
+            "reason": reason,
+            "description": description,
+            "complaint": complaint,
+            "subject": subject,
+            "now": now,
+            "expires_at": expires_at,
+        },
+    )
+
+
+async def among(
+    tx: Transaction, *, account: str, targets: Sequence[str], now: int
+) -> dict[str, str]:
+    """Which of several addresses and domains are suppressed, each with one reason."""
+    sql = AMONG.format(targets=each_text(tx.dialect, "targets"))
+    rows = await tx.fetch_all(
+        sql, {"account": account, "targets": json.dumps(list(targets)), "now": now}
+    )
+    return {str(target): str(reason) for target, reason in rows}
+
+
+async def remove(
+    tx: Transaction, *, account: str, target: str, reason: str | None = None
+) -> list[str]:
+    """Forget an entry, or all of a target; the reasons that there were."""
+    rows = await tx.fetch_all(REMOVE, {"account": account, "target": target, "reason": reason})
+    return sorted(str(row[0]) for row in rows)
+
+
+async def list_page(
+    tx: Transaction,
+    *,
+    account: str,
+    wanted: Wanted,
+    now: int,
+    limit: int,
+    offset: int,
+    newest_first: bool,
+) -> tuple[list[Suppression], int]:
+    """A page of entries, and how many there are in all."""
+    reasons = each_text(tx.dialect, "reasons")
+    params = {
+        "account": account,
+        "now": now,
+        "start": wanted.start,
+        "end": wanted.end,
+        "target": wanted.target,
+        "like": wanted.like,
+        "words": wanted.words,
+        "reasons": json.dumps(wanted.reasons),
+    }
+    direction = "DESC" if newest_first else "ASC"
+    rows = await tx.fetch_all(
+        LIST.format(reasons=reasons, direction=direction),
+        {**params, "limit": limit, "offset": offset},
+    )
+    total = await tx.fetch_one(COUNT.format(reasons=reasons), params)
+    return [Suppression(*row) for row in rows], int(total[0]) if total else 0
+
+
+async def purge(tx: Transaction, *, now: int) -> int:
+    """Forget entries whose time is over."""
+    return await tx.execute(PURGE, {"now": now})
