@@ -213,6 +213,17 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         default_factory=list
     )
     user_default_role: Annotated[str, described("Role of a newly verified account.")] = ""
+    passkey_origins: Annotated[
+        list[str],
+        described("Pages that may ask for passkeys, as https://host. Empty: that of frontend_url."),
+    ] = field(default_factory=list)
+    oauth2_require_state: Annotated[
+        bool,
+        described("Sign-in at a provider ends only with the state that it began with, once."),
+    ] = False
+    oauth2_private_addresses: Annotated[
+        bool, described("Let providers have loopback and private addresses (tests, closed nets).")
+    ] = False
     rate_limit_requests: Annotated[
         int, described("Requests a minute, path and address for opening and sending; 0: any.", ge=0)
     ] = 0
@@ -291,6 +302,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     s3_bucket: Annotated[str, described("Its bucket.")] = ""
     s3_url_expires: Annotated[int, described("Seconds that signed links live.")] = 360
     telegram_bot_token: Annotated[str, described("Token of the bot.")] = ""
+    telegram_api_url: Annotated[
+        str,
+        described(
+            "The Bot API. Any other than Telegram's own may have a private address: a server of "
+            "yours."
+        ),
+    ] = "https://api.telegram.org"
     tg_max_address: Annotated[int, described("Addresses a Telegram user may have.")] = 5
     tg_bot_info: Annotated[dict[str, Any], described("The bot's own record.")] = field(
         default_factory=dict
