@@ -23,6 +23,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.webhook import HttpOut
+from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
@@ -40,6 +41,7 @@ from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
 from mailbox_service.services.throttling import GuessLimits
+from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import send_queue, webhooks
@@ -80,6 +82,7 @@ class Parts:
     administering: Administering
     authenticating: Authenticating
     registering: Registering
+    accounts: Accounts
     receiving: Receiving
     reading: Reading
     mail_access: MailAccess
@@ -101,10 +104,13 @@ def build(config: Config) -> Parts:
     signals = Signals()
     administering = Administering(database, signals)
     passwords = Passwords(config.jwt_secret)
-    authenticating = Authenticating(database, config, passwords, GuessLimits())
+    guesses = GuessLimits()
+    authenticating = Authenticating(database, config, passwords, guesses)
     registering = Registering(database, config, administering, authenticating, passwords, signals)
     receiving = Receiving(database, config, administering, signals)
     sending = Sending(database, config, administering, signals)
+    codes = VerifyCodes(database, sending, config.jwt_secret)
+    accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
     outbound = Outbound.of(config)
     delivering = Delivering(
         database, config, receiving, Signing(database, config), outbound, signals
@@ -120,6 +126,7 @@ def build(config: Config) -> Parts:
         administering=administering,
         authenticating=authenticating,
         registering=registering,
+        accounts=accounts,
         receiving=receiving,
         reading=Reading(database, signals),
         mail_access=MailAccess(database, config, authenticating, signals),

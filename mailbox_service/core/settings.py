@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from mailbox_service.core.accounts import UserSettings, read_user_settings
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.forwarding import read_rules
 from mailbox_service.core.policy import ForwardingRule, SendLimits
@@ -51,6 +52,18 @@ class Rules(Struct, frozen=True, kw_only=True):
     # As they were posted, also what makes no sense: the contract returns them unchanged (§1.6).
     webhook_settings: Any = None
     mail_webhook_settings: Any = None
+    user_settings: Any = None
+    role_address_config: Any = None
+
+    @property
+    def accounts(self) -> UserSettings:
+        """Who may open an account, and how many addresses it holds (mailbox-api §8.4)."""
+        return read_user_settings(self.user_settings)
+
+    @property
+    def role_limits(self) -> dict[str, Any]:
+        """What roles change about that: `{role: {"maxAddressCount": n}}` (mailbox-api §8.2)."""
+        return self.role_address_config if isinstance(self.role_address_config, dict) else {}
 
     @property
     def webhook_allow_list(self) -> AllowList:

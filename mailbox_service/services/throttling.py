@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
@@ -62,3 +62,22 @@ class GuessLimits:
         """Count a wrong guess."""
         for limit, kind, name in self._places(ip, mailbox):
             await self._limiter.hit(limit, kind, name)
+
+
+# Codes that one network may have mailed: an office of people who all register, and no more. They
+# go to addresses that the caller names, so without a limit they would be a way to flood anybody.
+CODES_PER_NETWORK = RateLimitItemPerHour(60)
+
+
+class CodeLimits:
+    """Counts mailed codes in this process."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def take(self, ip: str) -> None:
+        """Count one. Raises TooManyRequests when there were too many lately."""
+        if not await self._limiter.hit(CODES_PER_NETWORK, "codes", network_of(ip)):
+            raise TooManyRequests(
+                "Too many codes were asked for. Try again later.", retry_after=600.0
+            )

@@ -11,6 +11,7 @@ from mailbox_service.storage.database import Transaction
 _MAIL = 0x6D61696C
 SCHEMA = (_MAIL << 8) + 0
 ORDER = (_MAIL << 8) + 1
+ACCOUNTS = (_MAIL << 8) + 2
 
 
 async def order_messages(tx: Transaction) -> None:
@@ -28,3 +29,9 @@ async def order_events(tx: Transaction) -> None:
     so an event id that became visible late would never be sent. It is the lock of messages
     too: two locks, taken now in this order and now in that, would stand in each other's way."""
     await tx.hold(ORDER)
+
+
+async def order_accounts(tx: Transaction) -> None:
+    """Take this before the addresses of an account are counted and changed: two that come at
+    once must not both find room for one. Nothing that takes the other locks comes after it."""
+    await tx.hold(ACCOUNTS)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.texts import text
+from mailbox_service.services.accounts import ExpiredAccess
 from mailbox_service.web.answers import json_answer
-from mailbox_service.web.errors import Refused, message
+from mailbox_service.web.errors import Refused, Uncaught, message
 from mailbox_service.web.request import Call
 
 Check = Callable[[Call], Awaitable[None]]
@@ -70,13 +71,32 @@ async def token_holder(call: Call) -> None:
 
 
 async def administrator(call: Call) -> None:
-    """The admin password in `x-admin-auth`; wrong ones are counted (mailbox-api §2.2)."""
+    """The admin password in `x-admin-auth`, wrong ones being counted; or the access token of an
+    account with the administrators' role (mailbox-api §2.2)."""
     shown = call.header(b"x-admin-auth") or ""
     known = call.services.authenticating.admin_password
     proved = await call.guesses.prove(call.client_ip, "admin", shown, known)
+    proved = proved or await has_admin_role(call)
     if not proved and not call.config.disable_admin_password_check:
         raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
     call.principal = ADMINISTRATOR
+
+
+async def has_admin_role(call: Call) -> bool:
+    """Whether an access token gives the role that may administer. One of ours that has ended, or
+    gives another role, is refused with words of its own; any other counts as not shown."""
+    wanted, shown = call.config.admin_user_role, call.header(b"x-user-access-token")
+    if not wanted or not shown:
+        return False
+    try:
+        role = await call.services.accounts.proved_role(shown)
+    except BadCredential:
+        return False
+    except ExpiredAccess:
+        raise Refused(message(401, "UserAcceesTokenExpiredMsg", call.language)) from None
+    if role != wanted:
+        raise Refused(message(401, "UserRoleIsNotAdminMsg", call.language))
+    return True
 
 
 async def visitor_of_private_site(call: Call) -> None:
@@ -88,8 +108,27 @@ async def visitor_of_private_site(call: Call) -> None:
 
 
 async def account(call: Call) -> None:
-    """A user token. Accounts are not offered here, so none is good."""
-    raise Refused(message(401, "UserTokenExpiredMsg", call.language))
+    """A user token in `x-user-token`. It outlives a deleted account: whoever needs the account
+    looks it up by `call.account.user_id`."""
+    shown = call.header(b"x-user-token") or ""
+    call.account = await call.services.accounts.principal_of(shown)
+
+
+async def account_with_mailbox(call: Call) -> None:
+    """A user token; and where something is posted, an address token of ours besides. What is
+    wrong with that one is an uncaught failure by the contract (mailbox-api §2.2)."""
+    await account(call)
+    if call.method != "POST":
+        return
+    words = (call.header(b"authorization") or "").split()
+    if not words:
+        raise Uncaught("Error", "no authorization included in request")
+    if len(words) != 2 or words[0].lower() != "bearer":
+        raise Uncaught("Error", "invalid credentials structure")
+    try:
+        call.claims = call.services.authenticating.claims(words[1])
+    except BadCredential:
+        raise Uncaught("Error", "Unauthorized") from None
 
 
 ADMINISTRATOR = Principal("admin", "", unlimited=True)
@@ -100,6 +139,7 @@ MAILBOX_LIST = Guard("mailbox list", list_owner, "addressToken")
 TOKEN = Guard("token", token_holder, "addressToken")
 ADMIN = Guard("administrator", administrator, "adminPassword")
 ACCOUNT = Guard("account", account, "userToken")
+ACCOUNT_AND_MAILBOX = Guard("account with mailbox", account_with_mailbox, "userToken")
 
 # The first prefix that fits decides; paths outside of every group need nothing and find nothing.
 GROUPS: tuple[tuple[str, Guard], ...] = (
@@ -112,6 +152,7 @@ GROUPS: tuple[tuple[str, Guard], ...] = (
     ("/user_api/verify_code", OPEN),
     ("/user_api/passkey/authenticate_", OPEN),
     ("/user_api/oauth2", OPEN),
+    ("/user_api/bind_address", ACCOUNT_AND_MAILBOX),
     ("/user_api/", ACCOUNT),
     ("/admin/", ADMIN),
 )

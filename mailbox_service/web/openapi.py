@@ -33,6 +33,12 @@ SCHEMES: Schema = {
         "name": "x-admin-auth",
         "description": "A password of the administrator.",
     },
+    "userToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-user-token",
+        "description": "The token of an account.",
+    },
 }
 AREAS: Mapping[str, str] = {
     "health": "Is the service there?",

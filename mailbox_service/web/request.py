@@ -13,6 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from mailbox_service.config import Config
+from mailbox_service.core.accounts import SignedIn
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadRequest, TemporaryFailure
 from mailbox_service.core.texts import Language, choose_language, text
@@ -72,7 +73,8 @@ class Surroundings:
 
 
 class Call:
-    """One request. A guard fills in `principal` or `claims`; everything else is read on demand."""
+    """One request. A guard fills in `principal`, `account` or `claims`; everything else is read on
+    demand."""
 
     __slots__ = (
         "_around",
@@ -80,6 +82,7 @@ class Call:
         "_query",
         "_receive",
         "_scope",
+        "account",
         "body_limit",
         "claims",
         "headers",
@@ -102,6 +105,7 @@ class Call:
         self.path: str = scope["path"]
         self.path_values: Mapping[str, str] = {}
         self.principal = NOBODY
+        self.account = SIGNED_OUT
         self.claims: Mapping[str, Any] = {}
         self._held = 0
         self.body_limit = 0
@@ -253,6 +257,7 @@ class Call:
 
 
 NOBODY = Principal("nobody", "")
+SIGNED_OUT = SignedIn(0, "", 0, 0)
 
 
 def syntax_problem(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol, Self
 
+from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
@@ -38,6 +39,7 @@ class Services:
     """Everything behind the doors. A handler calls one method of one of them."""
 
     registering: Registering
+    accounts: Accounts
     authenticating: Authenticating
     reading: Reading
     receiving: Receiving

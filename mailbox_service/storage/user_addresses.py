@@ -1,0 +1,148 @@
+"""Which addresses belong to which account: an address to one at most."""
+
+from __future__ import annotations
+
+from mailbox_service.core.stored import Address, CountedAddress, StoredMessage
+from mailbox_service.storage import locks, messages
+from mailbox_service.storage.addresses import COLUMNS as ADDRESS_COLUMNS
+from mailbox_service.storage.addresses import DAY, address_of
+from mailbox_service.storage.database import Transaction
+
+BIND = """
+INSERT INTO user_addresses (user_id, address_id, created_at)
+VALUES (:user_id, :address_id, :now)
+ON CONFLICT (address_id) DO NOTHING
+"""
+
+OWNER = "SELECT user_id FROM user_addresses WHERE address_id = :address_id"
+
+RELEASE = "DELETE FROM user_addresses WHERE address_id = :address_id"
+
+RELEASE_OWN = "DELETE FROM user_addresses WHERE address_id = :address_id AND user_id = :user_id"
+
+RELEASE_ALL = "DELETE FROM user_addresses WHERE user_id = :user_id"
+
+COUNT = "SELECT count(*) FROM user_addresses WHERE user_id = :user_id"
+
+LIST = """
+SELECT a.id, a.name, a.source_meta, a.created_at, a.updated_at,
+       (SELECT count(*) FROM messages m WHERE m.address = a.address),
+       (SELECT count(*) FROM submissions s WHERE s.address = a.address AND s.listed = 1)
+  FROM user_addresses u JOIN addresses a ON a.id = u.address_id
+ WHERE u.user_id = :user_id ORDER BY a.id DESC LIMIT :limit OFFSET :offset
+"""
+
+OWNED = f"""
+SELECT {", ".join(f"a.{name.strip()}" for name in ADDRESS_COLUMNS.split(","))}
+  FROM user_addresses u JOIN addresses a ON a.id = u.address_id
+ WHERE u.user_id = :user_id AND u.address_id = :address_id
+"""
+
+ANY_IDLE = """
+SELECT 1 FROM user_addresses u JOIN addresses a ON a.id = u.address_id
+ WHERE u.user_id = :user_id AND a.updated_at < :day_ago LIMIT 1
+"""
+
+TOUCH_ALL = """
+UPDATE addresses SET updated_at = :now
+ WHERE updated_at < :day_ago
+   AND id IN (SELECT address_id FROM user_addresses WHERE user_id = :user_id)
+"""
+
+ADDRESSES_OF = """
+SELECT a.address FROM user_addresses u JOIN addresses a ON a.id = u.address_id
+ WHERE u.user_id = :user_id AND (:address = '' OR a.address = :address)
+"""
+
+# By the ids of the index alone, newest first: ordered by a sum, or an engine might read all mail
+# of everybody backwards until a page of this account's is full.
+MAIL_IDS = f"""
+SELECT m.id FROM messages m WHERE m.address IN ({ADDRESSES_OF})
+ ORDER BY m.id + 0 DESC LIMIT :limit OFFSET :offset
+"""
+
+COUNT_MAIL = f"SELECT count(*) FROM messages m WHERE m.address IN ({ADDRESSES_OF})"
+
+
+async def bind(tx: Transaction, *, user_id: int, address_id: int, now: int) -> bool:
+    """Give an address to an account; False when it belongs to somebody already.
+
+    Whoever counts before takes `locks.order_accounts` first.
+    """
+    params = {"user_id": user_id, "address_id": address_id, "now": now}
+    return await tx.execute(BIND, params) > 0
+
+
+async def owner(tx: Transaction, address_id: int) -> int | None:
+    """The account that an address belongs to."""
+    row = await tx.fetch_one(OWNER, {"address_id": address_id})
+    return None if row is None else int(row[0])
+
+
+async def owned(tx: Transaction, *, user_id: int, address_id: int) -> Address | None:
+    """An address of an account."""
+    row = await tx.fetch_one(OWNED, {"user_id": user_id, "address_id": address_id})
+    return None if row is None else address_of(row)
+
+
+async def release(tx: Transaction, address_id: int, *, user_id: int | None = None) -> None:
+    """Take an address from its account, or only from this one."""
+    if user_id is None:
+        await tx.execute(RELEASE, {"address_id": address_id})
+    else:
+        await tx.execute(RELEASE_OWN, {"address_id": address_id, "user_id": user_id})
+
+
+async def release_all(tx: Transaction, user_id: int) -> None:
+    """Take every address from an account."""
+    await locks.order_accounts(tx)
+    await tx.execute(RELEASE_ALL, {"user_id": user_id})
+
+
+async def count(tx: Transaction, user_id: int) -> int:
+    """How many addresses an account holds."""
+    row = await tx.fetch_one(COUNT, {"user_id": user_id})
+    assert row is not None
+    return int(row[0])
+
+
+async def list_page(
+    tx: Transaction, user_id: int, *, limit: int, offset: int
+) -> tuple[list[CountedAddress], int]:
+    """A page of an account's addresses, newest first, and how many there are."""
+    rows = await tx.fetch_all(LIST, {"user_id": user_id, "limit": limit, "offset": offset})
+    return [CountedAddress(*row) for row in rows], await count(tx, user_id)
+
+
+async def any_idle(tx: Transaction, user_id: int, *, now: int) -> bool:
+    """Whether some address of an account was not in use for a day."""
+    params = {"user_id": user_id, "day_ago": now - DAY}
+    return await tx.fetch_one(ANY_IDLE, params) is not None
+
+
+async def touch_all(tx: Transaction, user_id: int, *, now: int) -> None:
+    """Note that the addresses of an account are in use, once a day."""
+    await tx.execute(TOUCH_ALL, {"user_id": user_id, "now": now, "day_ago": now - DAY})
+
+
+async def addresses_of(tx: Transaction, user_id: int, *, address: str = "") -> list[str]:
+    """The addresses of an account, canonical; or this one alone, when it is among them."""
+    rows = await tx.fetch_all(ADDRESSES_OF, {"user_id": user_id, "address": address})
+    return [str(row[0]) for row in rows]
+
+
+async def mail_page(
+    tx: Transaction, user_id: int, *, address: str, limit: int, offset: int
+) -> list[StoredMessage]:
+    """A page of the mail of all addresses of an account, or of one of them; newest first."""
+    params = {"user_id": user_id, "address": address}
+    rows = await tx.fetch_all(MAIL_IDS, {**params, "limit": limit, "offset": offset})
+    found = await messages.by_ids(tx, [int(row[0]) for row in rows])
+    return found[::-1]
+
+
+async def count_mail(tx: Transaction, user_id: int, *, address: str) -> int:
+    """How much mail the addresses of an account have."""
+    row = await tx.fetch_one(COUNT_MAIL, {"user_id": user_id, "address": address})
+    assert row is not None
+    return int(row[0])
