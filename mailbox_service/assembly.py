@@ -31,6 +31,8 @@ from mailbox_service.services.clock import now_micros
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
+from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
+from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
@@ -83,6 +85,8 @@ class Parts:
     authenticating: Authenticating
     registering: Registering
     accounts: Accounts
+    oauth2: OAuth2
+    passkeys: Passkeys
     receiving: Receiving
     reading: Reading
     mail_access: MailAccess
@@ -96,6 +100,7 @@ class Parts:
     reacting: Reacting
     notifying: Notifying
     http_out: HttpOut
+    providers_out: HttpOut
 
 
 def build(config: Config) -> Parts:
@@ -111,6 +116,11 @@ def build(config: Config) -> Parts:
     sending = Sending(database, config, administering, signals)
     codes = VerifyCodes(database, sending, config.jwt_secret)
     accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
+    providers_out = HttpOut(
+        Resolver(config.name_servers),
+        private_addresses=config.oauth2_private_addresses,
+        answer_octets=PROFILE_OCTETS,
+    )
     outbound = Outbound.of(config)
     delivering = Delivering(
         database, config, receiving, Signing(database, config), outbound, signals
@@ -127,6 +137,9 @@ def build(config: Config) -> Parts:
         authenticating=authenticating,
         registering=registering,
         accounts=accounts,
+        oauth2=OAuth2(database, config, administering, accounts, providers_out),
+        passkeys=Passkeys(database, config, authenticating, accounts),
+        providers_out=providers_out,
         receiving=receiving,
         reading=Reading(database, signals),
         mail_access=MailAccess(database, config, authenticating, signals),
@@ -341,6 +354,7 @@ class Service:
             try:
                 await self._workers.__aexit__(kind, error, trace)
                 await self.parts.http_out.close()
+                await self.parts.providers_out.close()
             finally:
                 await self.parts.database.close()
                 self._ownership.release()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from mailbox_service.core.accounts import check_allow_list
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.patterns import compile_pattern
 from mailbox_service.core.texts import text
@@ -263,7 +264,8 @@ def address_in(provider: Provider, profile: Any) -> str:
         address = rewritten(address, provider.email_format, provider.email_replace).strip()
     if not address or len(address) > LONGEST_ADDRESS or _CONTROLS.search(address):
         raise refusal(_NO_ADDRESS)
-    check_allowed(provider, address)
+    if provider.allow_list is not None:
+        check_allow_list(address, provider.allow_list)
     return address
 
 
@@ -311,15 +313,3 @@ def numbered(number: str, groups: Sequence[str | None], sign: str) -> str:
         if 0 < int(digits) <= len(groups):
             return (groups[int(digits) - 1] or "") + number[len(digits) :]
     return sign
-
-
-def check_allowed(provider: Provider, address: str) -> None:
-    """Raises BadRequest when the domain of an address is not one of the provider's list."""
-    if provider.allow_list is None:
-        return
-    domain = address.rpartition("@")[2].strip().lower()
-    if domain in (entry.strip().lower() for entry in provider.allow_list):
-        return
-    key = "UserMailDomainMustInMsg"
-    listed = json.dumps(list(provider.allow_list), indent=2, ensure_ascii=False)
-    raise BadRequest(f"{text(key)} {listed}", message_key=key)

@@ -16,6 +16,7 @@ from msgspec import Struct
 from mailbox_service.core.accounts import UserSettings, read_user_settings
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.forwarding import read_rules
+from mailbox_service.core.oauth2 import Provider, read_providers
 from mailbox_service.core.policy import ForwardingRule, SendLimits
 from mailbox_service.core.webhook import (
     AllowList,
@@ -53,6 +54,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     webhook_settings: Any = None
     mail_webhook_settings: Any = None
     user_settings: Any = None
+    oauth2_settings: Any = None
+    telegram_settings: Any = None
     role_address_config: Any = None
 
     @property
@@ -64,6 +67,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     def role_limits(self) -> dict[str, Any]:
         """What roles change about that: `{role: {"maxAddressCount": n}}` (mailbox-api §8.2)."""
         return self.role_address_config if isinstance(self.role_address_config, dict) else {}
+
+    @property
+    def oauth2_providers(self) -> tuple[Provider, ...]:
+        """Where people may sign in instead (mailbox-api §8.5)."""
+        return read_providers(self.oauth2_settings)
 
     @property
     def webhook_allow_list(self) -> AllowList:

@@ -39,8 +39,10 @@ class HttpOut:
         private_addresses: bool = False,
         seconds: float = SECONDS,
         tls: ssl.SSLContext | None = None,
+        answer_octets: int = ANSWER_OCTETS,
     ) -> None:
         self._resolver = resolver
+        self._answer_octets = answer_octets
         self._private = private_addresses
         self._seconds = seconds
         self._tls = tls
@@ -91,9 +93,10 @@ class HttpOut:
             head = bytearray()
             async for chunk in answer.aiter_stream():
                 head += chunk
-                if len(head) >= ANSWER_OCTETS:
+                if len(head) >= self._answer_octets:
                     break
-            return HttpAnswer(answer.status, reason_phrase(answer), shown(bytes(head)))
+            text = shown(bytes(head), self._answer_octets)
+            return HttpAnswer(answer.status, reason_phrase(answer), text)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -132,9 +135,9 @@ def reason_phrase(answer: httpcore2.Response) -> str:
     return shown(bytes(phrase))[:200]
 
 
-def shown(octets: bytes) -> str:
+def shown(octets: bytes, most: int = ANSWER_OCTETS) -> str:
     """The beginning of an answer as text that a log and a page can carry."""
-    return _CONTROLS.sub("", octets[:ANSWER_OCTETS].decode("utf-8", "replace"))
+    return _CONTROLS.sub("", octets[:most].decode("utf-8", "replace"))
 
 
 def why(error: Exception) -> str:

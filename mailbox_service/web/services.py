@@ -9,6 +9,8 @@ from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
+from mailbox_service.services.oauth2 import OAuth2
+from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
@@ -40,6 +42,8 @@ class Services:
 
     registering: Registering
     accounts: Accounts
+    oauth2: OAuth2
+    passkeys: Passkeys
     authenticating: Authenticating
     reading: Reading
     receiving: Receiving
