@@ -1,4 +1,4 @@
-"""Names to hosts: the MX and address records of a domain, from name servers of our choice.
+"""The name system: hosts of a domain, addresses of a host, texts, from name servers of our choice.
 
 Answers are kept for as long as they say. "There is no such name" and "nobody could tell" are
 different answers: the first fails a mail, the second defers it (RFC 5321 §5.1).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import dns.asyncresolver
 import dns.exception
@@ -17,6 +17,11 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
+
+from mailbox_service.core.names import NoSuchName, NotKnownNow
+
+__all__ = ["MailExchanger", "NoSuchName", "NotKnownNow", "Resolver", "parse_server"]
 
 # Answers kept; a record takes about a kilobyte.
 CACHED_ANSWERS = 10_000
@@ -25,14 +30,8 @@ SERVER_SECONDS = 3.0
 QUESTION_SECONDS = 12.0
 # Addresses of one host that are worth trying; more are a mistake or an attack.
 MOST_ADDRESSES = 8
-
-
-class NoSuchName(Exception):
-    """The name does not exist (NXDOMAIN), or cannot exist."""
-
-
-class NotKnownNow(Exception):
-    """No name server could tell: SERVFAIL, a timeout, or no name server at all."""
+# Records of one name that are read where all of them count.
+MOST_RECORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,30 @@ class Resolver:
         if missing is not None:
             raise missing
         return []
+
+    async def texts(self, name: str) -> list[bytes]:
+        """The TXT records of a name, the strings of each put together.
+
+        Raises NoSuchName, NotKnownNow.
+        """
+        answer = await self._ask(name, dns.rdatatype.TXT)
+        return [b"".join(record.strings) for record in answer[:MOST_RECORDS]]
+
+    async def host_addresses(self, name: str, version: Literal[4, 6]) -> list[str]:
+        """The addresses of one kind that a name has. Raises NoSuchName, NotKnownNow."""
+        kind = dns.rdatatype.A if version == 4 else dns.rdatatype.AAAA
+        return [record.address for record in (await self._ask(name, kind))[:MOST_RECORDS]]
+
+    async def mail_hosts(self, name: str) -> list[str]:
+        """The hosts of a domain's MX records, best first. Raises NoSuchName, NotKnownNow."""
+        found = sorted(await self.mail_exchangers(name), key=lambda one: one.preference)
+        return [one.host for one in found[:MOST_RECORDS] if one.host]
+
+    async def names_of(self, address: str) -> list[str]:
+        """The names that an address has (PTR). Raises NoSuchName, NotKnownNow."""
+        name = dns.reversename.from_address(address).to_text()
+        answer = await self._ask(name, dns.rdatatype.PTR)
+        return [record.target.to_text(True).lower() for record in answer[:MOST_RECORDS]]
 
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[Any]:
         try:
