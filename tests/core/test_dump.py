@@ -31,7 +31,7 @@ def dumped(connection: sqlite3.Connection) -> Iterator[bytes]:
 VALUES = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(width=16, allow_nan=False, allow_infinity=False),
     st.binary(max_size=60),
     st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=60),
 )
