@@ -23,6 +23,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.webhook import HttpOut
+from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
@@ -85,6 +86,7 @@ class Parts:
     authenticating: Authenticating
     registering: Registering
     accounts: Accounts
+    account_addresses: AccountAddresses
     oauth2: OAuth2
     passkeys: Passkeys
     receiving: Receiving
@@ -114,6 +116,7 @@ def build(config: Config) -> Parts:
     registering = Registering(database, config, administering, authenticating, passwords, signals)
     receiving = Receiving(database, config, administering, signals)
     sending = Sending(database, config, administering, signals)
+    reading = Reading(database, signals)
     codes = VerifyCodes(database, sending, config.jwt_secret)
     accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
     providers_out = HttpOut(
@@ -137,11 +140,14 @@ def build(config: Config) -> Parts:
         authenticating=authenticating,
         registering=registering,
         accounts=accounts,
+        account_addresses=AccountAddresses(
+            database, administering, authenticating, reading, signals
+        ),
         oauth2=OAuth2(database, config, administering, accounts, providers_out),
         passkeys=Passkeys(database, config, authenticating, accounts),
         providers_out=providers_out,
         receiving=receiving,
-        reading=Reading(database, signals),
+        reading=reading,
         mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
         sent=SentMail(database, signals),

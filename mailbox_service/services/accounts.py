@@ -25,7 +25,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
-from mailbox_service.storage import user_addresses, users, verify_codes
+from mailbox_service.storage import passkeys, user_addresses, users, verify_codes
 from mailbox_service.storage.database import Database, Transaction
 
 
@@ -313,7 +313,7 @@ class Accounts:
             raise rules.refusal("InvalidUserIdMsg")
 
     async def remove(self, user_id: int) -> None:
-        """Delete an account with its role; its addresses stay, and are nobody's."""
+        """Delete an account with its role and passkeys; its addresses stay, and are nobody's."""
         await self._database.write(remove_account, user_id, self._clock())
 
     async def change_settings(self, value: Mapping[str, Any]) -> None:
@@ -387,8 +387,9 @@ async def open_with_code(
 
 
 async def remove_account(tx: Transaction, user_id: int, now: int) -> None:
-    """Delete an account and what ties addresses to it."""
+    """Delete an account with its passkeys and what ties addresses to it."""
     await user_addresses.release_all(tx, user_id)
+    await passkeys.remove_of(tx, user_id)
     await users.remove(tx, user_id, now=now)
 
 

@@ -12,7 +12,7 @@ from mailbox_service.config import Config
 from mailbox_service.core import opening
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress, BadRequest, NameTaken, NotYours, UnknownMailbox
-from mailbox_service.core.opening import OpeningRules
+from mailbox_service.core.opening import OpeningRules, Role
 from mailbox_service.core.policy import effective_subdomain_match
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
@@ -28,6 +28,8 @@ from mailbox_service.storage import (
     auto_replies,
     messages,
     submissions,
+    user_addresses,
+    users,
     webhooks,
 )
 from mailbox_service.storage.addresses import DAY
@@ -46,6 +48,7 @@ class Statistics:
     address_count: int
     active_7_days: int
     active_30_days: int
+    user_count: int
     send_count: int
 
 
@@ -91,24 +94,32 @@ class Registering:
         )
 
     async def open_for_visitor(
-        self, *, name: str, domain: str | None, random_subdomain: bool, ip: str
+        self,
+        *,
+        name: str,
+        domain: str | None,
+        random_subdomain: bool,
+        ip: str,
+        signed_in: bool = False,
+        role: Role | None = None,
     ) -> Opened:
-        """Open an address for somebody who may be anybody (mailbox-api §3.3, §4).
+        """Open an address for somebody who may be anybody, or has an account and perhaps a role
+        (mailbox-api §3.3, §4). An account still has to bind it.
 
         Raises NotYours when visitors may not, BadRequest with the contract's reason, NameTaken.
         """
-        self.check_visitors_may_open()
+        self.check_visitors_may_open(signed_in=signed_in)
         rules = self._opening_rules()
         block_list = self._administering.rules.address_block_list
         chosen_by_us = not name or self._config.disable_custom_address_name
         if not chosen_by_us:
             opening.check_not_blocked(name, block_list)
-        allowed = opening.allowed_domains(rules)
+        allowed = opening.allowed_domains(rules, role)
 
         def local() -> str:
             wished = opening.generated_name(rules, random_text) if chosen_by_us else name
             return opening.local_part(
-                wished, rules, prefix=opening.prefix_for(rules), block_list=block_list
+                wished, rules, prefix=opening.prefix_for(rules, role), block_list=block_list
             )
 
         chosen = opening.choose_domain(domain, allowed, rules, secrets.choice)
@@ -119,10 +130,11 @@ class Registering:
             source=ip or "web:unknown",
         )
 
-    def check_visitors_may_open(self) -> None:
+    def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
         """Raises NotYours when visitors may not open addresses."""
+        nameless = self._config.disable_anonymous_user_create_email and not signed_in
         for refused, key in (
-            (self._config.disable_anonymous_user_create_email, "NewAddressAnonymousDisabledMsg"),
+            (nameless, "NewAddressAnonymousDisabledMsg"),
             (not self._config.enable_user_create_email, "NewAddressDisabledMsg"),
         ):
             if refused:
@@ -258,6 +270,7 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
         return  # opened anew since this was asked for
     while await messages.remove_oldest(tx, address, limit=BATCH):
         pass
+    await user_addresses.release(tx, address_id)
     await addresses.remove(tx, address_id)
     await allowances.remove_of(tx, address)
     await submissions.unlist_all(tx, address)
@@ -272,5 +285,6 @@ async def count_everything(tx: Transaction, now: int) -> Statistics:
         address_count=await addresses.count(tx),
         active_7_days=await addresses.count_active(tx, since=now - 7 * DAY),
         active_30_days=await addresses.count_active(tx, since=now - 30 * DAY),
+        user_count=await users.count(tx),
         send_count=await submissions.count(tx, None),
     )

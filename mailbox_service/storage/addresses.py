@@ -20,6 +20,12 @@ ON CONFLICT (address) DO NOTHING
 RETURNING id
 """
 
+OPEN_AGAIN = """
+INSERT INTO addresses (address, name, created_at, updated_at, expires_at)
+VALUES (:address, :name, :now, :now, :expires_at)
+RETURNING id
+"""
+
 BY_ADDRESS = f"SELECT {COLUMNS} FROM addresses WHERE address = :address"
 
 BY_ID = f"SELECT {COLUMNS} FROM addresses WHERE id = :id"
@@ -91,6 +97,22 @@ async def open_address(
     )
     if row is None:
         raise NameTaken("Address already exists", message_key="AddressAlreadyExistsMsg")
+    return int(row[0])
+
+
+async def open_again(tx: Transaction, removed: Address, *, now: int) -> int:
+    """Open an address that was just removed in this transaction, for another owner: a new id, no
+    password, no origin; it ends when it was to end."""
+    row = await tx.fetch_one(
+        OPEN_AGAIN,
+        {
+            "address": removed.address,
+            "name": removed.name,
+            "now": now,
+            "expires_at": removed.expires_at,
+        },
+    )
+    assert row is not None
     return int(row[0])
 
 

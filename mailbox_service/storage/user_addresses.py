@@ -87,6 +87,7 @@ async def owned(tx: Transaction, *, user_id: int, address_id: int) -> Address | 
 
 async def release(tx: Transaction, address_id: int, *, user_id: int | None = None) -> None:
     """Take an address from its account, or only from this one."""
+    await locks.order_accounts(tx)  # or somebody who counts now might bind what is being closed
     if user_id is None:
         await tx.execute(RELEASE, {"address_id": address_id})
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol, Self
 
+from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
@@ -42,6 +43,7 @@ class Services:
 
     registering: Registering
     accounts: Accounts
+    account_addresses: AccountAddresses
     oauth2: OAuth2
     passkeys: Passkeys
     authenticating: Authenticating

@@ -25,13 +25,13 @@ class Figures(Struct, frozen=True, rename="camel"):
 
 @routes.get("/admin/statistics", ADMIN, returns=Figures)
 async def statistics(call: Call) -> Figures:
-    """Totals of mails, addresses and sent mails."""
+    """Totals of mails, addresses, accounts and sent mails."""
     found = await call.services.registering.statistics()
     return Figures(
         found.mail_count,
         found.address_count,
         found.active_7_days,
         found.active_30_days,
-        0,  # accounts are not offered here
+        found.user_count,
         found.send_count,
     )

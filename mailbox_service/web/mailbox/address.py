@@ -14,6 +14,7 @@ from mailbox_service.web.errors import Refused, Uncaught, message, wrapped
 from mailbox_service.web.guards import MAILBOX, OPEN, TOKEN, bearer_token
 from mailbox_service.web.humans import check_human, check_human_at_login
 from mailbox_service.web.request import Call
+from mailbox_service.web.roles import with_role
 from mailbox_service.web.routing import Routes
 
 routes = Routes("address")
@@ -75,8 +76,13 @@ read_new_password = msgspec.json.Decoder(NewPassword)
 
 @routes.post("/api/new_address", OPEN, body=Wish, returns=NewAddress)
 async def new_address(call: Call) -> NewAddress:
-    """Open an address: the name that is wished for, or one of our choosing."""
-    call.services.registering.check_visitors_may_open()
+    """Open an address: the name that is wished for, or one of our choosing. An `x-user-token`
+    brings the domains and the prefix of the account's role; the account binds the address by a
+    call of its own."""
+    account = await call.services.accounts.visiting(call.header(b"x-user-token"))
+    call.services.registering.check_visitors_may_open(signed_in=account is not None)
+    if account is not None and call.config.disable_anonymous_user_create_email:
+        await call.services.account_addresses.check_room(account)
     wish = await call.json(read_wish)
     await check_human(call, wish.cf_token)
     try:
@@ -85,6 +91,8 @@ async def new_address(call: Call) -> NewAddress:
             domain=wish.domain,
             random_subdomain=wish.enable_random_subdomain in (True, "true"),
             ip=call.client_ip,
+            signed_in=account is not None,
+            role=call.services.accounts.opening_role(account),
         )
     except MailError as error:
         raise creation_refused(call, error, wish.name) from None
@@ -112,7 +120,7 @@ async def mailbox_state(call: Call) -> MailboxState:
     owner = await owner_of_token(call)
     if owner is None:
         raise Refused(message(400, "InvalidAddressMsg", call.language))
-    balance = await call.services.sending.balance(owner)
+    balance = await call.services.sending.balance(await with_role(call, owner))
     await call.services.reading.touch(owner.address)
     return MailboxState(call.claims.get("address") or owner.address, balance)
 

@@ -15,6 +15,7 @@ from mailbox_service.web.answers import OK, Sent
 from mailbox_service.web.errors import Refused, Uncaught, wrapped
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.request import Call
+from mailbox_service.web.roles import with_role
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
 
 routes = Routes("sending")
@@ -83,7 +84,7 @@ async def send_mail(call: Call) -> Queued:
     """Queue a mail from the mailbox. It is on disk when this answers; what became of it is told
     by `/api/sent` and `/api/events`."""
     body = await read_sending(call, read_mail)
-    return await queue(call, call.principal, body)
+    return await queue(call, await with_role(call, call.principal), body)
 
 
 async def read_sending(call: Call, decoder: msgspec.json.Decoder[Any]) -> Any:

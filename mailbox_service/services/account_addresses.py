@@ -1,0 +1,246 @@
+"""The addresses of accounts: bound, let go, handed over, and read as one inbox.
+
+Each change is one transaction that counts and decides inside, so that a process that dies leaves
+either all of it or nothing, and two that come at once never find room for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mailbox_service import signals as topics
+from mailbox_service.core.accounts import Account, UserSettings, address_limit, refusal
+from mailbox_service.core.address import canonical
+from mailbox_service.core.errors import BadAddress
+from mailbox_service.core.stored import Address, CountedAddress, StoredMessage
+from mailbox_service.services.administering import Administering
+from mailbox_service.services.authenticating import (
+    Authenticating,
+    address_id_of,
+    find_claimed,
+    still_counts,
+)
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.reading import Reading, readable
+from mailbox_service.signals import Signals
+from mailbox_service.storage import addresses, locks, messages, user_addresses, users, webhooks
+from mailbox_service.storage.database import Database, Transaction
+
+# Webhook posts deleted at once when an address is handed over.
+BATCH = 500
+
+
+class AccountAddresses:
+    """Binds addresses to accounts and reads their mail."""
+
+    def __init__(
+        self,
+        database: Database,
+        administering: Administering,
+        authenticating: Authenticating,
+        reading: Reading,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
+    ) -> None:
+        self._database = database
+        self._administering = administering
+        self._authenticating = authenticating
+        self._reading = reading
+        self._signals = signals
+        self._clock = clock
+
+    def _limit(self, role: str | None) -> float:
+        rules = self._administering.rules
+        return address_limit(rules.accounts, rules.role_limits, role)
+
+    async def check_room(self, account: Account) -> None:
+        """Raises BadRequest when an account holds as many addresses as it may, whatever its
+        role (mailbox-api §3.3, new_address, step 3)."""
+        limit = self._limit(None)
+        if limit > 0 and await self._database.read(user_addresses.count, account.id) >= limit:
+            raise refusal("MaxAddressCountReachedMsg")
+
+    # Binding.
+
+    async def bind_by_token(
+        self, user_id: int, claims: Mapping[str, Any], *, role: str | None
+    ) -> None:
+        """Give an account the address that a token names. Raises BadRequest."""
+        address_id = address_id_of(dict(claims))
+        if not address_id:
+            raise refusal("NoAddressOrUserTokenMsg")
+        found = await self._database.read_quick(find_claimed, claims.get("address"), address_id)
+        if found is None or not still_counts(found, dict(claims)):
+            raise refusal("AddressNotFoundMsg")
+        await self._database.write(bind, user_id, found.id, self._limit(role), self._clock())
+
+    async def bind_by_admin(
+        self, *, user_id: int | None, email: str, address_id: int | None, address: str
+    ) -> None:
+        """Give an account an address, each named by its id or by its text. Raises BadRequest."""
+        if not (user_id or email) or not (address_id or address):
+            raise refusal("NoAddressOrUserTokenMsg")
+        if not address_id:
+            found = await self._database.read_quick(
+                addresses.by_address, canonical_or_as_is(address)
+            )
+            if found is None:
+                raise refusal("AddressNotFoundMsg")
+            address_id = found.id
+        if not user_id:
+            account = await self._database.read_quick(users.by_email, email)
+            if account is None:
+                raise refusal("UserNotFoundMsg")
+            user_id = account.id
+        await self._database.write(bind, user_id, address_id, self._limit(None), self._clock())
+
+    async def unbind(self, user_id: int, address_id: int) -> None:
+        """Take an address from an account; fine when it was not its own. Raises BadRequest."""
+        await self._database.write(unbind, user_id, address_id)
+
+    async def transfer(self, user_id: int, address_id: int, email: str) -> None:
+        """Hand an address over to another account, under a new id: every token of the old one
+        ends, and so do its password and its webhook. Its mail stays. Raises BadRequest."""
+        rules = self._administering.rules
+        address = await self._database.write(
+            transfer,
+            user_id,
+            address_id,
+            email,
+            rules.accounts,
+            rules.role_limits,
+            self._clock(),
+        )
+        self._authenticating.forget()
+        self._signals.notify(topics.ADDRESSES)
+        self._signals.notify(topics.mailbox(address))
+
+    # Looking.
+
+    async def page(
+        self, user_id: int, *, limit: int, offset: int
+    ) -> tuple[list[CountedAddress], int]:
+        """A page of an account's addresses, and how many there are."""
+        return await self._database.read(
+            user_addresses.list_page, user_id, limit=limit, offset=offset
+        )
+
+    async def credential(self, user_id: int, address_id: int) -> str:
+        """A token for an address of an account. Raises BadRequest when it is not its own."""
+
+        async def unit(tx: Transaction) -> Address | None:
+            return await user_addresses.owned(tx, user_id=user_id, address_id=address_id)
+
+        found = await self._database.read_quick(unit)
+        if found is None:
+            raise refusal("AddressNotBindedMsg")
+        return self._authenticating.token_for(found.name, found.id)
+
+    # Their mail.
+
+    async def mails(
+        self, user_id: int, *, address: str, limit: int, offset: int
+    ) -> tuple[list[tuple[StoredMessage, bytes]], int]:
+        """A page of the mail of all addresses of an account with its bytes, or of one of them;
+        on the first page also how many there are."""
+        wanted = canonical_or_as_is(address)
+
+        async def unit(tx: Transaction) -> tuple[list[tuple[StoredMessage, bytes]], int]:
+            listed = await user_addresses.mail_page(
+                tx, user_id, address=wanted, limit=limit, offset=offset
+            )
+            total = 0
+            if offset == 0:
+                total = await user_addresses.count_mail(tx, user_id, address=wanted)
+            return [(message, await readable(tx, message)) for message in listed], total
+
+        return await self._database.read(unit)
+
+    async def delete_mail(self, user_id: int, message_id: int) -> None:
+        """Delete a mail of an address of an account; anybody else's is kept in silence."""
+
+        async def unit(tx: Transaction) -> str | None:
+            found = await messages.by_id(tx, message_id)
+            if found is None:
+                return None
+            owned = await user_addresses.addresses_of(tx, user_id, address=found.address)
+            return found.address if owned else None
+
+        address = await self._database.read(unit)
+        if address is not None:
+            await self._reading.delete(address, [message_id])
+
+
+def canonical_or_as_is(address: str) -> str:
+    """An address as it is stored; what is none is kept as it is, and then found nowhere."""
+    try:
+        return canonical(address) if address else ""
+    except BadAddress:
+        return address.replace("\0", "") or "@"
+
+
+async def bind(tx: Transaction, user_id: int, address_id: int, limit: float, now: int) -> None:
+    """Give an address to an account that has room for it."""
+    await locks.order_accounts(tx)
+    if await addresses.by_id(tx, address_id) is None:
+        raise refusal("AddressNotFoundMsg")
+    if await users.by_id(tx, user_id) is None:
+        raise refusal("UserNotFoundMsg")
+    owner = await user_addresses.owner(tx, address_id)
+    if owner == user_id:
+        return
+    await check_room(tx, user_id, limit)
+    if not await user_addresses.bind(tx, user_id=user_id, address_id=address_id, now=now):
+        raise refusal("AddressAlreadyBindedMsg")
+
+
+async def check_room(tx: Transaction, user_id: int, limit: float) -> None:
+    if limit > 0 and await user_addresses.count(tx, user_id) >= limit:
+        raise refusal("MaxAddressCountReachedMsg")
+
+
+async def unbind(tx: Transaction, user_id: int, address_id: int) -> None:
+    """Take an address from an account."""
+    if await addresses.by_id(tx, address_id) is None:
+        raise refusal("AddressNotFoundMsg")
+    if await users.by_id(tx, user_id) is None:
+        raise refusal("UserNotFoundMsg")
+    await user_addresses.release(tx, address_id, user_id=user_id)
+
+
+async def transfer(
+    tx: Transaction,
+    user_id: int,
+    address_id: int,
+    email: str,
+    settings: UserSettings,
+    role_limits: Mapping[str, Any],
+    now: int,
+) -> str:
+    """Open an address anew for another account, in the order of checks of mailbox-api §3.5; its
+    canonical form.
+
+    A webhook that its former owner set would go on telling that owner about all its mail, so it
+    ends. What is a matter of the name stays: mail, sent mail, allowance, automatic reply, and
+    the time at which the address was to end.
+    """
+    await locks.order_accounts(tx)
+    old = await addresses.by_id(tx, address_id)
+    if old is None:
+        raise refusal("AddressNotFoundMsg")
+    if await users.by_id(tx, user_id) is None:
+        raise refusal("UserNotFoundMsg")
+    target = await users.by_email(tx, email)
+    if target is None:
+        raise refusal("TargetUserNotFoundMsg")
+    await check_room(tx, target.id, address_limit(settings, role_limits, target.role))
+    if await user_addresses.owner(tx, address_id) != user_id:
+        raise refusal("AddressNotBindedMsg")
+    await user_addresses.release(tx, address_id)
+    await addresses.remove(tx, address_id)
+    new_id = await addresses.open_again(tx, old, now=now)
+    await user_addresses.bind(tx, user_id=target.id, address_id=new_id, now=now)
+    await webhooks.remove_of(tx, old.address, limit=BATCH)
+    return old.address
