@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from mailbox_service.core.packing import pack
 from mailbox_service.storage import locks, messages
@@ -36,6 +37,13 @@ class Arrivals:
         self._pending: list[Pending] = []
         self._rows = 0
         self._writing = False
+
+    def keep(self, arrival: NewMessage) -> asyncio.Future[Any]:
+        """Store one message; the future ends once it is on disk. Its ids come a moment later,
+        before anybody can ask for them."""
+        if not self._packs:
+            return self._database.keep(arrival) or self._add(arrival)
+        return self.add(arrival)
 
     def add(self, arrival: NewMessage) -> asyncio.Future[list[int]]:
         """Store one message; the future ends with its ids once it is on disk."""

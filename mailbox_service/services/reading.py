@@ -128,6 +128,7 @@ class Reading:
         async def unit(tx: Transaction) -> StoredMessage | None:
             return await owned(tx, address, message_id)
 
+        await self._database.caught_up()
         found = await self._database.read_quick(unit)
         return None if found is None else (await self._summarised([found]))[0]
 

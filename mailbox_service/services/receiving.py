@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -32,6 +33,8 @@ from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
 
 log = logging.getLogger("mailbox.receiving")
+
+Store = Callable[[NewMessage], "asyncio.Future[Any]"]
 
 
 class Receiving:
@@ -93,22 +96,28 @@ class Receiving:
             raise UnknownMailbox("Unknown address")
 
     def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
-        """Store a message for all its recipients, once its bytes are on disk the future ends.
+        """Store a message for all its recipients; once it is on disk the future ends. The
+        receipt has no message ids, which mail gets a moment later.
 
         Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
         """
+        self._check_content(content)
+        if self._has_files_to_drop(content):
+            return asyncio.ensure_future(self._receive_reduced(envelope, content, peer))
+        return self._receive(envelope, content, peer, self._arrivals.keep)
+
+    def _check_content(self, content: bytes) -> None:
         count_received(content)
         if len(content) > self._max_size:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
         self.check_junk(content)
-        if self._has_files_to_drop(content):
-            return asyncio.ensure_future(self._receive_reduced(envelope, content, peer))
-        return self._receive(envelope, content, peer)
 
     async def _receive_reduced(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
-        return await self._receive(envelope, await self.reduced(content), peer)
+        return await self._receive(envelope, await self.reduced(content), peer, self._arrivals.keep)
 
-    def _receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
+    def _receive(
+        self, envelope: Envelope, content: bytes, peer: Peer, store: Store
+    ) -> asyncio.Future[Receipt]:
         now = self._clock()
         queue_id = self._new_queue_id()
         only = envelope.recipients[0] if len(envelope.recipients) == 1 else None
@@ -120,9 +129,7 @@ class Receiving:
             date=second_of(now // 1_000_000),
         )
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        stored = self._arrivals.add(
-            NewMessage(envelope.recipients, envelope.reverse_path, field + content, now)
-        )
+        stored = store(NewMessage(envelope.recipients, envelope.reverse_path, field + content, now))
         stored.add_done_callback(partial(self._stored, envelope, queue_id, receipt))
         return receipt
 
@@ -131,7 +138,7 @@ class Receiving:
         envelope: Envelope,
         queue_id: str,
         receipt: asyncio.Future[Receipt],
-        stored: asyncio.Future[list[int]],
+        stored: asyncio.Future[list[int] | None],
     ) -> None:
         """Answer the door, and wake whoever waits for this mail."""
         if stored.cancelled():
@@ -143,19 +150,21 @@ class Receiving:
                 receipt.set_exception(error)
             return
         if not receipt.done():
-            receipt.set_result(Receipt(queue_id, tuple(stored.result())))
+            receipt.set_result(Receipt(queue_id, tuple(stored.result() or ())))
         for recipient in envelope.recipients:
             self._signals.notify(topics.mailbox(recipient))
         self._signals.notify(topics.MESSAGES)
 
     async def accept(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
-        """Judge every recipient and store: the whole of reception for doors that are not SMTP."""
+        """Judge every recipient and store: the whole of reception for doors that are not SMTP.
+        The receipt names the ids."""
         for recipient in envelope.recipients:
             self.recipient_now(recipient, envelope.reverse_path)
-        self.check_junk(content)
+        self._check_content(content)
         for recipient in envelope.recipients:
             await self.check_recipient(recipient, envelope.reverse_path)
-        receipt = await self.receive(envelope, content, peer)
+        content = await self.reduced(content)
+        receipt = await self._receive(envelope, content, peer, self._arrivals.add)
         # The mail doors have a line of their own for what they accept.
         log.info(
             "received queue_id=%s reverse_path=%s recipients=%d",

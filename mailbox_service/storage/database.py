@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from mailbox_service.storage.messages import NewMessage
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -95,6 +98,16 @@ class Database(Protocol):
     def write(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a unit that may write. The future ends once the commit is on disk; an exception
         from the unit undoes that unit alone. A caller that goes away does not undo it."""
+        ...
+
+    def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
+        """Put arriving mail on disk the quickest way; the future ends when it is there. It goes
+        into the tables soon: what `read` and `write` run sees it, `read_quick` only after
+        `caught_up`. None where this way is closed: then the tables are written at once."""
+        ...
+
+    async def caught_up(self) -> None:
+        """Return when all mail that was kept before is in the tables."""
         ...
 
     async def ping(self) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.storage.database import Transaction
@@ -43,16 +43,31 @@ class Outcome:
     error: BaseException | None = None
 
 
-Commit = Callable[[Sequence[Waiting]], Awaitable[Sequence[Outcome]]]
+Commit = Callable[[Sequence[Bound]], Awaitable[Sequence[Outcome]]]
 Translate = Callable[[BaseException], BaseException]
+
+
+class Prelude(Protocol):
+    """What each group begins with, if there is anything."""
+
+    def take(self) -> Bound | None:
+        """The unit of work for the next group."""
+        ...
+
+    def done(self, outcome: Outcome) -> None:
+        """Hear what became of it."""
+        ...
 
 
 class GroupCommit:
     """The line of one writer."""
 
-    def __init__(self, commit: Commit, translate: Translate) -> None:
+    def __init__(
+        self, commit: Commit, translate: Translate, prelude: Prelude | None = None
+    ) -> None:
         self._commit = commit
         self._translate = translate
+        self._prelude = prelude
         self._line: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -90,10 +105,16 @@ class GroupCommit:
                 await self._wake.wait()
                 continue
             group = [self._line.popleft() for _ in range(min(len(self._line), LARGEST_GROUP))]
+            first = self._prelude.take() if self._prelude is not None else None
+            starts = [waiting.start for waiting in group]
+            if first is not None:
+                starts.insert(0, first)
             try:
-                outcomes = await self._commit(group)
+                outcomes = list(await self._commit(starts))
             except Exception as error:
-                outcomes = [Outcome(error=error)] * len(group)
+                outcomes = [Outcome(error=error)] * len(starts)
+            if first is not None and self._prelude is not None:
+                self._prelude.done(outcomes.pop(0))
             self._settle(group, outcomes)
 
     def _settle(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:

@@ -25,8 +25,9 @@ from mailbox_service.storage.database import (
     Transaction,
     Unit,
 )
-from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting, describe, log
+from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, describe, log
 from mailbox_service.storage.lending import READ_SECONDS, Lending
+from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.notices import Notices
 
 T = TypeVar("T")
@@ -302,12 +303,18 @@ class PostgresDatabase:
 
         return self._groups.add(bound)
 
-    async def _commit(self, group: Sequence[Waiting]) -> Sequence[Outcome]:
+    async def _commit(self, group: Sequence[Bound]) -> Sequence[Outcome]:
         try:
             return await commit_group(group, await self._writer.connection())
         except BaseException:
             self._writer.cut()
             raise
+
+    def keep(self, message: NewMessage) -> None:
+        """Nothing is won here: the server has a log of its own, which it syncs once a group."""
+
+    async def caught_up(self) -> None:
+        """Always so."""
 
     async def ping(self) -> None:
         if self._groups.in_trouble:
@@ -334,9 +341,7 @@ async def look(tx: Transaction) -> None:
     await tx.fetch_one("SELECT version_num FROM alembic_version")
 
 
-async def commit_group(
-    group: Sequence[Waiting], connection: asyncpg.Connection
-) -> Sequence[Outcome]:
+async def commit_group(group: Sequence[Bound], connection: asyncpg.Connection) -> Sequence[Outcome]:
     """Commit a group of units in one transaction, as `storage.sqlite` does. Raises when the
     whole group failed; the connection is then in an unknown state."""
     failure: Exception | None = None
@@ -361,25 +366,25 @@ async def commit_group(
     return outcomes
 
 
-async def run_together(group: Sequence[Waiting], connection: asyncpg.Connection) -> list[Outcome]:
+async def run_together(group: Sequence[Bound], connection: asyncpg.Connection) -> list[Outcome]:
     tx = PostgresTransaction(connection)
-    return [Outcome(await waiting.start(tx)) for waiting in group]
+    return [Outcome(await start(tx)) for start in group]
 
 
-async def run_apart(group: Sequence[Waiting], connection: asyncpg.Connection) -> list[Outcome]:
+async def run_apart(group: Sequence[Bound], connection: asyncpg.Connection) -> list[Outcome]:
     tx = PostgresTransaction(connection)
-    return [await run_alone(waiting, tx, connection) for waiting in group]
+    return [await run_alone(start, tx, connection) for start in group]
 
 
 async def run_alone(
-    waiting: Waiting, tx: PostgresTransaction, connection: asyncpg.Connection
+    start: Bound, tx: PostgresTransaction, connection: asyncpg.Connection
 ) -> Outcome:
     """Run one unit so that only itself is undone."""
     outcome = Outcome()
     for _ in range(TRIES):
         await connection.execute("SAVEPOINT unit")
         try:
-            outcome = Outcome(await waiting.start(tx))
+            outcome = Outcome(await start(tx))
             await connection.execute("RELEASE unit")
         except Exception as error:
             if connection.is_closed():

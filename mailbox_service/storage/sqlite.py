@@ -8,18 +8,19 @@ may await nothing but its transaction; what it awaits here never really waits.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
 
 from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
-from mailbox_service.storage import migrate
+from mailbox_service.storage import cursors, migrate
 from mailbox_service.storage.database import (
     NO_PARAMS,
     Dialect,
@@ -28,8 +29,10 @@ from mailbox_service.storage.database import (
     Transaction,
     Unit,
 )
-from mailbox_service.storage.grouping import GroupCommit, Outcome, Waiting, describe, log
+from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, describe, log
+from mailbox_service.storage.incoming import CURSOR, Incoming
 from mailbox_service.storage.lending import READ_SECONDS, Lending
+from mailbox_service.storage.messages import NewMessage
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -37,6 +40,9 @@ P = ParamSpec("P")
 # FULL syncs the write-ahead log at every commit: NORMAL may lose the last commits to a power
 # cut, after the client was told yes.
 PRAGMAS = (
+    # Before there is a table. Contents are most of a store: fewer, larger pages are less work
+    # for the same octets, a quarter more messages of 100 KiB a second than with 4 KiB.
+    "PRAGMA page_size = 16384",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
@@ -108,7 +114,8 @@ class SqliteDatabase:
         self._reader_count = readers
         self._writer: aiosqlite.Connection | None = None
         self._readers: Lending[aiosqlite.Connection] = Lending()
-        self._groups = GroupCommit(self._commit, as_refusal)
+        self._incoming = Incoming(path, self._add_unit, as_refusal)
+        self._groups = GroupCommit(self._commit, as_refusal, self._incoming)
         self._opened: list[aiosqlite.Connection] = []
         self._quick: sqlite3.Connection | None = None
         self._quick_until = 0.0
@@ -119,6 +126,7 @@ class SqliteDatabase:
             await self._open()
             return
         except BaseException as error:
+            await self._incoming.close()
             await self._disconnect()  # a connection's thread would keep the process alive
             refusal = as_refusal(error)
         raise refusal
@@ -132,6 +140,9 @@ class SqliteDatabase:
             self._readers.add(reader)
         self._quick = self._connect_here()
         self._groups.start()
+        settled = run_to_end(cursors.get(SqliteTransaction(self._quick), CURSOR))
+        if await asyncio.to_thread(self._incoming.open, settled):
+            await self._incoming.start()
 
     async def _connect(self, pragmas: Sequence[str]) -> aiosqlite.Connection:
         connection = await aiosqlite.connect(
@@ -150,7 +161,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self.path, isolation_level=None, timeout=0, cached_statements=STATEMENT_CACHE
         )
-        for pragma in (*PRAGMAS[1:], "PRAGMA query_only = ON"):
+        for pragma in (*PRAGMAS[2:], "PRAGMA query_only = ON"):
             connection.execute(pragma)
         connection.set_progress_handler(self._quick_is_over, QUICK_STEPS)
         return connection
@@ -159,6 +170,7 @@ class SqliteDatabase:
         if self._closing:
             return
         self._closing = True
+        await self._incoming.close()
         await self._groups.finish()
         await self._readers.call_in()  # from here on quick reads are refused as well
         await self._disconnect()
@@ -174,6 +186,7 @@ class SqliteDatabase:
         def bound(tx: Transaction) -> Coroutine[object, object, T]:
             return work(tx, *args, **kwargs)
 
+        await self._incoming.caught_up()
         reader = await self._readers.borrow()
         # Nobody waits for a list longer; sweeps over a whole store go in steps.
         limit = asyncio.get_running_loop().call_later(READ_SECONDS, reader._conn.interrupt)
@@ -205,7 +218,16 @@ class SqliteDatabase:
 
         return self._groups.add(bound)
 
-    async def _commit(self, group: Sequence[Waiting]) -> Sequence[Outcome]:
+    def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
+        return self._incoming.add(message)
+
+    async def caught_up(self) -> None:
+        await self._incoming.caught_up()
+
+    def _add_unit(self, start: Bound) -> asyncio.Future[Any]:
+        return self._groups.add(start)
+
+    async def _commit(self, group: Sequence[Bound]) -> Sequence[Outcome]:
         assert self._writer is not None
         return await in_thread(self._writer, partial(commit_group, group))
 
@@ -255,7 +277,7 @@ def read_unit(
         roll_back(connection)
 
 
-def commit_group(group: Sequence[Waiting], connection: sqlite3.Connection) -> Sequence[Outcome]:
+def commit_group(group: Sequence[Bound], connection: sqlite3.Connection) -> Sequence[Outcome]:
     """Commit a group of units in one transaction.
 
     First all together without a savepoint, since nearly every group goes through; when one of
@@ -279,18 +301,18 @@ def commit_group(group: Sequence[Waiting], connection: sqlite3.Connection) -> Se
     return outcomes
 
 
-def run_together(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
+def run_together(group: Sequence[Bound], connection: sqlite3.Connection) -> list[Outcome]:
     tx = SqliteTransaction(connection)
-    return [Outcome(run_to_end(waiting.start(tx))) for waiting in group]
+    return [Outcome(run_to_end(start(tx))) for start in group]
 
 
-def run_apart(group: Sequence[Waiting], connection: sqlite3.Connection) -> list[Outcome]:
+def run_apart(group: Sequence[Bound], connection: sqlite3.Connection) -> list[Outcome]:
     tx = SqliteTransaction(connection)
     outcomes = []
-    for waiting in group:
+    for start in group:
         connection.execute("SAVEPOINT unit")
         try:
-            outcomes.append(Outcome(run_to_end(waiting.start(tx))))
+            outcomes.append(Outcome(run_to_end(start(tx))))
         except Exception as error:
             if not connection.in_transaction:
                 raise  # a full disk or a read error has undone the whole group
@@ -308,6 +330,8 @@ def roll_back(connection: sqlite3.Connection) -> None:
 def as_refusal(error: BaseException) -> BaseException:
     """Trouble of the engine as a temporary refusal; everything else as it is."""
     if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return because(StorageFull("There is no room to store this now."), error)
         return because(TemporaryFailure("The store cannot be reached now."), error)
     if not isinstance(error, sqlite3.Error):
         return error

@@ -70,4 +70,4 @@ class Mailboxes:
     async def receive(self, *recipients: str, content: bytes = LETTER) -> tuple[int, ...]:
         """Have a letter arrive; the ids it got."""
         envelope = Envelope("ann@sender.example", recipients)
-        return (await self.receiving.receive(envelope, content, PEER)).message_ids
+        return (await self.receiving.accept(envelope, content, PEER)).message_ids

@@ -25,7 +25,7 @@ async def test_each_of_many_mails_at_once_has_its_own_bytes_and_mailboxes(
     async def receive(number: int) -> tuple[int, ...]:
         recipients = tuple(f"box{number}-{k}@x.test" for k in range(number % 4 + 1))
         envelope = Envelope(f"sender{number}@elsewhere.example", recipients)
-        return (await mailboxes.receiving.receive(envelope, bodies[number], PEER)).message_ids
+        return (await mailboxes.receiving.accept(envelope, bodies[number], PEER)).message_ids
 
     every = await asyncio.gather(*(receive(number) for number in range(len(bodies))))
     assert len({one for ids in every for one in ids}) == sum(len(ids) for ids in every)

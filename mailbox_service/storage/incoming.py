@@ -1,0 +1,315 @@
+"""Arriving mail of a SQLite store: on disk at once, in the tables soon after.
+
+A commit to the tables costs several times what appending to a log costs, and holds up whoever
+waits for it. So mail is answered when it is in the log (`incoming_log`), and goes into the tables
+in the writer's next transaction, at the latest `SETTLE_SECONDS` later. Nobody sees the
+difference: each unit of work begins with what was answered before it, and after a crash the
+store opens with what the log still holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from mailbox_service.core.errors import MailError
+from mailbox_service.core.packing import unpack
+from mailbox_service.storage import cursors, messages
+from mailbox_service.storage.contents import LARGEST
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.grouping import Bound, Outcome, describe
+from mailbox_service.storage.incoming_log import IncomingLog
+from mailbox_service.storage.messages import NewMessage
+
+log = logging.getLogger("mailbox.storage")
+
+CURSOR = "incoming"
+# Mail waits so long for more to go into the tables with it, unless somebody asks earlier.
+SETTLE_SECONDS = 0.05
+# Or until there is so much of it: then a transaction costs no less a message.
+SETTLE_COUNT = 500
+SETTLE_OCTETS = 8 << 20
+# With more than this not in the tables the disk is behind, and those who send have to wait.
+MOST_OCTETS = 64 << 20
+# What is written and synced at once.
+GROUP_OCTETS = 8 << 20
+# Messages in one statement; see `services/arrivals.py`.
+ROWS = 100
+# A larger message costs more to write twice than it saves.
+LARGEST_OCTETS = 64 << 10
+RETRY_SECONDS = 1.0
+ROOM_SECONDS = 0.01
+
+
+class Record(msgspec.Struct, array_like=True, frozen=True):
+    """A message as the log holds it."""
+
+    addresses: tuple[str, ...]
+    reverse_path: str
+    now: int
+    packed: bool
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message that is on disk."""
+
+    number: int
+    message: NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A message that waits for its place in the log."""
+
+    message: NewMessage
+    payload: bytes
+    future: asyncio.Future[None]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def payload_of(message: NewMessage) -> bytes:
+    """A message for the log. Raises OverflowError for a time that no engine has room for."""
+    packed = message.packed is not None
+    octets = message.content if message.packed is None else message.packed
+    return _encode(Record(message.addresses, message.reverse_path, message.now, packed, octets))
+
+
+def message_of(payload: bytes) -> NewMessage:
+    """A message from the log."""
+    record = _decode(payload)
+    content = unpack(record.octets, most=LARGEST) if record.packed else record.octets
+    packed = record.octets if record.packed else None
+    return NewMessage(record.addresses, record.reverse_path, content, record.now, packed)
+
+
+class Incoming:
+    """The line of arriving mail. `write` puts a unit of work into the writer's line, `translate`
+    words trouble of the disk for callers."""
+
+    def __init__(
+        self,
+        store: Path,
+        write: Callable[[Bound], asyncio.Future[Any]],
+        translate: Callable[[BaseException], BaseException],
+    ) -> None:
+        self._log = IncomingLog(store)
+        self._write = write
+        self._translate = translate
+        self._pending: list[Pending] = []
+        self._appending = False
+        self._unsettled: deque[Arrived] = deque()
+        self._octets = 0
+        self._batch: list[Arrived] = []
+        self._batch_limit = SETTLE_COUNT
+        self._settled = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._jobs: SimpleQueue[list[Pending] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def open(self, settled: int) -> bool:
+        """Take the log, with what it holds above number `settled`; False when it is another
+        process's. Blocks: call it in a thread. Raises OSError."""
+        found = self._log.open(settled)
+        for number, payload in found or ():
+            self._unsettled.append(Arrived(number, message_of(payload)))
+        self._settled = settled
+        return found is not None
+
+    async def start(self) -> None:
+        """Put what the log held into the tables, and take new mail. Raises TemporaryFailure."""
+        if self._unsettled:
+            log.warning("incoming-mail-found mails=%d", len(self._unsettled))
+        while self._unsettled:
+            await self._write(nothing)
+        await asyncio.to_thread(self._log.begin)
+        self._idle.set()
+        self._thread = threading.Thread(
+            target=self._serve, args=(asyncio.get_running_loop(),), name="incoming", daemon=True
+        )
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Take nothing more, put all mail into the tables, give the files back."""
+        self._closing = True
+        if self._thread is not None:
+            await self._idle.wait()
+            await self.caught_up()
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._log.close(emptied=not self._unsettled)
+
+    # --- into the log -----------------------------------------------------------------------
+
+    def add(self, message: NewMessage) -> asyncio.Future[None] | None:
+        """Put one message on disk; the future ends when it is there. None for what does not go
+        through the log: large messages, and all of them while it is not ours."""
+        if self._thread is None or self._closing:
+            return None
+        if len(message.content) > LARGEST_OCTETS or len(message.addresses) > ROWS:
+            return None
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        try:
+            self._pending.append(Pending(message, payload_of(message), future))
+        except (OverflowError, ValueError) as error:  # ValueError: half a surrogate pair
+            future.set_exception(error)
+            return future
+        if not self._appending:
+            self._appending = True
+            self._idle.clear()
+            loop.call_soon(self._append_next)
+        return future
+
+    def _append_next(self) -> None:
+        """Hand the next group to the log's thread, if anything has come and there is room."""
+        if not self._pending:
+            self._appending = False
+            self._idle.set()
+            return
+        if self._octets > MOST_OCTETS:
+            self._settle_soon(0.0)
+            asyncio.get_running_loop().call_later(ROOM_SECONDS, self._append_next)
+            return
+        octets = count = 0
+        for pending in self._pending:
+            octets += len(pending.payload)
+            if count and octets > GROUP_OCTETS:
+                break
+            count += 1
+        group = self._pending[:count]
+        del self._pending[:count]
+        self._jobs.put(group)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The log's thread."""
+        while (group := self._jobs.get()) is not None:
+            payloads = [one.payload for one in group]
+            try:
+                outcome = Outcome(self._log.append(payloads, self._settled))
+            except OSError as error:
+                outcome = Outcome(error=error)
+            loop.call_soon_threadsafe(self._appended, group, outcome)
+
+    def _appended(self, group: Sequence[Pending], outcome: Outcome) -> None:
+        """Answer those whose mail is on disk."""
+        if outcome.error is not None:
+            log.error("storage-log-failed mails=%d error=%s", len(group), describe(outcome.error))
+            refusal = self._translate(outcome.error)
+            for pending in group:
+                if not pending.future.done():
+                    pending.future.set_exception(refusal)
+        else:
+            for number, pending in enumerate(group, outcome.value - len(group) + 1):
+                self._unsettled.append(Arrived(number, pending.message))
+                self._octets += len(pending.message.content)
+                if not pending.future.done():
+                    pending.future.set_result(None)
+            many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
+            self._settle_soon(0.0 if many else SETTLE_SECONDS)
+        self._append_next()
+
+    # --- into the tables --------------------------------------------------------------------
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether mail was answered that is not in the tables yet."""
+        return bool(self._unsettled)
+
+    async def caught_up(self) -> None:
+        """Return when all mail that was answered before is in the tables, or cannot be now."""
+        last = self._unsettled[-1].number if self._unsettled else 0
+        while self._unsettled and self._unsettled[0].number <= last:
+            try:
+                await self._write(nothing)
+            except MailError:
+                return  # it stays in the log; what can be read now is what the tables hold
+
+    def _settle_soon(self, seconds: float) -> None:
+        """Have the writer make a group after a while, unless one is on its way."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._settle)
+
+    def _settle(self) -> None:
+        self._write(nothing).add_done_callback(self._settle_rest)
+
+    def _settle_rest(self, written: asyncio.Future[Any]) -> None:
+        self._timer = None
+        failed = written.cancelled() or written.exception() is not None
+        if self._unsettled and not self._closing:
+            many = len(self._unsettled) >= SETTLE_COUNT and not failed
+            self._settle_soon(0.0 if many else RETRY_SECONDS if failed else SETTLE_SECONDS)
+
+    def take(self) -> Bound | None:
+        """The unit of work that puts the oldest mail into the tables; None when all is there.
+        The writer begins a group with it, and tells `done` what became of it."""
+        self._batch = []
+        octets = 0
+        for arrived in self._unsettled:
+            octets += len(arrived.message.content)
+            if self._batch and (len(self._batch) >= self._batch_limit or octets > SETTLE_OCTETS):
+                break
+            self._batch.append(arrived)
+        return partial(settle, batch=self._batch) if self._batch else None
+
+    def done(self, outcome: Outcome) -> None:
+        """Hear what became of the unit that was taken last."""
+        if outcome.error is None:
+            self._batch_limit = SETTLE_COUNT
+            self._forget()
+        elif self._translate(outcome.error) is not outcome.error:
+            return  # trouble of the disk: it stays in the log until that is over
+        elif len(self._batch) > 1:
+            self._batch_limit = 1  # find the one that the tables do not take
+        else:
+            log.critical("incoming-mail-refused error=%s", describe(outcome.error))
+            self._log.put_aside(payload_of(self._batch[0].message))
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop the batch from memory; its place in the log may be used again."""
+        for _ in self._batch:
+            self._octets -= len(self._unsettled.popleft().message.content)
+        self._settled = self._batch[-1].number
+        self._batch = []
+
+
+async def nothing(tx: Transaction) -> None:
+    """A unit that has the group committed that it is in."""
+
+
+async def settle(tx: Transaction, *, batch: Sequence[Arrived]) -> None:
+    """Put mail from the log into the tables, each message once, and note how far they hold it."""
+    before = await cursors.get(tx, CURSOR)
+    rows: list[NewMessage] = []
+    count = 0
+    for arrived in batch:
+        if arrived.number <= before:
+            continue
+        if rows and count + len(arrived.message.addresses) > ROWS:
+            await messages.add_all(tx, rows)
+            rows, count = [], 0
+        rows.append(arrived.message)
+        count += len(arrived.message.addresses)
+    if rows:
+        await messages.add_all(tx, rows)
+        await cursors.put(tx, CURSOR, batch[-1].number)

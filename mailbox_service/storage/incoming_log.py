@@ -1,0 +1,146 @@
+"""The log of arriving mail: written and synced before mail is accepted, read after a crash.
+
+Two files beside the store take turns. Records are appended to one; once it is long, and all that
+the other holds is in the tables, the other is begun anew from its first octet. To write over
+what a file already holds is the cheapest thing that can be synced to a disk, and files that take
+turns do not grow for ever.
+
+A record is a header (magic, number, length, checksum) and a payload. Numbers only grow, so what
+is left of an older turn behind the newest record has a smaller number, and what a crash tore has
+a wrong checksum: reading a file ends at either. Nothing here is safe to call from two threads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+HEADER = struct.Struct("<4sQII")
+MAGIC = b"MBX1"
+# A file that is longer gives way to the other: long enough that turns are rare, short enough
+# to be no burden on a small disk.
+TURN_OCTETS = 16 << 20
+# macOS has no fdatasync.
+sync = getattr(os, "fdatasync", os.fsync)
+
+
+class IncomingLog:
+    """Two files that hold accepted mail until it is in the tables."""
+
+    def __init__(self, store: Path) -> None:
+        self._paths = [store.with_name(f"{store.name}-incoming-{n}") for n in range(2)]
+        self._aside = store.with_name(f"{store.name}-incoming-refused")
+        self._files: list[int] = []
+        self._current = 0
+        self._offset = 0
+        self._last = [0, 0]
+        """The number of the newest record in each file."""
+        self._number = 0
+
+    def open(self, settled: int) -> list[tuple[int, bytes]] | None:
+        """Take the files: numbers and payloads of the records above `settled`, in order. None
+        when another process has them. Raises OSError."""
+        self._files = [
+            os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for path in self._paths
+        ]
+        try:
+            fcntl.flock(self._files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._close()
+            return None
+        sync_folder(self._paths[0].parent)
+        found = {number: data for path in self._paths for number, data in records(path)}
+        self._number = max([settled, *found])
+        return sorted((number, data) for number, data in found.items() if number > settled)
+
+    def begin(self) -> None:
+        """Start with empty files, when all that was found is in the tables. Raises OSError."""
+        for file in self._files:
+            os.ftruncate(file, 0)
+            sync(file)
+
+    def append(self, payloads: Sequence[bytes], settled: int) -> int:
+        """Write records and sync them to disk; the number of the last. `settled`: all records
+        up to this number are in the tables for good. Raises OSError: none of them counts."""
+        if self._offset > TURN_OCTETS and self._last[1 - self._current] <= settled:
+            self._current = 1 - self._current
+            self._offset = 0
+        # A write that fails may leave records behind of which nobody was told. The next ones
+        # are written over them, and have higher numbers than any of theirs.
+        first = self._number + 1
+        self._number += len(payloads)
+        pieces: list[bytes] = []
+        for number, payload in enumerate(payloads, first):
+            pieces += (header(number, payload), payload)
+        data = b"".join(pieces)
+        file = self._files[self._current]
+        write_at(file, data, self._offset)
+        sync(file)
+        self._offset += len(data)
+        self._last[self._current] = self._number
+        return self._number
+
+    def put_aside(self, payload: bytes) -> None:
+        """Keep a record that the tables did not take in a file for people to look at. Raises
+        OSError."""
+        with self._aside.open("ab") as file:
+            file.write(header(1, payload) + payload)
+            file.flush()
+            sync(file.fileno())
+
+    def close(self, *, emptied: bool) -> None:
+        """Give the files back; `emptied`: all that they hold is in the tables."""
+        if emptied:
+            self.begin()
+        self._close()
+
+    def _close(self) -> None:
+        while self._files:
+            os.close(self._files.pop())
+
+
+def write_at(file: int, data: bytes, offset: int) -> None:
+    """Write all of it. Raises OSError."""
+    done = os.pwrite(file, data, offset)
+    while done < len(data):  # the disk is about to be full, and the next call says so
+        done += os.pwrite(file, memoryview(data)[done:], offset + done)
+
+
+def header(number: int, payload: bytes) -> bytes:
+    """What stands before a payload."""
+    return HEADER.pack(MAGIC, number, len(payload), checksum(number, payload))
+
+
+def checksum(number: int, payload: bytes) -> int:
+    """Of number and payload: a payload under another's number is no record."""
+    return zlib.crc32(payload, number & 0xFFFFFFFF)
+
+
+def records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The records of a file, up to where its newest turn ends. Raises OSError."""
+    data = path.read_bytes()
+    at = before = 0
+    while at + HEADER.size <= len(data):
+        magic, number, length, check = HEADER.unpack_from(data, at)
+        at += HEADER.size
+        payload = data[at : at + length]
+        if magic != MAGIC or number <= before or len(payload) < length:
+            return
+        if checksum(number, payload) != check:
+            return
+        yield number, payload
+        before = number
+        at += length
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that new names in a folder survive a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
