@@ -13,6 +13,7 @@ from mailbox_service.config import Config
 from mailbox_service.web import external, health, open_api, smtp_submission
 from mailbox_service.web.admin import addresses as admin_addresses
 from mailbox_service.web.admin import mails as admin_mails
+from mailbox_service.web.admin import oauth2 as admin_oauth2
 from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
@@ -38,6 +39,7 @@ from mailbox_service.web.request import Memory, Surroundings
 from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
+from mailbox_service.web.user import oauth2, passkeys
 
 # Names, recipients and header fields beside the content.
 ROOM_AROUND_MESSAGE = 1 << 20
@@ -63,6 +65,9 @@ AREAS: tuple[Routes, ...] = (
     admin_statistics.routes,
     admin_webhooks.routes,
     admin_testing.routes,
+    oauth2.routes,
+    passkeys.routes,
+    admin_oauth2.routes,
 )
 
 

@@ -33,6 +33,10 @@ OPEN_ROUTES = {
     ("POST", "/api/address_login"),  # proves a password in the body
     ("POST", "/external/api/send_mail"),  # proves a token in the body
     ("POST", "/external/api/smtp/authenticate"),  # proves a login in the body
+    ("GET", "/user_api/oauth2/login_url"),  # where a sign-in begins
+    ("POST", "/user_api/oauth2/callback"),  # proves a provider's code in the body
+    ("POST", "/user_api/passkey/authenticate_request"),  # where a sign-in begins
+    ("POST", "/user_api/passkey/authenticate_response"),  # proves a signature in the body
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 }
@@ -74,6 +78,8 @@ async def test_guards_agree_with_the_groups_of_their_paths(site: Site) -> None:
             continue
         if operation.path.startswith("/admin/"):
             assert operation.guard is guards.ADMIN, operation.path
+        elif operation.path.startswith("/user_api/"):
+            assert operation.guard in (guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX)
         else:
             assert operation.guard in (guards.MAILBOX, guards.MAILBOX_LIST, guards.TOKEN)
 

@@ -1,0 +1,1 @@
+"""Accounts of people who hold several addresses (mailbox-api §3.5)."""
