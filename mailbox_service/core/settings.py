@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from mailbox_service.core.accounts import UserSettings, read_user_settings
 from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.extract_list import ExtractList, read_extract_list
 from mailbox_service.core.forwarding import read_rules
 from mailbox_service.core.oauth2 import Provider, read_providers
 from mailbox_service.core.policy import ForwardingRule, SendLimits
@@ -53,6 +54,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     # As they were posted, also what makes no sense: the contract returns them unchanged (§1.6).
     webhook_settings: Any = None
     mail_webhook_settings: Any = None
+    ip_blacklist_settings: Any = None
+    ai_extract_settings: Any = None
+    auto_cleanup: Any = None
     user_settings: Any = None
     oauth2_settings: Any = None
     telegram_settings: Any = None
@@ -77,6 +81,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     def webhook_allow_list(self) -> AllowList:
         """Which addresses may have a webhook (mailbox-api §3.6)."""
         return read_allow_list(self.webhook_settings)
+
+    @property
+    def extract_list(self) -> ExtractList:
+        """Whose mail is looked through for codes (mailbox-api §9.9)."""
+        return read_extract_list(self.ai_extract_settings)
 
     @property
     def mail_webhook(self) -> WebhookSettings:

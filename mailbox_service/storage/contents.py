@@ -7,12 +7,15 @@ beforehand; the checksum is always that of the content itself.
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 from mailbox_service.core.packing import BadPacking, unpack
 from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.dialects import each_integer
 
 
 class Damaged(Exception):
@@ -38,6 +41,10 @@ UPDATE contents SET uses = uses + :change WHERE id = :id RETURNING uses
 REMOVE_UNUSED = """
 DELETE FROM contents WHERE id = :id AND uses <= 0
 """
+
+RELEASE_MANY = "UPDATE contents SET uses = uses - :uses WHERE id IN ({ids})"
+
+REMOVE_MANY_UNUSED = "DELETE FROM contents WHERE id IN ({ids}) AND uses <= 0"
 
 
 async def add(tx: Transaction, content: bytes, *, uses: int, packed: bytes | None = None) -> int:
@@ -109,3 +116,15 @@ async def release(tx: Transaction, content_id: int) -> None:
     row = await tx.fetch_one(CHANGE_USES, {"id": content_id, "change": -1})
     if row is not None and row[0] <= 0:
         await tx.execute(REMOVE_UNUSED, {"id": content_id})
+
+
+async def release_all(tx: Transaction, content_ids: Sequence[int]) -> None:
+    """Give up several references at once, one for each time that an id is named."""
+    these = each_integer(tx.dialect, "ids")
+    references = Counter(content_ids)
+    for count in sorted(set(references.values())):
+        released = [one for one, times in references.items() if times == count]
+        await tx.execute(
+            RELEASE_MANY.format(ids=these), {"ids": json.dumps(released), "uses": count}
+        )
+    await tx.execute(REMOVE_MANY_UNUSED.format(ids=these), {"ids": json.dumps(list(references))})

@@ -9,7 +9,10 @@ from mailbox_service.storage.database import Transaction
 
 GET = "SELECT value FROM settings WHERE name = :name"
 
-GET_ALL = "SELECT name, value FROM settings"
+# What front ends keep here for themselves is theirs to ask for by name.
+GET_ALL = "SELECT name, value FROM settings WHERE name NOT LIKE 'admin-config:%'"
+
+COUNT_KEPT = "SELECT count(*) FROM settings WHERE name LIKE 'admin-config:%' AND name <> :name"
 
 PUT = """
 INSERT INTO settings (name, value, version, updated_at) VALUES (:name, :value, 1, :now)
@@ -27,7 +30,7 @@ async def get(tx: Transaction, name: str) -> Any:
 
 
 async def get_all(tx: Transaction) -> dict[str, Any]:
-    """Every setting."""
+    """Every setting of ours."""
     return {name: json.loads(value) for name, value in await tx.fetch_all(GET_ALL)}
 
 
@@ -40,3 +43,9 @@ async def put(tx: Transaction, name: str, value: Any, *, now: int) -> None:
 async def remove(tx: Transaction, name: str) -> None:
     """Forget a setting."""
     await tx.execute(REMOVE, {"name": name})
+
+
+async def count_kept(tx: Transaction, *, besides: str) -> int:
+    """How many values front ends keep here, without the one named."""
+    row = await tx.fetch_one(COUNT_KEPT, {"name": besides})
+    return 0 if row is None else int(row[0])

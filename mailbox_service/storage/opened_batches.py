@@ -1,0 +1,49 @@
+"""Which addresses were opened together, by the key under which that was asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mailbox_service.storage.database import Transaction
+
+GET = "SELECT fingerprint, address_ids FROM opened_batches WHERE batch_key = :key"
+
+PUT = """
+INSERT INTO opened_batches (batch_key, fingerprint, address_ids, created_at)
+VALUES (:key, :fingerprint, :address_ids, :now)
+"""
+
+FORGET = """
+WITH old AS MATERIALIZED (
+    SELECT batch_key FROM opened_batches WHERE created_at < :before LIMIT :limit)
+DELETE FROM opened_batches WHERE batch_key IN (SELECT batch_key FROM old)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was opened under a key. `fingerprint` tells one request from another."""
+
+    fingerprint: str
+    address_ids: tuple[int, ...]
+
+
+async def get(tx: Transaction, key: str) -> Batch | None:
+    """What was opened under a key; None when nothing was."""
+    row = await tx.fetch_one(GET, {"key": key})
+    return None if row is None else Batch(str(row[0]), tuple(json.loads(row[1])))
+
+
+async def put(
+    tx: Transaction, key: str, *, fingerprint: str, address_ids: list[int], now: int
+) -> None:
+    """Remember what was opened under a key."""
+    ids = json.dumps(address_ids)
+    values = {"key": key, "fingerprint": fingerprint, "address_ids": ids, "now": now}
+    await tx.execute(PUT, values)
+
+
+async def forget(tx: Transaction, *, before: int, limit: int) -> int:
+    """Forget keys from before a time; how many, `limit` at most."""
+    return await tx.execute(FORGET, {"before": before, "limit": limit})
