@@ -282,9 +282,11 @@ def unescaped(text: bytes) -> bytes:
 
 
 def number(digits: bytes) -> int | float:
-    """A number; one without a fraction and with as many digits as SQLite holds is an int."""
-    if digits.lstrip(b"+-").isdigit() and len(digits) < 20:
-        return int(digits)
+    """A number; a whole one that SQLite holds as such is an int."""
+    if digits.lstrip(b"+-").isdigit() and len(digits) <= 20:
+        whole = int(digits)
+        if -(2**63) <= whole < 2**63:
+            return whole
     return float(digits)
 
 
