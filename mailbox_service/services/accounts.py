@@ -316,7 +316,7 @@ class Accounts:
         """Delete an account with its role and passkeys; its addresses stay, and are nobody's."""
         await self._database.write(remove_account, user_id, self._clock())
 
-    async def change_settings(self, value: Mapping[str, Any]) -> None:
+    async def change_settings(self, value: object) -> None:
         """Set the rules about accounts. Raises BadRequest when they could not work."""
         settings = rules.read_user_settings(value)
         rules.check_user_settings(settings, self._config.served_domains)

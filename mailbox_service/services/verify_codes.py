@@ -12,9 +12,10 @@ import ipaddress
 import secrets
 
 from mailbox_service.core.accounts import SECOND, refusal
+from mailbox_service.core.address import canonical
 from mailbox_service.core.compose import Draft, NamedAddress
 from mailbox_service.core.envelope import Principal
-from mailbox_service.core.errors import MailError, TemporaryFailure
+from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.throttling import CodeLimits
@@ -55,12 +56,16 @@ class VerifyCodes:
         self._limits = CodeLimits()
 
     async def send(self, email: str, *, sender: str, ip: str) -> None:
-        """Mail a new code. Raises BadRequest while the last one is alive, TooManyRequests,
-        NotSent, TemporaryFailure.
+        """Mail a new code. Raises BadRequest while the last one is alive or when there were too
+        many today, TooManyRequests, NotSent, TemporaryFailure.
 
         The code is on disk before its mail is: a process that dies between leaves a code that
         nobody knows, for five minutes, and never two that are good.
         """
+        try:
+            canonical(email)
+        except BadAddress:
+            raise NotSent(refusal("InvalidToMailMsg")) from None
         if not ip or not ipaddress.ip_address(ip).is_loopback:
             await self._limits.take(ip)
         code = f"{secrets.randbelow(1_000_000):06}"

@@ -18,6 +18,7 @@ from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
 from mailbox_service.web.admin import testing as admin_testing
+from mailbox_service.web.admin import users as admin_users
 from mailbox_service.web.admin import webhooks as admin_webhooks
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
@@ -39,7 +40,11 @@ from mailbox_service.web.request import Memory, Surroundings
 from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
+from mailbox_service.web.user import addresses as user_addresses
+from mailbox_service.web.user import mails as user_mails
 from mailbox_service.web.user import oauth2, passkeys
+from mailbox_service.web.user import registering as user_registering
+from mailbox_service.web.user import settings as user_settings
 
 # Names, recipients and header fields beside the content.
 ROOM_AROUND_MESSAGE = 1 << 20
@@ -56,6 +61,10 @@ AREAS: tuple[Routes, ...] = (
     sent.routes,
     auto_reply.routes,
     webhook.routes,
+    user_settings.routes,
+    user_registering.routes,
+    user_addresses.routes,
+    user_mails.routes,
     external.routes,
     smtp_submission.routes,
     admin_addresses.routes,
@@ -63,6 +72,7 @@ AREAS: tuple[Routes, ...] = (
     admin_sending.routes,
     admin_settings.routes,
     admin_statistics.routes,
+    admin_users.routes,
     admin_webhooks.routes,
     admin_testing.routes,
     oauth2.routes,

@@ -16,9 +16,9 @@ Schema = dict[str, Any]
 ABOUT = """Temporary mailboxes and mail sending over HTTP.
 
 A mailbox is proved by its token, `Authorization: Bearer <token>`; administration by
-`x-admin-auth`; a private site by `x-custom-auth` beside either. Refusals are plain text, with a
-code for programs in `X-Error-Code`; `x-lang: zh` has them in Chinese. Times are UTC,
-`YYYY-MM-DD HH:MM:SS`. A body is JSON whatever its content type says."""
+`x-admin-auth`; an account by `x-user-token`; a private site by `x-custom-auth` beside each.
+Refusals are plain text, with a code for programs in `X-Error-Code`; `x-lang: zh` has them in
+Chinese. Times are UTC, `YYYY-MM-DD HH:MM:SS`. A body is JSON whatever its content type says."""
 
 SCHEMES: Schema = {
     "addressToken": {
@@ -51,10 +51,14 @@ AREAS: Mapping[str, str] = {
     "sent": "What a mailbox sent, and what became of it.",
     "auto reply": "What a mailbox answers by itself.",
     "webhook": "Tell a program about every mail.",
+    "account": "Open an account, prove it, see its role.",
+    "account addresses": "The addresses of an account.",
+    "account mails": "The mail of all addresses of an account.",
     "external": "For programs that carry the token in the body.",
     "admin addresses": "All addresses.",
     "admin mails": "All mail.",
     "admin sending": "Allowances, sent mail, sending in any name.",
+    "admin users": "All accounts, their roles and addresses.",
     "admin settings": "Rules that change while the service runs.",
     "admin statistics": "Totals.",
     "admin webhooks": "The webhook about all mail, and who may have one.",

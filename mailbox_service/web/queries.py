@@ -90,3 +90,16 @@ class AddressesQuery(PageQuery):
         ),
     ] = "id"
     sort_order: Annotated[str, Meta(description="ascend, or anything else.")] = "descend"
+
+
+class BoundPageQuery(Struct):
+    """A page of the addresses of an account."""
+
+    limit: Limit = 20
+    offset: Offset = 0
+
+
+class AccountsQuery(PageQuery):
+    """A page of accounts."""
+
+    query: Annotated[str, Meta(description="Part of the e-mail.")] = ""
