@@ -153,6 +153,25 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, described("Roles that send without balance, comma-separated.")
     ] = ""
     resend_token: Annotated[str, described("Key of the Resend API; needs no relay.")] = ""
+    sending_plan: Annotated[
+        int, described("Mails a month through the sending API's keys; 0: any number.", ge=0)
+    ] = 0
+    sending_rate: Annotated[
+        int, described("Calls a minute and key of /v3/email/send and /v3/email/mime; 0: any.", ge=0)
+    ] = 250
+    sending_history_days: Annotated[
+        int, described("Days that the sending API remembers what happened.", ge=1, le=3_650)
+    ] = 30
+    sending_scheduled: Annotated[
+        int, described("Mails that an account may have scheduled at once.", ge=0)
+    ] = 10_000
+    sending_webhooks: Annotated[
+        int, described("Webhooks that an account of the sending API may have.", ge=0)
+    ] = 10
+    fetch_private_hosts: Annotated[
+        list[str],
+        described("Hosts that attachments by URL may come from although they are private."),
+    ] = field(default_factory=list)
 
     # Addresses
     domains: Annotated[list[str], described("Every mail domain served here.")] = field(

@@ -16,6 +16,7 @@ QUEUE = "queue"
 WEBHOOKS = "webhooks"
 SETTINGS = "settings"
 ADDRESSES = "addresses"
+SENDING_EVENTS = "sending-events"
 
 
 def mailbox(address: str) -> str:

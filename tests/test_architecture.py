@@ -50,6 +50,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "dns": ("mailbox_service.outbound",),
     "jwt": ("mailbox_service.services.authenticating",),
     "argon2": ("mailbox_service.services.passwords",),
+    "quickjs": ("mailbox_service.services.sending_api.rendering",),
     "starlette": ("mailbox_service.web",),
     "sse_starlette": ("mailbox_service.web",),
     "aiosmtpd": ("smtp_proxy",),

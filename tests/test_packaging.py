@@ -49,6 +49,7 @@ MODULES = {
     "dkimpy": "dkim",
     "dnspython": "dns",
     "pyjwt": "jwt",
+    "quickjs-ng": "quickjs",
     "python-multipart": "multipart",
     "pyyaml": "yaml",
 }

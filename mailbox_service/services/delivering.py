@@ -398,14 +398,7 @@ class Delivering:
             outcomes=tuple(outcomes),
             holder=self._holder,
             now=now,
-            notice=notice_of(
-                job.submission,
-                outcomes,
-                content,
-                reporting_mta=self._own_name,
-                notice_id=notice_id,
-                now=now,
-            ),
+            notice=self._notice(job, outcomes, content, notice_id, now),
             notice_id=notice_id,
             deposit_to=deposit_to,
             deposit=deposit,
@@ -422,10 +415,27 @@ class Delivering:
                 outcome.settled.reply,
             )
         self._signals.notify(topics.mailbox(job.submission.address))
+        self._signals.notify(topics.SENDING_EVENTS)
         for recipient in deposit_to:
             self._signals.notify(topics.mailbox(recipient))
         if deposit_to or noticed:
             self._signals.notify(topics.MESSAGES)
+
+    def _notice(
+        self, job: Job, outcomes: Sequence[Outcome], content: bytes, notice_id: str, now: int
+    ) -> bytes | None:
+        """The notice for the sender's mailbox; a sender elsewhere has none here."""
+        sender = job.submission.reverse_path
+        if not sender or not self._lanes.is_own(split(sender)[1]):
+            return None
+        return notice_of(
+            job.submission,
+            outcomes,
+            content,
+            reporting_mta=self._own_name,
+            notice_id=notice_id,
+            now=now,
+        )
 
     async def _write_record(self, entry: Record) -> bool:
         """Record an attempt, through trouble of the store: what is not written is done twice."""

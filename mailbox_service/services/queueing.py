@@ -3,7 +3,8 @@ content, the sent box, the queue, the first events."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import Conflict, MailError, QuotaReached
@@ -17,10 +18,14 @@ from mailbox_service.storage import (
     idempotency,
     send_counts,
     send_queue,
+    sending_events,
+    sending_messages,
     submissions,
 )
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.send_queue import NewRecipient
+from mailbox_service.storage.sending_events import About
+from mailbox_service.storage.sending_messages import NewMessage
 from mailbox_service.storage.submissions import NewSubmission
 
 # A client that repeats a request does so within minutes; a day covers a stopped machine.
@@ -47,6 +52,27 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class SentBy:
+    """What a submission through the sending API brings along.
+
+    `credential` names who submitted, and owns the idempotency key; `fingerprint` is that of the
+    request. `rejected` are recipients that will not be sent to, each with the reason; `due_at`
+    is when the message is to go out, 0 for now. `message` and `about` are what is remembered of
+    it. `rates` are counters to pass: name, limit, and the refusal at the limit.
+    """
+
+    queue_id: str
+    credential: str
+    fingerprint: str
+    rejected: Mapping[str, str]
+    due_at: int
+    message: NewMessage
+    about: About
+    rates: tuple[tuple[str, int, MailError], ...] = ()
+    most_scheduled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A submission that passed every check that needs no store."""
 
@@ -59,6 +85,7 @@ class Order:
     limits: tuple[tuple[str, int, str], ...]
     obstacle: MailError | None
     now: int
+    sent_by: SentBy | None = None
 
 
 async def enqueue(tx: Transaction, order: Order) -> Receipt:
@@ -94,7 +121,35 @@ async def enqueue(tx: Transaction, order: Order) -> Receipt:
             key=order.key.text,
             submission_id=submission_id,
         )
+    if order.sent_by is not None:
+        await remember(tx, submission_id, order.sent_by, order)
     return Receipt(submission.queue_id, (), submission_id, submission.message_id)
+
+
+async def remember(tx: Transaction, submission_id: int, sent_by: SentBy, order: Order) -> None:
+    """What the sending API wants to know later, and the limits of the credential. Raises what
+    `rates` say, QuotaReached when too much is scheduled."""
+    now = order.now
+    for period, limit, refusal in sent_by.rates:
+        if not await send_counts.add_within(tx, period, limit=limit):
+            raise refusal
+    if sent_by.due_at:
+        waiting = await sending_messages.count_scheduled(tx, sent_by.message.account, now=now)
+        if waiting >= sent_by.most_scheduled:
+            raise QuotaReached(f"There are {waiting} scheduled emails already")
+    await sending_messages.add(tx, submission_id, sent_by.message, now=now)
+    first = order.recipients[0].recipient
+    await sending_events.add(
+        tx,
+        replace(sent_by.about, submission_id=submission_id, size=len(order.content)),
+        [
+            sending_events.NewEvent("processed", now, first),
+            *(
+                sending_events.NewEvent("rejected", now, recipient, reason=reason)
+                for recipient, reason in sent_by.rejected.items()
+            ),
+        ],
+    )
 
 
 async def put_into_queue(tx: Transaction, order: Order) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mailbox_service.core.events import EventKind
 from mailbox_service.services.attempts import Outcome
 from mailbox_service.services.receiving import store
+from mailbox_service.services.sending_api import outcomes
 from mailbox_service.storage import events, send_queue
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.events import sent_detail
@@ -82,6 +83,7 @@ async def record(tx: Transaction, entry: Record) -> bool:
                 last_reply=one.reply,
             ),
         )
+    await outcomes.note(tx, submission.id, ours, now=entry.now)
     if entry.notice is None:
         return False
     await store(tx, (submission.reverse_path,), "", entry.notice, entry.notice_id, entry.now)

@@ -43,7 +43,7 @@ from mailbox_service.core.trace_fields import count_received
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
-from mailbox_service.services.queueing import Key, Order, Price, enqueue, no_balance
+from mailbox_service.services.queueing import Key, Order, Price, SentBy, enqueue, no_balance
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
     send_queue,
@@ -114,6 +114,7 @@ class Sending:
         listed: bool = True,
         lines_checked: bool = False,
         peer: Peer | None = None,
+        sent_by: SentBy | None = None,
     ) -> asyncio.Future[Receipt]:
         """Queue a message as its author's program made it; the future ends when it is on disk.
 
@@ -122,11 +123,13 @@ class Sending:
         the way it came in, or the protocol of the `peer`; `record` the mailbox API's JSON of
         the request. With an `idempotency_key` the same request again gives the same receipt for
         a day, another one Conflict. `charge` False: costs nothing. `listed` False: not shown in
-        the sent box.
+        the sent box. `sent_by`: it came through the sending API, which has judged the sender.
 
         The future ends with FromNotYours, BadContent, MessageTooBig, RoutingLoop, NotYours,
         QuotaReached, BadRequest, RecipientBlocked, NoChannel, Conflict or TemporaryFailure.
         """
+        if sent_by is not None:
+            return self._submit_sent(principal, envelope, content, door, idempotency_key, sent_by)
         price = self._price(principal, envelope.recipients, charge)
         try:
             order = self._read_message(
@@ -148,6 +151,53 @@ class Sending:
             ),
             price=price,
             key=key,
+        )
+        return self._queue(principal, order)
+
+    def _submit_sent(
+        self,
+        principal: Principal,
+        envelope: Envelope,
+        content: bytes,
+        door: str,
+        idempotency_key: str | None,
+        sent_by: SentBy,
+    ) -> asyncio.Future[Receipt]:
+        """Queue a message of the sending API: it costs no allowance, may come from domains that
+        are not served here, and may wait for its time or have recipients that are left out."""
+        reverse_path = envelope.reverse_path
+        try:
+            count_received(content)
+            recipients = tuple(dict.fromkeys(envelope.recipients))
+            check_recipients(recipients, self._administering.rules.send_block_list)
+            now = self._clock()
+            queue_id = sent_by.queue_id
+            content = prepare_submission(
+                content,
+                sender=reverse_path,
+                message_id=new_message_id(queue_id, reverse_path),
+                date=as_datetime(now),
+            )
+            submission = NewSubmission(
+                queue_id=queue_id,
+                address=reverse_path,
+                reverse_path=reverse_path,
+                door=door,
+                message_id=first_fields(content).get("message-id", "")[:LONGEST_KEY],
+                from_address=reverse_path,
+                subject=sent_by.message.subject[:KEPT_SUBJECT],
+                smtputf8=envelope.smtputf8,
+            )
+            order = self._order(submission, recipients, content, now)
+            owner = Principal("credential", sent_by.credential)
+            key = key_of(owner, idempotency_key, sent_by.fingerprint)
+        except MailError as refusal:
+            return refused(refusal)
+        order = replace(
+            order,
+            recipients=tuple(planned(one, sent_by) for one in order.recipients),
+            key=key,
+            sent_by=sent_by,
         )
         return self._queue(principal, order)
 
@@ -390,6 +440,8 @@ class Sending:
         )
         self._signals.notify(topics.QUEUE)
         self._signals.notify(topics.mailbox(submission.address))
+        if order.sent_by is not None:
+            self._signals.notify(topics.SENDING_EVENTS)
 
 
 def refused(refusal: MailError) -> asyncio.Future[Receipt]:
@@ -409,6 +461,16 @@ def recipients_of(draft: Draft) -> tuple[str, ...]:
     except BadAddress as error:
         key = "InvalidToMailMsg"
         raise BadRequest(f"{text(key)}: {error.detail}", message_key=key) from error
+
+
+def planned(recipient: NewRecipient, sent_by: SentBy) -> NewRecipient:
+    """A recipient as the sending API wants it: left out, later, or as it is."""
+    reason = sent_by.rejected.get(recipient.recipient)
+    if reason is not None:
+        return replace(recipient, state=send_queue.FAILED, reply=reason)
+    if sent_by.due_at:  # whether it is held is seen when its time has come
+        return replace(recipient, state=send_queue.QUEUED, due_at=sent_by.due_at)
+    return recipient
 
 
 def new_message_id(queue_id: str, reverse_path: str) -> str:

@@ -129,6 +129,11 @@ class Signing:
                 return keys  # somebody else made them ready while we waited
             kept = await self._database.read(dkim_keys.of_domain, domain)
             lacking = [name for name in self._algorithms if name not in {k.algorithm for k in kept}]
+            if domain not in self._domains:
+                # A sender domain elsewhere: its one key was published when it was verified, and
+                # signs for the names below it.
+                kept = kept or await self._database.read(keys_above, domain)
+                lacking = []
             if lacking:
                 made = {algorithm: await new_key(algorithm) for algorithm in lacking}
                 kept = await self._database.write(add_first, domain, made, self._clock())
@@ -139,6 +144,15 @@ class Signing:
             keys = Keys(signers, slow, now + KEYS_SECONDS)
             self._keys[domain] = keys
             return keys
+
+
+async def keys_above(tx: Transaction, domain: str) -> list[DkimKey]:
+    """The keys of the nearest domain above one that has some (RFC 6376 §3.10)."""
+    while domain.count(".") > 1:
+        domain = domain.partition(".")[2]
+        if kept := await dkim_keys.of_domain(tx, domain):
+            return kept
+    return []
 
 
 async def new_key(algorithm: Algorithm) -> str:

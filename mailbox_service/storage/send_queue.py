@@ -44,11 +44,14 @@ DOMAINS_A_CLAIM = 200
 
 @dataclass(frozen=True, slots=True)
 class NewRecipient:
-    """A recipient of a new submission; `state` is queued or held."""
+    """A recipient of a new submission; `state` is queued or held, or failed with a `reply` for
+    somebody who will not be sent to. `due_at` is when its turn comes, 0 for now."""
 
     recipient: str
     domain: str
     state: str = QUEUED
+    due_at: int = 0
+    reply: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,9 @@ class QueueRow:
 
 ADD = """
 INSERT INTO recipients (submission_id, recipient, domain, state, priority, queued_at,
-                        next_attempt_at, updated_at)
-VALUES (:submission_id, :recipient, :domain, :state, :priority, :now, :next_attempt_at, :now)
+                        next_attempt_at, updated_at, last_reply)
+VALUES (:submission_id, :recipient, :domain, :state, :priority, :queued_at, :next_attempt_at,
+        :now, :reply)
 """
 
 DUE_DOMAINS = """
@@ -229,7 +233,8 @@ UPDATE recipients
 RETRY_ALL = """
 WITH waiting AS MATERIALIZED (
     SELECT id FROM recipients
-     WHERE (state IN ('queued', 'deferred') AND next_attempt_at > :now) OR state = 'held'
+     WHERE (state IN ('queued', 'deferred') AND next_attempt_at > :now AND queued_at <= :now)
+        OR state = 'held'
      ORDER BY id LIMIT :limit)
 UPDATE recipients
    SET state = CASE WHEN attempts = 0 THEN 'queued' ELSE 'deferred' END, next_attempt_at = :now,
@@ -282,7 +287,8 @@ async def add(
     priority: int,
     now: int,
 ) -> None:
-    """Queue the recipients of a new submission; their first turn is now."""
+    """Queue the recipients of a new submission; their first turn is now, or
+    when they are due."""
     await tx.execute_many(
         ADD,
         [
@@ -293,7 +299,9 @@ async def add(
                 "state": new.state,
                 "priority": priority,
                 "now": now,
-                "next_attempt_at": None if new.state == HELD else now,
+                "queued_at": new.due_at or now,
+                "next_attempt_at": None if new.state in (HELD, FAILED) else new.due_at or now,
+                "reply": new.reply,
             }
             for new in recipients
         ],

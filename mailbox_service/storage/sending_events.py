@@ -166,6 +166,7 @@ class Sums:
     """Counts of a group: its key, and how many of each kind."""
 
     key: str
+    last_ip: str
     processed: int
     delivered: int
     soft: int
@@ -176,7 +177,6 @@ class Sums:
     opened: int
     clicked: int
     octets: int
-    last_ip: str
 
 
 async def add(tx: Transaction, about: About, events: Sequence[NewEvent]) -> None:
@@ -318,7 +318,7 @@ async def sums(
 def sums_of(row: Row) -> Sums:
     # PostgreSQL adds up BIGINTs to a NUMERIC, which is a Decimal here.
     counts = [int(number) for number in row[1:11]]
-    return Sums(str(row[0]), *counts, last_ip=str(row[11]))
+    return Sums(str(row[0]), str(row[11]), *counts)
 
 
 async def purge(tx: Transaction, *, before: int, limit: int) -> int:

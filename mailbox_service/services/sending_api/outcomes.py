@@ -1,0 +1,61 @@
+"""What an attempt at delivering means to the sending API: delivered, or bounced hard or soft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailbox_service.core.delivery import Reply
+from mailbox_service.services.attempts import Outcome
+from mailbox_service.storage import send_queue, sending_events, sending_messages, suppressions
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.sending_events import About, NewEvent
+
+# A hard bounce is let go after a week: mailboxes come back (sending-api §5).
+BOUNCE_LIFE = 7 * 86_400 * 1_000_000
+BOUNCE = "bounce"
+
+
+def is_hard(reply: Reply, *, expired: bool) -> bool:
+    """Whether nobody is there (sending-api §7.4): a final no that is neither about a full
+    mailbox (RFC 3463, X.2.2) nor about policy (X.7.Y), and not merely the end of our patience."""
+    if expired or reply.code // 100 != 5:
+        return False
+    return reply.enhanced != "5.2.2" and not reply.enhanced.startswith("5.7.")
+
+
+async def note(
+    tx: Transaction, submission_id: int, outcomes: Sequence[Outcome], *, now: int
+) -> bool:
+    """Write down what became of recipients, when their message came through the sending API;
+    whether it did. Part of the transaction that settles them."""
+    final = [one for one in outcomes if one.failed or one.settled.state == send_queue.DELIVERED]
+    if not final:
+        return False
+    message = await sending_messages.by_submission(tx, submission_id)
+    if message is None:
+        return False
+    events = []
+    for one in final:
+        settled, reply = one.settled, one.reply
+        recipient = settled.claim.recipient
+        kind = "delivered"
+        if one.failed:
+            hard = is_hard(reply, expired=one.expired)
+            kind = "hard-bounced" if hard else "soft-bounced"
+            if hard:
+                await suppressions.put(
+                    tx,
+                    account=message.account,
+                    target=recipient,
+                    reason=BOUNCE,
+                    description=settled.reply[:500],
+                    subject=message.subject,
+                    now=now,
+                    expires_at=now + BOUNCE_LIFE,
+                )
+        events.append(
+            NewEvent(kind, now, recipient, host=settled.remote, reply=settled.reply[:1_000])
+        )
+    about = About(message.account, submission_id, message.username, message.sender, message.subject)
+    await sending_events.add(tx, about, events)
+    return True
