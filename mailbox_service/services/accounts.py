@@ -390,7 +390,6 @@ async def remove_account(tx: Transaction, user_id: int, now: int) -> None:
     """Delete an account with its passkeys and what ties addresses to it."""
     await user_addresses.release_all(tx, user_id)
     await passkeys.remove_of(tx, user_id)
-    await passkeys.remove_of(tx, user_id)
     await users.remove(tx, user_id, now=now)
 
 
