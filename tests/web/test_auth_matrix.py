@@ -17,6 +17,7 @@ import pytest
 from mailbox_service.web import guards
 from mailbox_service.web.routing import Operation, Table
 from tests.web.conftest import SiteWith
+from tests.web.people import sign_up
 from tests.web.site import ADMIN, SECRET, SITE_PASSWORD, Site
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +34,10 @@ OPEN_ROUTES = {
     ("POST", "/api/address_login"),  # proves a password in the body
     ("POST", "/external/api/send_mail"),  # proves a token in the body
     ("POST", "/external/api/smtp/authenticate"),  # proves a login in the body
+    ("GET", "/user_api/open_settings"),  # what a front end shows before a login
+    ("POST", "/user_api/login"),  # proves a password in the body
+    ("POST", "/user_api/verify_code"),  # has a code mailed, few at a time
+    ("POST", "/user_api/register"),  # the administrator's rules decide
     ("GET", "/user_api/oauth2/login_url"),  # where a sign-in begins
     ("POST", "/user_api/oauth2/callback"),  # proves a provider's code in the body
     ("POST", "/user_api/passkey/authenticate_request"),  # where a sign-in begins
@@ -89,6 +94,8 @@ async def wrong_credentials(site: Site) -> dict[str, dict[str, str]]:
     gone = await site.open("gone")
     await site.parts.registering.close(gone.address_id, gone.address)
     foreign = signed({"address": gone.address, "address_id": 1}, key="another secret")
+    now = int(time.time())
+    user = {"user_email": "ann@home.example", "user_id": 1, "iat": now, "exp": now + 3600}
     return {
         "none": {},
         "empty": {"Authorization": ""},
@@ -103,11 +110,23 @@ async def wrong_credentials(site: Site) -> dict[str, dict[str, str]]:
         "empty admin": {"x-admin-auth": ""},
         "prefix of admin": {"x-admin-auth": ADMIN["x-admin-auth"][:-1]},
         "admin as bearer": {"Authorization": f"Bearer {ADMIN['x-admin-auth']}"},
+        "empty user token": {"x-user-token": ""},
+        "nonsense user token": {"x-user-token": "nonsense"},
+        "foreign user token": {"x-user-token": signed(user, key="another secret")},
+        "user token over": {"x-user-token": signed({**user, "exp": now - 1})},
+        "user token for ever": {"x-user-token": signed({**user, "exp": None})},
+        "user token of tomorrow": {"x-user-token": signed({**user, "nbf": now + 3600})},
+        "user token of nobody": {"x-user-token": signed({**user, "user_id": None})},
+        "address token as user token": {"x-user-token": gone.jwt},
+        "user token as admin": {"x-admin-auth": signed(user)},
+        "access token without admin role": {
+            "x-user-access-token": signed({**user, "user_role": ""})
+        },
     }
 
 
 async def test_no_wrong_credential_opens_any_route(site: Site) -> None:
-    """Hazard 37: route × {none, malformed, foreign, closed, wrong admin}."""
+    """Hazard 37: route × {none, malformed, foreign, closed, wrong admin, wrong account}."""
     for name, headers in (await wrong_credentials(site)).items():
         for operation in operations(site):
             key = (operation.method, operation.path)
@@ -128,6 +147,69 @@ async def test_a_mailbox_token_opens_nothing_of_the_administrators(site: Site) -
                 operation.method, concrete(operation), headers=ann.auth, content=b"{}"
             )
             assert answer.status_code == 401, operation.path
+
+
+async def test_a_user_token_opens_the_account_and_nothing_else(site: Site) -> None:
+    """Hazard 37: neither a mailbox, bound or not, nor what is the administrator's."""
+    ann = await sign_up(site)
+    token = {"x-user-token": ann.token, "Authorization": f"Bearer {ann.token}"}
+    for operation in operations(site):
+        if operation.guard in (guards.OPEN, guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX):
+            continue
+        answer = await site.http.request(
+            operation.method, concrete(operation), headers=token, content=b"{}"
+        )
+        if operation.guard is guards.MAILBOX_LIST:
+            assert (answer.status_code, answer.json()) == (400, {"error": "No address"})
+        elif operation.guard is guards.TOKEN:
+            assert answer.text in ("Invalid address", "Error Required field is missing")
+        else:
+            assert answer.status_code == 401, (operation.path, answer.text)
+
+
+async def test_neither_mailbox_nor_admin_credentials_open_an_account(site: Site) -> None:
+    """Hazard 37."""
+    ann = await site.open()
+    for headers in (ann.auth, ADMIN, {**ann.auth, **ADMIN, "x-user-token": ann.jwt}):
+        for operation in operations(site):
+            if operation.guard in (guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX):
+                answer = await site.http.request(
+                    operation.method, concrete(operation), headers=headers, content=b"{}"
+                )
+                assert answer.status_code == 401, operation.path
+                assert answer.text == "Your token has expired, please login again"
+
+
+async def test_one_account_sees_and_changes_nothing_of_another(site: Site) -> None:
+    """Hazard 37: another account's good token finds nothing by the ids of this one."""
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    box, other = await site.open("ann"), await site.open("bob")
+    await site.http.post("/user_api/bind_address", headers=ann.both(box))
+    mail_id = await site.arrive(box.address)
+    for operation in operations(site):
+        if operation.guard not in (guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX):
+            continue
+        number = mail_id if "mails" in operation.path else box.address_id
+        body = {
+            "address_id": box.address_id,
+            "target_user_email": bob.email,
+            "passkey_id": "x",
+            "passkey_name": "x",
+            "domain": "mail.test",
+        }
+        answer = await site.http.request(
+            operation.method,
+            f"{concrete(operation, str(number))}?limit=100&offset=0&address={box.address}",
+            headers=bob.both(other),
+            json=body,
+        )
+        assert box.address not in answer.text, operation.path
+        assert "482913" not in answer.text, operation.path
+    for path in ("/user_api/mails?limit=20&offset=0", "/user_api/bind_address"):
+        answer = await site.http.get(path, headers=ann.auth)
+        assert answer.json()["count"] == 1, path
+    answer = await site.http.get(f"/api/mail/{mail_id}", headers=box.auth)
+    assert answer.json()["address"] == box.address
 
 
 async def test_the_admin_password_opens_no_mailbox(site: Site) -> None:

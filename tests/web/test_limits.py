@@ -16,6 +16,7 @@ from mailbox_service.web.peers import TrustedProxies, normal_ip
 from mailbox_service.web.request import Memory
 from mailbox_service.web.routing import Operation
 from tests.web.conftest import SiteWith
+from tests.web.people import Person, sign_up
 from tests.web.site import ADMIN, SITE_PASSWORD, Mailbox, Site
 
 pytestmark = pytest.mark.anyio
@@ -25,8 +26,8 @@ def path_of(operation: Operation) -> str:
     return "/".join("1" if part.startswith("{") else part for part in operation.segments)
 
 
-def credentials(operation: Operation, ann: Mailbox) -> dict[str, str]:
-    return ADMIN if operation.guard is guards.ADMIN else ann.auth
+def credentials(operation: Operation, ann: Mailbox, person: Person) -> dict[str, str]:
+    return ADMIN if operation.guard is guards.ADMIN else person.both(ann)
 
 
 async def endless() -> AsyncIterator[bytes]:
@@ -38,12 +39,12 @@ async def endless() -> AsyncIterator[bytes]:
 async def test_every_route_bounds_its_body(site_with: SiteWith) -> None:
     """Hazard 36: enumerated from the router, with and without a declared length."""
     async with site_with(max_message_size=65_536) as site:
-        ann = await site.open()
+        ann, person = await site.open(), await sign_up(site)
         for operation in site.app.state.table.operations:
             assert 0 < operation.body_limit < 8 << 20, operation.path
             if operation.path in ("/api/events", "/api/mails/wait", "/api/delete_address"):
                 continue
-            headers = credentials(operation, ann)
+            headers = credentials(operation, ann, person)
             declared = {**headers, "Content-Length": str(10 << 30)}
             request = site.http.build_request(
                 operation.method, path_of(operation), headers=declared
@@ -73,7 +74,7 @@ async def test_a_body_within_its_bound_is_read(site: Site) -> None:
 
 async def test_every_route_with_a_body_survives_nesting(site: Site) -> None:
     """Hazard 36: depth is bounded by the types, and where they are free by a number."""
-    ann = await site.open()
+    ann, person = await site.open(), await sign_up(site)
     for operation in site.app.state.table.operations:
         if operation.body in (None, bytes):
             continue
@@ -83,7 +84,7 @@ async def test_every_route_with_a_body_survives_nesting(site: Site) -> None:
                 operation.method,
                 path_of(operation),
                 content=body,
-                headers=credentials(operation, ann),
+                headers=credentials(operation, ann, person),
             )
             assert answer.status_code in (400, 401, 403, 500), (operation.path, answer.text)
             assert answer.text != "Error Internal Server Error", operation.path
@@ -91,18 +92,21 @@ async def test_every_route_with_a_body_survives_nesting(site: Site) -> None:
 
 async def test_every_route_bounds_query_and_headers(site: Site) -> None:
     """Hazard 36."""
-    ann = await site.open()
+    ann, person = await site.open(), await sign_up(site)
     for operation in site.app.state.table.operations:
         if operation.path == "/api/delete_address":
             continue
         path = path_of(operation)
         answer = await site.http.request(
-            operation.method, f"{path}?{'x' * 20_000}", headers=credentials(operation, ann)
+            operation.method, f"{path}?{'x' * 20_000}", headers=credentials(operation, ann, person)
         )
         assert answer.status_code == 414, path
-        many = {**credentials(operation, ann), **{f"x-{number}": "1" for number in range(120)}}
+        many = {
+            **credentials(operation, ann, person),
+            **{f"x-{number}": "1" for number in range(120)},
+        }
         assert (await site.http.request(operation.method, path, headers=many)).status_code == 431
-        large = {**credentials(operation, ann), "x-large": "x" * 60_000}
+        large = {**credentials(operation, ann, person), "x-large": "x" * 60_000}
         assert (await site.http.request(operation.method, path, headers=large)).status_code == 431
 
 

@@ -38,6 +38,8 @@ async def test_every_route_says_what_it_does_and_what_it_asks_for(site: Site) ->
             assert asked == []
         elif operation.guard is guards.ADMIN:
             assert asked == [{"adminPassword": []}]
+        elif operation.guard in (guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX):
+            assert asked == [{"userToken": []}]
         else:
             assert asked == [{"addressToken": []}]
         in_path = {item["name"] for item in told["parameters"] if item["in"] == "path"}

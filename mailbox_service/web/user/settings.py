@@ -55,7 +55,7 @@ class AccountState(Struct, frozen=True, kw_only=True):
 @routes.get("/user_api/open_settings", OPEN, returns=OpenSettings)
 async def open_settings(call: Call) -> OpenSettings:
     """How accounts are opened here."""
-    rules = await call.services.administering.refresh()
+    rules = call.services.administering.rules
     settings = rules.accounts
     return OpenSettings(
         enable=UNSET if settings.enable is None else settings.enable,
