@@ -62,6 +62,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "email_validator": ("mailbox_service.core.address",),
     "nh3": ("mailbox_service.core.html",),
     "fast_mail_parser": ("mailbox_service.core",),
+    "publicsuffixlist": ("mailbox_service.core.dmarc",),
+    "altcha": ("mailbox_service.services.human_verification",),
     "jsonpath": ("mailbox_service.core.json_paths",),
     "webauthn": ("mailbox_service.services.passkeys",),
 }

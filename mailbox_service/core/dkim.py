@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from mailbox_service.core.address import canonical_domain
+from mailbox_service.core.canonical_form import relaxed_body, relaxed_field
 from mailbox_service.core.errors import BadContent, BadRequest
 from mailbox_service.core.header_section import Field, read_fields
 
@@ -48,7 +49,6 @@ _RSA_EXPONENT = 65_537
 _is_selector = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 ).fullmatch
-_line_ends_reversed = re.compile(rb"(?:\n\r)*+").match
 
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -91,7 +91,7 @@ class Signer:
             body_hash,
         )
         # RFC 6376 §3.7: the field itself comes last, with an empty b= and without its CRLF.
-        data = header + _canonical_field(b"dkim-signature", unsigned)[:-2]
+        data = header + relaxed_field(b"dkim-signature", unsigned)[:-2]
         if isinstance(self._key, rsa.RSAPrivateKey):
             signature = self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
         else:
@@ -115,7 +115,7 @@ def signature_fields(content: bytes, signers: Iterable[Signer], now_seconds: int
     """
     fields, end = read_fields(content)
     names, header = _canonical_header(fields)
-    body_hash = b64encode(sha256(_canonical_body(content[end + 2 :])).digest())
+    body_hash = b64encode(sha256(relaxed_body(content[end + 2 :])).digest())
     return b"".join([one.field(names, header, body_hash, now_seconds) for one in signers])
 
 
@@ -173,11 +173,11 @@ def _canonical_header(fields: Sequence[Field]) -> tuple[bytes, bytes]:
     for name in OVERSIGNED:
         # §5.4.2: of several fields of one name the last is signed first.
         raws = found.get(name, ())
-        canonical += [_canonical_field(name, raw) for raw in reversed(raws)]
+        canonical += [relaxed_field(name, raw) for raw in reversed(raws)]
         chosen += [name] * (len(raws) + 1)
     for name in SIGNED:
         if name in found:
-            canonical += [_canonical_field(name, raw) for raw in reversed(found[name])]
+            canonical += [relaxed_field(name, raw) for raw in reversed(found[name])]
             chosen += [name] * len(found[name])
     return _folded_names(tuple(chosen)), b"".join(canonical)
 
@@ -193,33 +193,3 @@ def _folded_names(names: tuple[bytes, ...]) -> bytes:
             line = b""
         line += name + b":"
     return b"\r\n\t ".join([*lines, line])[:-1]
-
-
-def _canonical_field(name: bytes, raw: bytes) -> bytes:
-    """Relaxed form of one field: unfolded, every run of spaces one, none around (§3.4.2)."""
-    value = raw.partition(b":")[2].replace(b"\r\n", b"")
-    return b"%s:%s\r\n" % (name, _single_spaced(value).strip(b" "))
-
-
-def _canonical_body(body: bytes) -> bytes:
-    """Relaxed form of the body: runs of spaces are one, none at a line's end, no empty lines at
-    the end, and a line end after the last line of what is left (§3.4.4)."""
-    body = _single_spaced(body)
-    if b" \r\n" in body:
-        body = body.replace(b" \r\n", b"\r\n")
-    if body.endswith(b" "):
-        body = body[:-1]
-    tail = body[len(body.rstrip(b"\r\n")) :]
-    if tail == b"\r\n" and len(body) > 2:
-        return body
-    empty = _line_ends_reversed(tail[::-1])
-    last = len(body) - (empty.end() if empty else 0)
-    return body[:last] + b"\r\n" if last else b""
-
-
-def _single_spaced(text: bytes) -> bytes:
-    """Every run of spaces and tabs as one space; each round halves the runs that are left."""
-    text = text.replace(b"\t", b" ")
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text
