@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
 from mailbox_service import __version__
 
-# Each command is an object of its own name in the module of that name.
-COMMANDS = ("serve", "check", "health", "address", "queue")
+# Each command is an object of its own name in the module of that name; with a `_` behind it
+# where Python keeps the name for itself.
+COMMANDS = ("serve", "check", "health", "address", "queue", "import", "export")
 
 
 class Commands(click.Group):
@@ -24,13 +26,14 @@ class Commands(click.Group):
             return None
         # Imports leave next to no garbage, and what they make stays: looking through it again
         # and again would be a third of the start, and a part of every collection afterwards.
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         gc.disable()
         try:
-            module = import_module(f"mailbox_service.commands.{cmd_name}")
+            module = import_module(f"mailbox_service.commands.{name}")
         finally:
             gc.freeze()
             gc.enable()
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, name)
         return command
 
 

@@ -27,7 +27,7 @@ _STRICT = re.compile(
     rb"(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?: [A-Z+\-0-9]{1,5})?"
     rb" (?P<year>\d{4})"
 )
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From |\r?\n?$")
+_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
 # One message in a file; beyond this nobody's store took it.
 LARGEST = 1 << 28
 
@@ -42,7 +42,7 @@ def written(mail: MovedMail) -> bytes:
     # A space would end the sender; a null reverse-path is written as everybody writes it.
     sender = "".join(mail.reverse_path.split()) or "MAILER-DAEMON"
     body = _QUOTED.sub(rb">\1", mail.content.replace(b"\r\n", b"\n"))
-    end = b"\n" if body.endswith(b"\n") else b"\n\n"
+    end = b"\n" if not body or body.endswith(b"\n") else b"\n\n"
     return f"From {sender} {date}\n".encode() + body + end
 
 
