@@ -19,6 +19,8 @@ from mailbox_service.core.extract_list import ExtractList, read_extract_list
 from mailbox_service.core.forwarding import read_rules
 from mailbox_service.core.oauth2 import Provider, read_providers
 from mailbox_service.core.policy import ForwardingRule, SendLimits
+from mailbox_service.core.telegram import TelegramSettings
+from mailbox_service.core.telegram import read_settings as read_telegram_settings
 from mailbox_service.core.webhook import (
     AllowList,
     WebhookSettings,
@@ -76,6 +78,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     def oauth2_providers(self) -> tuple[Provider, ...]:
         """Where people may sign in instead (mailbox-api §8.5)."""
         return read_providers(self.oauth2_settings)
+
+    @property
+    def telegram(self) -> TelegramSettings:
+        """Who may use the bot, and who is told of all mail (mailbox-api §3.6)."""
+        return read_telegram_settings(self.telegram_settings)
 
     @property
     def webhook_allow_list(self) -> AllowList:

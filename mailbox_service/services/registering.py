@@ -28,6 +28,7 @@ from mailbox_service.storage import (
     auto_replies,
     messages,
     submissions,
+    telegram,
     user_addresses,
     users,
     webhooks,
@@ -109,6 +110,31 @@ class Registering:
         Raises NotYours when visitors may not, BadRequest with the contract's reason, NameTaken.
         """
         self.check_visitors_may_open(signed_in=signed_in)
+        return await self._open_by_wish(
+            name, domain, role, random_subdomain=random_subdomain, source=ip or "web:unknown"
+        )
+
+    async def open_for_bot(
+        self, *, name: str, domain: str | None, random_subdomain: bool, source: str
+    ) -> Opened:
+        """Open an address for somebody whom a bot of ours knows: the rules of visitors without
+        an account, also where the page opens none for them (mailbox-api §4).
+
+        Raises BadRequest with the contract's reason, NameTaken.
+        """
+        return await self._open_by_wish(
+            name, domain, None, random_subdomain=random_subdomain, source=source
+        )
+
+    async def _open_by_wish(
+        self,
+        name: str,
+        domain: str | None,
+        role: opening.Role | None,
+        *,
+        random_subdomain: bool,
+        source: str,
+    ) -> Opened:
         rules = self._opening_rules()
         block_list = self._administering.rules.address_block_list
         chosen_by_us = not name or self._config.disable_custom_address_name
@@ -127,7 +153,7 @@ class Registering:
             local,
             self._domains(chosen, rules, random_subdomain=random_subdomain),
             again=chosen_by_us or random_subdomain,
-            source=ip or "web:unknown",
+            source=source,
         )
 
     def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
@@ -275,6 +301,7 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
     await allowances.remove_of(tx, address)
     await submissions.unlist_all(tx, address)
     # A later owner of the name must not inherit what this one set up.
+    await telegram.unbind_address(tx, address)
     await auto_replies.remove_of(tx, address)
     await webhooks.remove_of(tx, address, limit=BATCH)
 
