@@ -25,11 +25,14 @@ from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
+from mailbox_service.services.access import Access
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
+from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.delivering import Delivering
+from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
@@ -99,9 +102,12 @@ class Parts:
     summarising: Summarising
     auto_replying: AutoReplying
     webhooks: Webhooks
+    exporting: Exporting
     reacting: Reacting
     notifying: Notifying
     http_out: HttpOut
+    access: Access
+    cleaning: Cleaning
     providers_out: HttpOut
 
 
@@ -153,12 +159,20 @@ def build(config: Config) -> Parts:
         sent=SentMail(database, signals),
         delivering=delivering,
         outbound=outbound,
-        summarising=Summarising(database, config, signals),
+        summarising=Summarising(
+            database,
+            config,
+            signals,
+            looks_through=lambda address: administering.rules.extract_list.allows(address),
+        ),
         auto_replying=AutoReplying(database, config),
         webhooks=hooks,
+        exporting=Exporting(database),
         reacting=Reacting(database, config, administering, sending, signals),
         notifying=Notifying(database, hooks, http_out, signals),
         http_out=http_out,
+        access=Access(database, administering),
+        cleaning=Cleaning(database, config, administering, authenticating, signals),
     )
 
 
@@ -274,6 +288,7 @@ class Service:
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
             self._work("reactions", parts.reacting.run())
+            self._work("cleanup", parts.cleaning.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
             await self._open_http()

@@ -7,9 +7,12 @@ from typing import Protocol, Self
 
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
+from mailbox_service.services.access import Access
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
+from mailbox_service.services.cleaning import Cleaning
+from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.oauth2 import OAuth2
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
@@ -54,7 +57,10 @@ class Services:
     administering: Administering
     auto_replying: AutoReplying
     webhooks: Webhooks
+    exporting: Exporting
     reacting: Reacting
+    access: Access
+    cleaning: Cleaning
     health: Health
     verifying: Verifying | None = None
 
