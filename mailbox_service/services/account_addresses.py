@@ -24,7 +24,15 @@ from mailbox_service.services.authenticating import (
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.reading import Reading, readable
 from mailbox_service.signals import Signals
-from mailbox_service.storage import addresses, locks, messages, user_addresses, users, webhooks
+from mailbox_service.storage import (
+    addresses,
+    locks,
+    messages,
+    telegram,
+    user_addresses,
+    users,
+    webhooks,
+)
 from mailbox_service.storage.database import Database, Transaction
 
 # Webhook posts deleted at once when an address is handed over.
@@ -222,8 +230,8 @@ async def transfer(
     """Open an address anew for another account, in the order of checks of mailbox-api §3.5; its
     canonical form.
 
-    A webhook that its former owner set would go on telling that owner about all its mail, so it
-    ends. What is a matter of the name stays: mail, sent mail, allowance, automatic reply, and
+    A webhook or a chat of its former owner would go on telling that owner about all its mail, so
+    they end. What is a matter of the name stays: mail, sent mail, allowance, automatic reply, and
     the time at which the address was to end.
     """
     await locks.order_accounts(tx)
@@ -243,4 +251,5 @@ async def transfer(
     new_id = await addresses.open_again(tx, old, now=now)
     await user_addresses.bind(tx, user_id=target.id, address_id=new_id, now=now)
     await webhooks.remove_of(tx, old.address, limit=BATCH)
+    await telegram.unbind_address(tx, old.address)
     return old.address
