@@ -14,6 +14,7 @@ from contextlib import contextmanager
 MESSAGES = "messages"
 QUEUE = "queue"
 WEBHOOKS = "webhooks"
+TELEGRAM = "telegram"
 SETTINGS = "settings"
 ADDRESSES = "addresses"
 SENDING_EVENTS = "sending-events"

@@ -58,10 +58,13 @@ from mailbox_service.storage import (
     cursors,
     locks,
     messages,
+    telegram,
+    telegram_pushes,
     webhooks,
 )
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import Arrival
+from mailbox_service.storage.telegram_pushes import NewPush
 from mailbox_service.storage.webhooks import ADMIN, KEYWORD, NewPost
 
 log = logging.getLogger("mailbox.reacting")
@@ -81,6 +84,8 @@ TROUBLE_SECONDS = 2.0
 CURSOR_MICROS = 1_000_000
 # Posts of one owner that may wait. A receiver that is away for a day at one mail in nine seconds.
 MOST_WAITING = 10_000
+# News for one Telegram chat that may wait while Telegram, or the way to it, is away.
+MOST_PUSHES_WAITING = 1_000
 # Lines of the log that each owner keeps; the rest goes as new ones come.
 KEPT_POSTS = 200
 # Services called by keyword, and keywords of each: they are looked for in every mail.
@@ -104,6 +109,8 @@ class Standing:
     forwarding: tuple[ForwardingRule, ...]
     mail_webhook: WebhookSettings
     allow_list: AllowList
+    # Telegram chats that are told of all mail.
+    told_of_everything: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,12 @@ class Wishes:
 
     hooks: Mapping[str, Any] = field(default_factory=dict)
     replies: Mapping[str, AutoReply] = field(default_factory=dict)
+    # Telegram chats, by the address of whose mail they are told.
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def concern(self, address: str) -> bool:
+        """Whether something is configured for an address."""
+        return address in self.hooks or address in self.replies or address in self.told
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +157,12 @@ class Fate:
     forwards: list[Order] = field(default_factory=list)
     forwarded_to: list[str] = field(default_factory=list)
     posts: list[NewPost] = field(default_factory=list)
+    pushes: list[NewPush] = field(default_factory=list)
     reply: Reply | None = None
     replied: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.forwards or self.posts or self.reply)
+        return bool(self.forwards or self.posts or self.pushes or self.reply)
 
 
 class Reacting:
@@ -220,6 +234,7 @@ class Reacting:
                 everything=self._concerns_everything(),
                 with_hooks=self._config.enable_webhook,
                 with_replies=self._config.enable_auto_reply,
+                with_telegram=bool(self._config.telegram_bot_token),
             )
             if not waiting.count:
                 return 0
@@ -250,6 +265,7 @@ class Reacting:
             or rules.forwarding
             or self._keywords
             or (self._config.enable_webhook and rules.mail_webhook.enabled)
+            or (self._config.telegram_bot_token and rules.telegram.told_of_everything)
         )
 
     def _tell(self, fates: Sequence[Fate]) -> None:
@@ -269,6 +285,8 @@ class Reacting:
             self._signals.notify(topics.QUEUE)
         if any(fate.posts for fate in fates):
             self._signals.notify(topics.WEBHOOKS)
+        if any(fate.pushes for fate in fates):
+            self._signals.notify(topics.TELEGRAM)
 
     # Deciding. Pure but for names and the time; in a thread, since it parses.
 
@@ -278,6 +296,7 @@ class Reacting:
             forwarding=(*self._own_rules, *rules.forwarding),
             mail_webhook=rules.mail_webhook,
             allow_list=rules.webhook_allow_list,
+            told_of_everything=rules.telegram.told_of_everything,
         )
         fates = []
         for arrival, content in waiting.messages:
@@ -295,6 +314,7 @@ class Reacting:
         fate = Fate(arrival.id, arrival.address)
         header = read_header(content)
         self._forward(fate, arrival, header, content, standing)
+        self._push(fate, arrival, wishes, standing)
         self._call(fate, arrival, content, wishes, standing)
         reply = wishes.replies.get(arrival.address)
         if reply is not None:
@@ -335,6 +355,17 @@ class Reacting:
         if fate.forwards:
             fate.forwarded_to = found
 
+    def _push(self, fate: Fate, arrival: Arrival, wishes: Wishes, standing: Standing) -> None:
+        """News to Telegram: to those who are told of all mail, and to whoever bound the address.
+        Who is both gets two (mailbox-api §13.3)."""
+        if not self._config.telegram_bot_token:
+            return
+        for chat in standing.told_of_everything:
+            fate.pushes.append(NewPush(chat, arrival.id, for_all=True))
+        chat = wishes.told.get(arrival.address, "")
+        if chat:
+            fate.pushes.append(NewPush(chat, arrival.id, for_all=False))
+
     def _call(
         self, fate: Fate, arrival: Arrival, content: bytes, wishes: Wishes, standing: Standing
     ) -> None:
@@ -360,8 +391,10 @@ class Reacting:
                 self._post(fate, KEYWORD, partial(keyword_request, service.binding, body))
 
     def _mail(self, arrival: Arrival, content: bytes, parsed: ParsedMessage) -> WebhookMail:
+        rules = self._administering.rules
         extract = self._given.get(arrival.id)
-        if extract is None and self._config.enable_ai_email_extract:
+        wanted = self._config.enable_ai_email_extract
+        if extract is None and wanted and rules.extract_list.allows(arrival.address):
             found = contract_metadata(parsed.text, parsed.html, self._iso_time())
             extract = json.loads(found)["ai_extract"] if found else None
         return webhook_mail(
@@ -452,7 +485,13 @@ def keyword_body(arrival: Arrival, parsed: ParsedMessage, raw: str) -> dict[str,
 
 
 async def next_messages(
-    tx: Transaction, *, place: int, everything: bool, with_hooks: bool, with_replies: bool
+    tx: Transaction,
+    *,
+    place: int,
+    everything: bool,
+    with_hooks: bool,
+    with_replies: bool,
+    with_telegram: bool = False,
 ) -> Waiting:
     """What comes behind the cursor, with the bytes of what needs a closer look."""
     seen = await cursors.get(tx, CURSOR)
@@ -463,12 +502,13 @@ async def next_messages(
     wishes = Wishes(
         await webhooks.enabled_of(tx, names) if with_hooks else {},
         await auto_replies.enabled_of(tx, names) if with_replies else {},
+        await telegram.told_of(tx, names) if with_telegram else {},
     )
     taken: list[tuple[Arrival, bytes]] = []
     octets = count = 0
     last = max(place, seen)
     for one in found:
-        concerned = everything or one.address in wishes.hooks or one.address in wishes.replies
+        concerned = everything or wishes.concern(one.address)
         if concerned and not one.quiet:
             if taken and octets + one.size > BATCH_OCTETS:
                 break
@@ -498,6 +538,9 @@ async def keep_fates(
             if not await webhooks.add(tx, post, now=now, most_waiting=MOST_WAITING):
                 log.warning("webhook-dropped owner=%s message=%d", post.owner, fate.message_id)
             await webhooks.trim(tx, post.owner, kept=KEPT_POSTS, limit=KEPT_POSTS)
+        for push in fate.pushes:
+            if not await telegram_pushes.add(tx, push, now=now, most_waiting=MOST_PUSHES_WAITING):
+                log.warning("telegram-dropped message=%d", fate.message_id)
         if fate.reply is not None and await answer_within(tx, fate.address, fate.reply, now):
             await put_into_queue(tx, fate.reply.order)
             replied.add(fate.message_id)
