@@ -391,6 +391,7 @@ async def remove_account(tx: Transaction, user_id: int, now: int) -> None:
     await user_addresses.release_all(tx, user_id)
     await passkeys.remove_of(tx, user_id)
     await users.remove(tx, user_id, now=now)
+    await users.forget_ends(tx, before=now - rules.TOKEN_SECONDS * SECOND)
 
 
 async def role_is_over(tx: Transaction, claims: Mapping[str, Any], role: str) -> bool:

@@ -20,7 +20,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.throttling import CodeLimits
 from mailbox_service.storage import verify_codes
-from mailbox_service.storage.database import Database
+from mailbox_service.storage.database import Database, Transaction
 
 CODE_SECONDS = 300  # mailbox-api §3.5
 TRIES = 5
@@ -71,16 +71,7 @@ class VerifyCodes:
         code = f"{secrets.randbelow(1_000_000):06}"
         code_mac = self._mac(email, code)
         now = self._clock()
-        taken = await self._database.write(
-            verify_codes.take,
-            email,
-            code_mac=code_mac,
-            tries=TRIES,
-            most=A_DAY,
-            ends_at=now + CODE_SECONDS * SECOND,
-            now=now,
-        )
-        if not taken:
+        if not await self._database.write(begin, email, code_mac, now):
             raise refusal("CodeAlreadySentMsg")
         try:
             await self._sending.submit_draft(
@@ -106,6 +97,20 @@ class VerifyCodes:
     def _mac(self, email: str, code: str) -> str:
         words = f"{email}\0{code}".encode(errors="replace")
         return hmac.new(self._key, words, hashlib.sha256).hexdigest()
+
+
+async def begin(tx: Transaction, email: str, code_mac: str, now: int) -> bool:
+    """Begin a code, and forget what counts no longer of all others."""
+    await verify_codes.remove_before(tx, before=now - verify_codes.DAY)
+    return await verify_codes.take(
+        tx,
+        email,
+        code_mac=code_mac,
+        tries=TRIES,
+        most=A_DAY,
+        ends_at=now + CODE_SECONDS * SECOND,
+        now=now,
+    )
 
 
 def letter(sender: str, email: str, code: str) -> Draft:
