@@ -7,6 +7,7 @@ author's program wrote it, so signatures over it hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 
@@ -27,6 +28,14 @@ MAX_AUTHORS = 20
 
 # RFC 5322 §3.6.3 lets the recipients of Bcc be hidden in no better way than this.
 _HIDDEN = frozenset((b"bcc", b"resent-bcc"))
+
+_AUTHORS = frozenset((b"from", b"sender"))
+# One mailbox whose name has an `@` and is not quoted; nothing else that could be read two ways: no
+# comma, quote, comment, group or encoded word, and one address at the end.
+_poses = re.compile(
+    r"(?!.*=\?)((?=[^<]*@)[^\s()<>\[\]:;\\,\"\x00-\x1f\x7f][^()<>\[\]:;\\,\"\x00-\x1f\x7f]*)"
+    r"<([^<>()\",:;\s]+)>[ ]*"
+).fullmatch
 
 # The pieces of a mailbox-list (RFC 5322 §3.4), without what is obsolete or can hide an address:
 # groups, routes, nested comments.
@@ -62,6 +71,7 @@ def prepare_submission(
     fields, end = _section(content)
     if end > MAX_HEADER_SECTION:
         raise BadContent(f"The header section is longer than {MAX_HEADER_SECTION} octets")
+    fields, content, end = _with_quoted_names(fields, content, end)
     names = {name for name, _ in fields}
     added = b""
     if b"from" not in names:
@@ -85,14 +95,46 @@ def from_addresses(content: bytes) -> list[str]:
     that occurs twice, or that two readers might read differently.
     """
     fields, _ = _section(content)
-    found: list[str] = []
-    for wanted, most in ((b"from", MAX_AUTHORS), (b"sender", 1)):
-        values = [raw for name, raw in fields if name == wanted]
-        if len(values) > 1:
-            raise BadContent(f"The message has more than one {wanted.decode().title()} field")
-        for raw in values:
-            found += _mailbox_list(unfolded_value(raw), wanted.decode().title(), most)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*_addresses(fields, b"from"), *_addresses(fields, b"sender")]))
+
+
+def author_addresses(content: bytes) -> list[str]:
+    """The canonical addresses of From alone, each once. Raises BadContent like `from_addresses`."""
+    fields, _ = _section(content)
+    return list(dict.fromkeys(_addresses(fields, b"from")))
+
+
+def _addresses(fields: Sequence[Field], wanted: bytes) -> list[str]:
+    values = [raw for name, raw in fields if name == wanted]
+    if len(values) > 1:
+        raise BadContent(f"The message has more than one {wanted.decode().title()} field")
+    if not values:
+        return []
+    value = unfolded_value(values[0])
+    posing = _poses(value)
+    if posing is not None:
+        value = f"<{posing[2]}>"
+    return _mailbox_list(value, wanted.decode().title(), MAX_AUTHORS if wanted == b"from" else 1)
+
+
+def _with_quoted_names(
+    fields: list[Field], content: bytes, end: int
+) -> tuple[list[Field], bytes, int]:
+    """The message with a From or Sender whose name looks like an address written so that nobody
+    takes the name for one: `a@b <x@y>` becomes `"a@b" <x@y>`. Programs write such fields, and
+    readers part on them (RFC 5322 §3.4 has no `@` in a name that is not quoted)."""
+    changed = False
+    for number, (name, raw) in enumerate(fields):
+        posing = _poses(unfolded_value(raw)) if name in _AUTHORS else None
+        if posing is not None:
+            head = raw.partition(b":")[0].decode("ascii")
+            quoted = f'{head}: "{posing[1].strip()}" <{posing[2]}>\r\n'
+            fields[number] = (name, quoted.encode("utf-8", "surrogateescape"))
+            changed = True
+    if not changed:
+        return fields, content, end
+    section = b"".join([raw for _, raw in fields])
+    return fields, section + content[end:], len(section)
 
 
 def refuse_bare_line_ends(content: bytes) -> None:

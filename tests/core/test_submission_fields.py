@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 from datetime import UTC, datetime
 
 import pytest
@@ -111,6 +113,38 @@ def test_the_addresses_of_from_are_found(value: bytes, addresses: list[str]) -> 
     assert from_addresses(b"Subject: x\r\nFrom:" + value + b"\r\n\r\n") == addresses
 
 
+@pytest.mark.parametrize(
+    ("value", "address", "written"),
+    [
+        (b"a@b <ann@x.test>", "ann@x.test", b'"a@b" <ann@x.test>'),
+        (b"ann@x.test <ann@x.test>", "ann@x.test", b'"ann@x.test" <ann@x.test>'),
+        (b"Ann @ Work<ann@x.test> ", "ann@x.test", b'"Ann @ Work" <ann@x.test>'),
+        (b"ann@x.test <eve@z.example>", "eve@z.example", b'"ann@x.test" <eve@z.example>'),
+        (b"\r\n a@b\r\n <ann@x.test>", "ann@x.test", b'"a@b" <ann@x.test>'),
+        (b"J\xf6rg@b <ann@x.test>", "ann@x.test", b'"J\xf6rg@b" <ann@x.test>'),
+    ],
+)
+def test_a_name_with_an_at_sign_is_quoted_so_that_it_is_one_for_every_reader(
+    value: bytes, address: str, written: bytes
+) -> None:
+    """Programs write such fields; taken as they are, some readers would see the wrong address."""
+    content = b"Subject: x\r\nFrom: " + value + b"\r\nTo: bob@y\r\n\r\nText.\r\n"
+    assert from_addresses(content) == [address]
+    changed = prepared(content)
+    assert b"From: " + written + b"\r\nTo: bob@y\r\n" in changed
+    assert changed.endswith(b"\r\n\r\nText.\r\n")
+    assert prepared(changed) == changed
+    assert from_addresses(changed) == [address]
+    shown = email.message_from_bytes(changed, policy=email.policy.default)["From"]
+    assert [one.addr_spec for one in shown.addresses] == [address]
+
+
+def test_a_quoted_name_or_one_without_an_at_sign_stays_as_it_is() -> None:
+    for value in (b'"a@b" <ann@x.test>', b"Ann Lee <ann@x.test>", b"ann@x.test"):
+        content = b"From: " + value + b"\r\n\r\nText.\r\n"
+        assert prepared(content).endswith(content)
+
+
 def test_sender_counts_as_well() -> None:
     content = FROM + b"Sender: Boss <boss@x.test>\r\n\r\n"
     assert from_addresses(content) == ["ann@x.test", "boss@x.test"]
@@ -120,7 +154,9 @@ def test_sender_counts_as_well() -> None:
     "value",
     [
         *(b"", b" ", b",", b"<>", b"Ann", b"Ann <>", b"ann@x.test,", b",ann@x.test"),
-        b"ann@x.test <eve@z.example>",
+        b"eve@z.example, ann@x.test <ann@x.test>",
+        b"ann@x.test <eve@z.example> (Ann)",
+        b"eve@z.example =?utf-8?q?J=C3=B6rg?= <ann@x.test>",
         b"ann@x.test eve@z.example",
         b"Lee, Ann <ann@x.test>",
         b"<ann@x.test> <eve@z.example>",
