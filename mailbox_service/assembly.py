@@ -22,6 +22,7 @@ from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.sender import Outbound
+from mailbox_service.outbound.telegram import BotApi
 from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
@@ -46,11 +47,14 @@ from mailbox_service.services.sending import Sending
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
+from mailbox_service.services.telegram import Telegram
+from mailbox_service.services.telegram_bot import TelegramBot
+from mailbox_service.services.telegram_pushing import TelegramPushing
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
-from mailbox_service.storage import send_queue, webhooks
+from mailbox_service.storage import send_queue, telegram_pushes, webhooks
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
 from mailbox_service.storage.sqlite import SqliteDatabase
@@ -76,6 +80,9 @@ ROLES = ("web", "submission", "reception", "imap", "delivery", "housekeeping")
 # engines kill after 10 seconds or more; what is cut off then is tried again after the start.
 GRACE_SECONDS = 8.0
 BACKLOG = 1024
+# A call of the Bot API with the files of a mail over a slow line.
+BOT_SECONDS = 120.0
+BOT_ANSWER_OCTETS = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,10 @@ class Parts:
     account_addresses: AccountAddresses
     oauth2: OAuth2
     passkeys: Passkeys
+    telegram: Telegram
+    telegram_bot: TelegramBot
+    telegram_pushing: TelegramPushing
+    bot_out: HttpOut
     receiving: Receiving
     reading: Reading
     mail_access: MailAccess
@@ -125,6 +136,15 @@ def build(config: Config) -> Parts:
     reading = Reading(database, signals)
     codes = VerifyCodes(database, sending, config.jwt_secret)
     accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
+    bot_out = HttpOut(
+        Resolver(config.name_servers),
+        # Another Bot API than Telegram's own is a server of the operator's.
+        private_addresses=config.telegram_api_url != Config().telegram_api_url,
+        seconds=BOT_SECONDS,
+        answer_octets=BOT_ANSWER_OCTETS,
+    )
+    bot = BotApi(config.telegram_api_url, config.telegram_bot_token, bot_out)
+    people = Telegram(database, config, administering, authenticating, registering, reading)
     providers_out = HttpOut(
         Resolver(config.name_servers),
         private_addresses=config.oauth2_private_addresses,
@@ -151,6 +171,10 @@ def build(config: Config) -> Parts:
         ),
         oauth2=OAuth2(database, config, administering, accounts, providers_out),
         passkeys=Passkeys(database, config, authenticating, accounts),
+        telegram=people,
+        telegram_bot=TelegramBot(database, config, people, bot),
+        telegram_pushing=TelegramPushing(database, config, administering, reading, bot, signals),
+        bot_out=bot_out,
         providers_out=providers_out,
         receiving=receiving,
         reading=reading,
@@ -277,6 +301,7 @@ class Service:
             # There is no other delivering process, so whatever is leased was leased by the dead.
             await parts.database.write(send_queue.end_leases, now=now_micros())
             await parts.database.write(webhooks.end_leases, now=now_micros())
+            await parts.database.write(telegram_pushes.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
             await parts.database.listen(parts.signals.arrived)
             parts.signals.send_abroad(parts.database.notify)
@@ -285,6 +310,8 @@ class Service:
         if "delivery" in self._roles:
             self._work("delivery", parts.delivering.run())
             self._work("webhooks", parts.notifying.run())
+            if self.config.telegram_bot_token:
+                self._work("telegram", parts.telegram_pushing.run())
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
             self._work("reactions", parts.reacting.run())
@@ -376,6 +403,7 @@ class Service:
                 await self._workers.__aexit__(kind, error, trace)
                 await self.parts.http_out.close()
                 await self.parts.providers_out.close()
+                await self.parts.bot_out.close()
             finally:
                 await self.parts.database.close()
                 self._ownership.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from typing import Any
 from mailbox_service.core.telegram import BotFile, BotRefused, read_answer
 from mailbox_service.core.webhook import BadWebhook, HttpRequest, read_url
 from mailbox_service.outbound.webhook import HttpOut
+
+# For a call without files. Telegram waits for our answer to its update meanwhile.
+CALL_SECONDS = 15.0
 
 
 class BotApi:
@@ -24,7 +28,11 @@ class BotApi:
     async def call(self, method: str, values: Mapping[str, Any]) -> Any:
         """The result of a method. Raises BotRefused."""
         body = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
-        return await self._post(method, "application/json", body)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._post(method, "application/json", body)
+        except TimeoutError:
+            raise BotRefused(0, f"no answer within {CALL_SECONDS:g} seconds") from None
 
     async def send_files(self, chat: str, files: Sequence[BotFile]) -> Any:
         """Send one file as a document, or several as a group. Raises BotRefused."""

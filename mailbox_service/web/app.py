@@ -17,6 +17,7 @@ from mailbox_service.web.admin import oauth2 as admin_oauth2
 from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
+from mailbox_service.web.admin import telegram as admin_telegram
 from mailbox_service.web.admin import testing as admin_testing
 from mailbox_service.web.admin import users as admin_users
 from mailbox_service.web.admin import webhooks as admin_webhooks
@@ -41,6 +42,7 @@ from mailbox_service.web.request import Memory, Surroundings
 from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
+from mailbox_service.web.telegram import bot, mini_app
 from mailbox_service.web.user import addresses as user_addresses
 from mailbox_service.web.user import mails as user_mails
 from mailbox_service.web.user import oauth2, passkeys
@@ -80,6 +82,9 @@ AREAS: tuple[Routes, ...] = (
     oauth2.routes,
     passkeys.routes,
     admin_oauth2.routes,
+    bot.routes,
+    mini_app.routes,
+    admin_telegram.routes,
 )
 
 

@@ -131,6 +131,18 @@ async def account_with_mailbox(call: Call) -> None:
         raise Uncaught("Error", "Unauthorized") from None
 
 
+async def needs_bot(call: Call) -> None:
+    """A bot token is configured; said before anything else about Telegram (mailbox-api §3.7)."""
+    if not call.config.telegram_bot_token:
+        raise Refused(message(400, "TgBotTokenRequiredMsg", call.language))
+
+
+async def administrator_of_bot(call: Call) -> None:
+    """An administrator, and then a bot token."""
+    await administrator(call)
+    await needs_bot(call)
+
+
 ADMINISTRATOR = Principal("admin", "", unlimited=True)
 
 OPEN = Guard("anybody", anybody)
@@ -140,6 +152,9 @@ TOKEN = Guard("token", token_holder, "addressToken")
 ADMIN = Guard("administrator", administrator, "adminPassword")
 ACCOUNT = Guard("account", account, "userToken")
 ACCOUNT_AND_MAILBOX = Guard("account with mailbox", account_with_mailbox, "userToken")
+# Of unknown paths about Telegram; the routes themselves ask in their handlers.
+BOT = Guard("bot", needs_bot)
+ADMIN_OF_BOT = Guard("administrator of the bot", administrator_of_bot, "adminPassword")
 
 # The first prefix that fits decides; paths outside of every group need nothing and find nothing.
 GROUPS: tuple[tuple[str, Guard], ...] = (
@@ -154,7 +169,9 @@ GROUPS: tuple[tuple[str, Guard], ...] = (
     ("/user_api/oauth2", OPEN),
     ("/user_api/bind_address", ACCOUNT_AND_MAILBOX),
     ("/user_api/", ACCOUNT),
+    ("/admin/telegram/", ADMIN_OF_BOT),
     ("/admin/", ADMIN),
+    ("/telegram/", BOT),
 )
 
 

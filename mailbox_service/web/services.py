@@ -21,6 +21,8 @@ from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sent import SentMail
+from mailbox_service.services.telegram import Telegram
+from mailbox_service.services.telegram_bot import TelegramBot
 from mailbox_service.services.webhooks import Webhooks
 
 
@@ -49,6 +51,8 @@ class Services:
     account_addresses: AccountAddresses
     oauth2: OAuth2
     passkeys: Passkeys
+    telegram: Telegram
+    telegram_bot: TelegramBot
     authenticating: Authenticating
     reading: Reading
     receiving: Receiving

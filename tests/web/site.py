@@ -25,6 +25,7 @@ from mailbox_service.web.services import Services, Verifying
 SECRET = "a secret of the tests, long enough"
 ADMIN_PASSWORD = "open-sesame"
 SITE_PASSWORD = "knock-knock"
+BOT_TOKEN = "123456:of-the-tests"
 ADMIN = {"x-admin-auth": ADMIN_PASSWORD}
 
 # What most tests want: everything an owner may do is allowed.
@@ -41,6 +42,8 @@ SETTINGS: dict[str, Any] = {
     "enable_auto_reply": True,
     "webhook_private_addresses": True,
     "e2e_test_mode": True,
+    "telegram_bot_token": BOT_TOKEN,
+    "telegram_api_url": "http://127.0.0.1:1",  # nobody, unless a test has a simulator
 }
 
 LETTER = (

@@ -42,6 +42,12 @@ OPEN_ROUTES = {
     ("POST", "/user_api/oauth2/callback"),  # proves a provider's code in the body
     ("POST", "/user_api/passkey/authenticate_request"),  # where a sign-in begins
     ("POST", "/user_api/passkey/authenticate_response"),  # proves a signature in the body
+    ("POST", "/telegram/webhook"),  # proves Telegram's secret in a header
+    ("POST", "/telegram/get_bind_address"),  # these prove initData in the body
+    ("POST", "/telegram/new_address"),
+    ("POST", "/telegram/bind_address"),
+    ("POST", "/telegram/unbind_address"),
+    ("POST", "/telegram/get_mail"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 }
