@@ -33,8 +33,21 @@ class StoredSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredVerdicts:
+    """What was found out about where a message comes from: one word a method (RFC 8601 §2.7),
+    and all results as they stand in an Authentication-Results field behind our name."""
+
+    spf: str
+    dkim: str
+    dmarc: str
+    arc: str
+    results: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """One message in one mailbox. `summary` is None until the worker has read it."""
+    """One message in one mailbox. `summary` and `verdicts` are None until a worker has been
+    there."""
 
     id: int
     address: str
@@ -45,6 +58,7 @@ class StoredMessage:
     received_at: int
     metadata: str | None
     summary: StoredSummary | None = None
+    verdicts: StoredVerdicts | None = None
 
 
 @dataclass(frozen=True, slots=True)

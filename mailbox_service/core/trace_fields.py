@@ -6,6 +6,7 @@ RFC 5321 §4.4 writes them, §6.3 counts them.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -26,6 +27,10 @@ _is_ipv4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}").fullmatch
 _is_ipv6 = re.compile(r"[0-9A-Fa-f:.]{2,45}").fullmatch
 _is_protocol = re.compile(r"[A-Z0-9]{1,20}").fullmatch
 _is_path = re.compile(r"[!-;=?-~]{1,254}").fullmatch
+_own_field = re.compile(
+    rb"Received: (?:from (?P<helo>[!-~]+) \((?:\[(?P<ip>[0-9A-Za-z:.]+)\]|unknown)\)\r\n\t)?"
+    rb"by [!-~]+ with [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*"
+).match
 _is_word = re.compile(r"[A-Za-z0-9.-]{1,64}").fullmatch
 
 
@@ -42,6 +47,27 @@ def received_field(
     identity = queue_id if _is_word(queue_id) else "unknown"
     for_clause = f"\r\n\tfor <{recipient}>" if recipient and _is_path(recipient) else ""
     return f"{clause} id {identity}{for_clause};\r\n\t{date_text(date)}\r\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What the Received field of this host on top of a message says: the name and the address of
+    whoever handed it over, and where the message itself begins. Mail that stayed in the house
+    has no address; a name that made no sense is empty."""
+
+    helo: str
+    ip: str
+    start: int
+
+
+def traced(content: bytes) -> Traced | None:
+    """Read the field that `received_field` wrote; None when there is none on top."""
+    found = _own_field(content, 0, 4_096)
+    if found is None:
+        return None
+    name = (found["helo"] or b"").decode("ascii")
+    ip = (found["ip"] or b"").decode("ascii").removeprefix("IPv6:")
+    return Traced("" if name == "unknown" else name, ip, found.end())
 
 
 def return_path_field(reverse_path: str) -> bytes:

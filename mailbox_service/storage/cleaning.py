@@ -9,10 +9,10 @@ between the two somebody may have opened the address or come back to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from mailbox_service.core.cleanup_statement import Selection
 from mailbox_service.core.stored import Address
 from mailbox_service.storage import addresses, contents
 from mailbox_service.storage.database import Transaction
@@ -66,6 +66,10 @@ SELECT id, size FROM {table}
  WHERE id >= :first AND id <= :last AND {condition} ORDER BY id LIMIT :limit
 """
 
+OLDEST_MAIL = """
+SELECT id, size FROM messages WHERE address = :address ORDER BY id LIMIT :limit
+"""
+
 STILL_OLD_MAIL = """
 SELECT id, content_id, address FROM messages WHERE id IN ({ids}) AND {condition}
 """
@@ -73,6 +77,7 @@ SELECT id, content_id, address FROM messages WHERE id IN ({ids}) AND {condition}
 REMOVE_MAIL = (
     "DELETE FROM messages WHERE id IN ({ids})",
     "DELETE FROM summaries WHERE id IN ({ids})",
+    "DELETE FROM verdicts WHERE id IN ({ids})",
 )
 
 UNLIST = """
@@ -168,6 +173,12 @@ async def find_rows(
     return [(int(row[0]), int(row[1])) for row in await tx.fetch_all(sql, params)]
 
 
+async def oldest_mail(tx: Transaction, address: str, *, limit: int) -> list[tuple[int, int]]:
+    """Ids and sizes of the oldest messages of a mailbox."""
+    rows = await tx.fetch_all(OLDEST_MAIL, {"address": address, "limit": limit})
+    return [(int(row[0]), int(row[1])) for row in rows]
+
+
 async def remove_mail(
     tx: Transaction, ids: Sequence[int], *, old: OldRows | None, before: int
 ) -> list[str]:
@@ -253,15 +264,10 @@ def key_of(table: str) -> str:
 
 
 async def find_matching(
-    tx: Transaction,
-    table: str,
-    condition: str,
-    params: Mapping[str, Any],
-    *,
-    after: Key | None,
-    window: int,
+    tx: Transaction, selection: Selection, *, after: Key | None, window: int
 ) -> Window:
-    """The rows behind a key for which a condition of `core.cleanup_statement` holds."""
+    """What a statement selects among the next rows behind a key."""
+    table = selection.table
     key = key_of(table)
     is_text = key == "address"
     place = "CAST(:after AS TEXT)" if is_text else "CAST(:after AS BIGINT)"
@@ -277,8 +283,14 @@ async def find_matching(
     )
     if end is None or end[0] is None:
         return Window((), None)
-    # The tables come with braces filled in, and the condition is the last to be put in.
-    sql = MATCHING.format(tables=tables, key=key, table=table, after=place, condition=condition)
-    rows = await tx.fetch_all(sql, {**params, **values})
+    condition = selection.condition
+    sql = MATCHING.format(
+        tables=tables,
+        key=key,
+        table=table,
+        after=place,
+        condition=condition.in_words_of(tx.dialect),
+    )
+    rows = await tx.fetch_all(sql, {**condition.params, **values})
     # The sent box shows fewer rows than there are: what was looked at reaches at least so far.
     return Window(tuple(row[0] for row in rows), end[0] if end[1] == window else None)

@@ -21,6 +21,7 @@ from mailbox_service.core.stored import (
     Filters,
     StoredMessage,
     StoredSummary,
+    StoredVerdicts,
 )
 from mailbox_service.storage import contents
 from mailbox_service.storage.addresses import contains
@@ -33,9 +34,10 @@ VALUES (:address, :reverse_path, :content_id, :size, :now, :quiet) RETURNING id
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
        m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
-       s.attachment_count, s.codes, s.links"""
+       s.attachment_count, s.codes, s.links, v.spf, v.dkim, v.dmarc, v.arc, v.results"""
 
-FROM = "FROM messages m LEFT JOIN summaries s ON s.id = m.id"
+FROM = """FROM messages m LEFT JOIN summaries s ON s.id = m.id
+                LEFT JOIN verdicts v ON v.id = m.id"""
 
 BY_IDS = f"SELECT {COLUMNS} {FROM} WHERE m.id IN ({{ids}})"
 
@@ -51,6 +53,8 @@ ARRIVALS = """
 SELECT id, address, reverse_path, content_id, size, quiet FROM messages
  WHERE id > :id ORDER BY id LIMIT :limit
 """
+
+OWNERS = "SELECT id, address FROM messages WHERE id IN ({ids})"
 
 ADD_SUMMARY = """
 INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
@@ -78,6 +82,8 @@ REMOVE = "DELETE FROM messages WHERE id = :id"
 
 REMOVE_SUMMARY = "DELETE FROM summaries WHERE id = :id"
 
+REMOVE_VERDICTS = "DELETE FROM verdicts WHERE id = :id"
+
 NEWEST_ID = "SELECT max(id) FROM messages"
 
 COUNT_ALL = "SELECT count(*) FROM messages"
@@ -99,7 +105,7 @@ def message_of(row: Row) -> StoredMessage:
     # fmt: off
     (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
      header_id, from_name, from_address, to, subject, preview, attachment_count,
-     codes, links) = row
+     codes, links, *found) = row
     # fmt: on
     summary = None
     if from_name is not None:
@@ -115,7 +121,16 @@ def message_of(row: Row) -> StoredMessage:
             tuple(json.loads(links)),
         )
     return StoredMessage(
-        message_id, address, reverse_path, content_id, size, flags, received_at, metadata, summary
+        message_id,
+        address,
+        reverse_path,
+        content_id,
+        size,
+        flags,
+        received_at,
+        metadata,
+        summary,
+        StoredVerdicts(*found) if found[0] is not None else None,
     )
 
 
@@ -303,6 +318,12 @@ def ids_text(ids: Sequence[int]) -> str:
     return ",".join(str(int(message_id)) for message_id in ids)
 
 
+async def owners(tx: Transaction, ids: Sequence[int]) -> dict[int, str]:
+    """Whose mailbox each of several messages is in."""
+    rows = await tx.fetch_all(OWNERS.format(ids=ids_text(ids))) if ids else []
+    return {int(row[0]): str(row[1]) for row in rows}
+
+
 async def without_summary(tx: Transaction, *, after: int, limit: int) -> list[tuple[int, int]]:
     """The message and content ids that come behind a worker's cursor."""
     rows = await tx.fetch_all(AFTER, {"id": after, "limit": limit})
@@ -386,6 +407,7 @@ async def remove_rows(tx: Transaction, rows: Sequence[Row]) -> list[int]:
     for message_id, content_id in rows:
         await tx.execute(REMOVE, {"id": message_id})
         await tx.execute(REMOVE_SUMMARY, {"id": message_id})
+        await tx.execute(REMOVE_VERDICTS, {"id": message_id})
         await contents.release(tx, content_id)
         removed.append(int(message_id))
     return removed

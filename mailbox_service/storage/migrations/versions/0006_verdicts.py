@@ -1,4 +1,4 @@
-"""Verdicts on where mail comes from."""
+"""Verdicts on where mail comes from: one row a message, by its id."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+CREATE TABLE verdicts (
+    id BIGINT PRIMARY KEY,
+    spf TEXT NOT NULL,
+    dkim TEXT NOT NULL,
+    dmarc TEXT NOT NULL,
+    arc TEXT NOT NULL,
+    results TEXT NOT NULL
+)
 """
 
 
