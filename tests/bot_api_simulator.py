@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
 def bot_api() -> Iterator[BotApiSimulator]:
     """A simulator that listens."""
     with BotApiSimulator() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server
