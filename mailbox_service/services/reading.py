@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mailbox_service import signals as topics
+from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
+from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
@@ -245,10 +247,20 @@ class Reading:
         return changed
 
     async def wait(
-        self, address: str, *, after_id: int | None, filters: Filters, seconds: float
+        self,
+        address: str,
+        *,
+        after_id: int | None,
+        filters: Filters,
+        seconds: float,
+        registration: int = 0,
     ) -> StoredMessage | None:
         """The first message behind `after_id` that the filters let through, waiting for it to
-        come if need be; None after `seconds`. Without `after_id`: one that comes from now on."""
+        come if need be; None after `seconds`. Without `after_id`: one that comes from now on.
+
+        Whoever opens the address anew meanwhile is somebody else: with a `registration` (the
+        address's id) the wait ends then, with BadCredential.
+        """
         deadline = asyncio.get_running_loop().time() + seconds
         last = after_id
         with self._signals.watch(topics.mailbox(address)) as watch:
@@ -258,6 +270,9 @@ class Reading:
                 page = await self.page(
                     address, limit=1, after_id=last, filters=filters, counted=False
                 )
+                if registration and not await self._database.read(holds, address, registration):
+                    key = "InvalidAddressCredentialMsg"
+                    raise BadCredential(text(key), message_key=key)
                 if page.messages:
                     return page.messages[0]
                 left = deadline - asyncio.get_running_loop().time()
@@ -273,28 +288,43 @@ class Reading:
 
         return await self._database.read(unit)
 
-    async def updates(self, address: str, start: Position | None) -> AsyncIterator[Update | None]:
+    async def updates(
+        self, address: str, start: Position | None, *, registration: int = 0
+    ) -> AsyncIterator[Update | None]:
         """What happens to a mailbox from a position on, for ever; None when nothing happened
-        for a while, so that a stream can tell that it is alive."""
+        for a while, so that a stream can tell that it is alive. With a `registration` (the
+        address's id) it ends when the address closes or is somebody else's."""
         with self._signals.watch(topics.mailbox(address)) as watch:
             position = start or await self.position(address)
             while True:
                 quiet = True
-                for update in await self._since(address, position):
+                news = await self._since(address, position, registration)
+                if news is None:
+                    return
+                for update in news:
                     position, quiet = update.position, False
                     yield update
                 if quiet and not await watch.wait(LOOK_AGAIN_SECONDS):
                     yield None
 
-    async def _since(self, address: str, position: Position) -> list[Update]:
-        async def unit(tx: Transaction) -> tuple[list[StoredMessage], list[events.Event]]:
+    async def _since(
+        self, address: str, position: Position, registration: int
+    ) -> list[Update] | None:
+        async def unit(
+            tx: Transaction,
+        ) -> tuple[list[StoredMessage], list[events.Event]] | None:
+            if registration and not await holds(tx, address, registration):
+                return None
             new = await messages.list_page(
                 tx, address, limit=CATCH_UP, after_id=position.message_id
             )
             happened = await events.after(tx, address, after_id=position.event_id, limit=CATCH_UP)
             return new, happened
 
-        new, happened = await self._database.read(unit)
+        both = await self._database.read(unit)
+        if both is None:
+            return None
+        new, happened = both
         updates = []
         for message in await self._summarised(new):
             position = Position(message.id, position.event_id)
@@ -321,6 +351,12 @@ class Reading:
             message if message.summary else replace(message, summary=found[message.id])
             for message in listed
         ]
+
+
+async def holds(tx: Transaction, address: str, registration: int) -> bool:
+    """Whether an address is still open under this id."""
+    row = await addresses.by_id(tx, registration)
+    return row is not None and row.address == address
 
 
 async def owned(tx: Transaction, address: str | None, message_id: int) -> StoredMessage | None:

@@ -15,6 +15,7 @@ import pytest
 from starlette.types import Message
 
 from mailbox_service.web.mailbox import events
+from tests.web.people import sign_up
 from tests.web.site import Mailbox, Site, serving, until
 
 pytestmark = pytest.mark.anyio
@@ -218,3 +219,38 @@ async def test_streams_end_at_once_when_the_service_stops(site: Site) -> None:
     writer.close()
     answer = await site.http.get("/api/events", headers=ann.auth)
     assert answer.status_code == 429
+
+
+@pytest.mark.parametrize("how", ["handed over", "closed"])
+async def test_a_stream_ends_with_the_address_and_tells_nothing_of_the_next_owner(
+    site: Site, how: str
+) -> None:
+    """Hazard 38: an address that was closed or handed over is somebody else's."""
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    box = await site.open("box")
+    async with serving(site) as where, reading(where, box) as stream:
+        await stream.frame()
+        if how == "closed":
+            await site.http.delete("/api/delete_address", headers=box.auth)
+            await site.open("box")
+        else:
+            await site.http.post("/user_api/bind_address", headers=ann.both(box))
+            body = {"address_id": box.address_id, "target_user_email": bob.email}
+            got = await site.http.post("/user_api/transfer_address", json=body, headers=ann.auth)
+            assert got.status_code == 200
+        await site.arrive(box.address)
+        while frame := await stream.frame():
+            assert "event" not in frame
+
+
+async def test_a_wait_ends_with_the_address(site: Site) -> None:
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    box = await site.open("box")
+    await site.http.post("/user_api/bind_address", headers=ann.both(box))
+    waiting = asyncio.create_task(site.http.get("/api/mails/wait?timeout=30", headers=box.auth))
+    await until(lambda: site.app.state.streams.open == 1)
+    body = {"address_id": box.address_id, "target_user_email": bob.email}
+    await site.http.post("/user_api/transfer_address", json=body, headers=ann.auth)
+    await site.arrive(box.address)
+    got = await waiting
+    assert (got.status_code, got.text) == (401, "Invalid address credential")

@@ -32,13 +32,15 @@ RETRY_MS = 3_000
 @routes.get("/api/events", MAILBOX, returns=str, media_type="text/event-stream")
 async def stream_events(call: Call) -> EventSourceResponse:
     """New mail (`mail`: a light row), the fate of sent mail (`sent`), marks (`flags`) and
-    deletions (`deleted`), as they happen. Resumes behind `Last-Event-ID`. The token goes into
+    deletions (`deleted`), as they happen. Resumes behind `Last-Event-ID`, and ends when the
+    address is closed or handed over. The token goes into
     the header, never into the address: read the stream with `fetch`."""
     reading = call.services.reading
     last = (call.header(b"last-event-id") or "")[:64]
     start = Position.read(last) or await reading.position(call.address)
     call.streams.check(call.address)
-    return MailboxStream(call, frames(call, reading.updates(call.address, start), start))
+    updates = reading.updates(call.address, start, registration=call.principal.address_id)
+    return MailboxStream(call, frames(call, updates, start))
 
 
 class MailboxStream(EventSourceResponse):

@@ -12,6 +12,7 @@ from mailbox_service.core.errors import BadRequest, NotFound
 from mailbox_service.core.html import sanitise
 from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.verdicts import field_value
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import attachment_answer, message_answer
 from mailbox_service.web.errors import Uncaught
@@ -20,7 +21,15 @@ from mailbox_service.web.mailbox.mails import filters
 from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
 from mailbox_service.web.request import LARGEST_ID, Call, parse_int
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import HeaderRow, LightRow, PartRow, light_row, part_row
+from mailbox_service.web.rows import (
+    HeaderRow,
+    LightRow,
+    PartRow,
+    VerdictsRow,
+    light_row,
+    part_row,
+    verdicts_row,
+)
 
 routes = Routes("inbox")
 
@@ -60,6 +69,14 @@ class OpenedMail(LightRow, frozen=True, kw_only=True):
     cc: str
     in_reply_to: str
     references: str
+
+
+class Authentication(Struct, frozen=True):
+    """Where a mail comes from: the words, and the value of an Authentication-Results field under
+    the name of this host (RFC 8601). Both null until it was found out."""
+
+    verdicts: VerdictsRow | None
+    authentication_results: str | None
 
 
 class Waited(Struct, frozen=True):
@@ -165,7 +182,13 @@ async def wait_for_mail(call: Call) -> Waited:
     after_id, wanted = call.number("after_id"), filters(call)
     with call.streams.one_more(call.address):
         message = await call.streams.unless_closed(
-            reading.wait(call.address, after_id=after_id, filters=wanted, seconds=seconds)
+            reading.wait(
+                call.address,
+                after_id=after_id,
+                filters=wanted,
+                seconds=seconds,
+                registration=call.principal.address_id,
+            )
         )
     if message is None:
         return Waited(None)
@@ -179,6 +202,19 @@ async def download_mail(call: Call) -> Answer:
     """The message octet for octet as it is stored, as a file."""
     message, raw = await whole_mail(call)
     return message_answer(raw, f"mail-{message.id}.eml")
+
+
+@routes.get("/api/mails/{id}/authentication", MAILBOX, returns=Authentication)
+async def mail_authentication(call: Call) -> Authentication:
+    """Where a mail comes from, by SPF, DKIM, DMARC and ARC, as this host found it out itself."""
+    mail_id = call.path_id()
+    found = None if mail_id is None else await call.services.reading.one(call.address, mail_id)
+    if found is None:
+        raise NotFound("There is no such mail")
+    if found.verdicts is None:
+        return Authentication(None, None)
+    value = field_value(call.config.own_name, found.verdicts.results)
+    return Authentication(verdicts_row(found), value)
 
 
 @routes.get(
