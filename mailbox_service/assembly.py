@@ -24,9 +24,9 @@ from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.telegram import BotApi
 from mailbox_service.outbound.webhook import HttpOut
+from mailbox_service.services.access import Access
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
-from mailbox_service.services.access import Access
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
@@ -34,6 +34,7 @@ from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.exporting import Exporting
+from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
@@ -52,6 +53,7 @@ from mailbox_service.services.telegram_bot import TelegramBot
 from mailbox_service.services.telegram_pushing import TelegramPushing
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
+from mailbox_service.services.verifying_origin import VerifyingOrigin
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import send_queue, telegram_pushes, webhooks
@@ -117,6 +119,9 @@ class Parts:
     reacting: Reacting
     notifying: Notifying
     http_out: HttpOut
+    verifying_origin: VerifyingOrigin
+    human_verification: HumanVerification
+    humans_out: HttpOut
     access: Access
     cleaning: Cleaning
     providers_out: HttpOut
@@ -157,6 +162,11 @@ def build(config: Config) -> Parts:
     http_out = HttpOut(
         Resolver(config.name_servers), private_addresses=config.webhook_private_addresses
     )
+    humans_out = HttpOut(
+        Resolver(config.name_servers),
+        # Another verifier than Cloudflare's own is a server of the operator's.
+        private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
+    )
     hooks = Webhooks(database, config, administering, http_out)
     return Parts(
         config=config,
@@ -195,6 +205,11 @@ def build(config: Config) -> Parts:
         reacting=Reacting(database, config, administering, sending, signals),
         notifying=Notifying(database, hooks, http_out, signals),
         http_out=http_out,
+        verifying_origin=VerifyingOrigin(
+            database, config, Resolver(config.name_servers, question_seconds=6.0), signals
+        ),
+        human_verification=HumanVerification(database, config, humans_out),
+        humans_out=humans_out,
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
     )
@@ -315,6 +330,7 @@ class Service:
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
             self._work("reactions", parts.reacting.run())
+            self._work("verdicts", parts.verifying_origin.run())
             self._work("cleanup", parts.cleaning.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
@@ -372,7 +388,7 @@ class Service:
             )
         except OSError as error:
             raise cannot_listen("http_listen", self.config.http_listen, error) from None
-        services = Services.of(parts, health=self)
+        services = Services.of(parts, health=self, verifying=parts.human_verification)
         app = create_app(services, self.config, page=PAGE)
         self._http = http_server(app)
         self._http_task = self._workers.create_task(
@@ -402,6 +418,7 @@ class Service:
             try:
                 await self._workers.__aexit__(kind, error, trace)
                 await self.parts.http_out.close()
+                await self.parts.humans_out.close()
                 await self.parts.providers_out.close()
                 await self.parts.bot_out.close()
             finally:

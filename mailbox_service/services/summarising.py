@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -82,8 +82,10 @@ class Summarising:
         signals: Signals,
         *,
         clock: Clock = now_micros,
+        looks_through: Callable[[str], bool] = lambda address: True,
     ) -> None:
         self._database = database
+        self._looks_through = looks_through
         self._signals = signals
         self._clock = clock
         self._with_metadata = config.enable_ai_email_extract
@@ -110,14 +112,23 @@ class Summarising:
         waiting = await self._database.read(next_messages)
         if not waiting:
             return 0
+        owners = await self._owners([message_id for message_id, _ in waiting])
         read = await asyncio.to_thread(
-            lambda: [self._read_one(message_id, content) for message_id, content in waiting]
+            lambda: [
+                self._read_one(message_id, content, owners.get(message_id, ""))
+                for message_id, content in waiting
+            ]
         )
         await self._database.write(keep_summaries, read, waiting[-1][0])
         return len(waiting)
 
-    def _read_one(self, message_id: int, content: bytes) -> Read:
-        metadata = self._metadata(content) if self._with_metadata else None
+    async def _owners(self, ids: Sequence[int]) -> dict[int, str]:
+        """Whose messages these are, where that decides what is read out of them."""
+        return await self._database.read(messages.owners, ids) if self._with_metadata else {}
+
+    def _read_one(self, message_id: int, content: bytes, owner: str) -> Read:
+        wanted = self._with_metadata and self._looks_through(owner)
+        metadata = self._metadata(content) if wanted else None
         return message_id, summary_and_words(content), metadata
 
     def _metadata(self, content: bytes) -> str | None:

@@ -19,6 +19,8 @@ INSERT INTO chores (name, day, holder, lease_until) VALUES (:name, :today, '', 0
 ON CONFLICT (name) DO NOTHING
 """
 
+DONE = "SELECT day FROM chores WHERE name = :name"
+
 RENEW = "UPDATE chores SET lease_until = :lease_until WHERE name = :name AND holder = :holder"
 
 FINISH = """
@@ -62,9 +64,16 @@ async def claim(
     tx: Transaction, name: str, *, holder: str, today: int, now: int, lease_until: int
 ) -> bool:
     """Lease a chore that was not done today; False when it was, or somebody is at it."""
-    await tx.execute(BEGIN, {"name": name, "today": today})
     values = {"name": name, "holder": holder, "today": today, "now": now}
     return await tx.fetch_one(CLAIM, {**values, "lease_until": lease_until}) is not None
+
+
+async def last_done(tx: Transaction, name: str, *, today: int) -> int:
+    """The day on which a chore was done last; one that never was begins to count today."""
+    await tx.execute(BEGIN, {"name": name, "today": today})
+    row = await tx.fetch_one(DONE, {"name": name})
+    assert row is not None
+    return int(row[0])
 
 
 async def renew(tx: Transaction, name: str, *, holder: str, lease_until: int) -> bool:

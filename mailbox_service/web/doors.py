@@ -22,6 +22,7 @@ from mailbox_service.web.errors import (
 from mailbox_service.web.guards import guard_of_unknown, visitor_of_private_site
 from mailbox_service.web.log import describe, neutral
 from mailbox_service.web.page import Page
+from mailbox_service.web.peers import client_network
 from mailbox_service.web.rates import LIMITED, RateLimit
 from mailbox_service.web.request import Call, Surroundings, too_big
 from mailbox_service.web.routing import Operation, Table
@@ -89,6 +90,7 @@ class Doors(BaseRoute):
         operation, call.path_values = found
         if operation.path in self._limited:
             await self._rate.check(operation.path, call.client_ip)
+            await check_access(call)
         self._check_webhooks(call)
         self._check_secret(call)
         await operation.guard.check(call)
@@ -100,6 +102,8 @@ class Doors(BaseRoute):
 
     async def _unknown(self, call: Call) -> Answer:
         """401 where the group asks for a credential, else 404."""
+        if call.path.startswith(LIMITED):
+            await check_access(call)
         self._check_webhooks(call)
         self._check_secret(call)
         await guard_of_unknown(call.path).check(call)
@@ -113,6 +117,16 @@ class Doors(BaseRoute):
     def _check_secret(self, call: Call) -> None:
         if not call.config.jwt_secret:
             raise Refused(message(400, "JWTSecretNotSetMsg", call.language))
+
+
+async def check_access(call: Call) -> None:
+    """The administrator's IP policy (mailbox-api §5.2). Raises NotYours or TooManyRequests."""
+    ip = call.client_ip
+    await call.services.access.check(
+        ip,
+        client=client_network(ip) if ip else "",
+        fingerprint=call.header(b"x-fingerprint") or "",
+    )
 
 
 def check_size(call: Call, operation: Operation) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol, Self
 
+from mailbox_service.services.access import Access
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
-from mailbox_service.services.access import Access
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.exporting import Exporting
+from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.oauth2 import OAuth2
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
@@ -65,6 +66,7 @@ class Services:
     reacting: Reacting
     access: Access
     cleaning: Cleaning
+    human_verification: HumanVerification
     health: Health
     verifying: Verifying | None = None
 
