@@ -252,6 +252,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     black_list: Annotated[
         str, described("Parts of reverse-paths to refuse, comma-separated, not trimmed.")
     ] = ""
+    verify_origin: Annotated[
+        bool,
+        described("Find out by SPF, DKIM, DMARC and ARC where arrived mail comes from."),
+    ] = True
+    enable_sub_addresses: Annotated[
+        bool, described("Mail for name+tag lands in name where nobody opened name+tag.")
+    ] = True
     enable_check_junk_mail: Annotated[bool, described("Refuse mail that fails its checks.")] = False
     junk_mail_check_list: Annotated[
         list[str], described("Of spf, dkim, dmarc: those that must pass where present.")
@@ -314,6 +321,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Human verification, object store, Telegram
     cf_turnstile_site_key: Annotated[str, described("Turnstile site key.")] = ""
     cf_turnstile_secret_key: Annotated[str, described("Turnstile secret key.")] = ""
+    cf_turnstile_url: Annotated[
+        str, described("Where Turnstile tokens are verified; another one may be private.")
+    ] = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    enable_altcha: Annotated[
+        bool, described("Ask visitors for a proof of work of our own (ALTCHA).")
+    ] = False
+    altcha_cost: Annotated[
+        int, described("How much work a try costs (rounds of PBKDF2).", ge=1, le=1_000_000)
+    ] = 5_000
     enable_global_turnstile_check: Annotated[bool, described("Ask at logins too.")] = False
     s3_endpoint: Annotated[str, described("Object store for attachments.")] = ""
     s3_access_key_id: Annotated[str, described("Its key id.")] = ""

@@ -17,6 +17,8 @@ from urllib.parse import quote
 from mailbox_service.core.names import Names, NoSuchName, NotKnownNow
 
 T = TypeVar("T")
+Version = Literal[4, 6]
+Identity = Literal["mailfrom", "helo"]
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # §4.6.4: the bounds of the standard itself.
@@ -50,7 +52,7 @@ class SpfResult:
     `mailfrom` with an address, or `helo` with a name. `reason` is for people, and empty mostly."""
 
     result: str
-    identity: Literal["mailfrom", "helo"]
+    identity: Identity
     value: str
     domain: str
     reason: str = ""
@@ -85,7 +87,7 @@ async def check(names: Names, *, ip: str, helo: str, reverse_path: str) -> SpfRe
 
     With the null reverse-path it is the name of the peer that is judged (§2.4).
     """
-    identity: Literal["mailfrom", "helo"] = "mailfrom" if reverse_path else "helo"
+    identity = identity_of(reverse_path)
     value = reverse_path or helo
     local, _, domain = (reverse_path or f"postmaster@{helo}").rpartition("@")
     domain = domain.rstrip(".").lower()
@@ -103,6 +105,11 @@ async def check(names: Names, *, ip: str, helo: str, reverse_path: str) -> SpfRe
     except _Temporary as error:
         result, reason = "temperror", str(error)
     return SpfResult(result, identity, value, domain, reason)
+
+
+def identity_of(reverse_path: str) -> Identity:
+    """Whose policy it is: the reverse-path's, or with a null one that of the peer's name (§2.4)."""
+    return "mailfrom" if reverse_path else "helo"
 
 
 def _plain(address: IpAddress) -> IpAddress:

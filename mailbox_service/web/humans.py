@@ -1,4 +1,4 @@
-"""Is this a human? Asked where both Turnstile keys are set (mailbox-api §2.4)."""
+"""Is this a human? Asked where both Turnstile keys are set (mailbox-api §2.4), or ALTCHA is on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from mailbox_service.web.request import Call
 LONGEST_TOKEN = 2_048  # characters; Turnstile's own bound
 
 
+def uses_turnstile(config: Config) -> bool:
+    """Whether tokens of Turnstile are taken."""
+    return bool(config.cf_turnstile_site_key and config.cf_turnstile_secret_key)
+
+
 def asks(config: Config) -> bool:
     """Whether the question is asked at all."""
-    return bool(config.cf_turnstile_site_key and config.cf_turnstile_secret_key)
+    return uses_turnstile(config) or config.enable_altcha
 
 
 async def check_human(call: Call, token: str | None) -> None:

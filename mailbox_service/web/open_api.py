@@ -9,11 +9,11 @@ from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service import __version__
 from mailbox_service.config import Config, ConfigError, parse_listen
-from mailbox_service.core.errors import BadCredential
+from mailbox_service.core.errors import BadCredential, NotFound
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, message
 from mailbox_service.web.guards import OPEN
-from mailbox_service.web.humans import asks, check_human_at_login
+from mailbox_service.web.humans import check_human_at_login, uses_turnstile
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
@@ -56,6 +56,14 @@ class SiteSettings(Struct, frozen=True, kw_only=True, rename="camel"):
     admin_contact: str | UnsetType = UNSET
     copyright: str | UnsetType = UNSET
     cf_turnstile_site_key: str | UnsetType = UNSET
+    enable_altcha: bool | UnsetType = UNSET
+
+
+class Challenge(Struct, frozen=True):
+    """A proof of work to do (ALTCHA 2): parameters, and our signature over them."""
+
+    parameters: dict[str, Any]
+    signature: str
 
 
 class Secret(Struct, frozen=True):
@@ -80,6 +88,16 @@ read_credential = msgspec.json.Decoder(Credential)
 async def site_settings(call: Call) -> SiteSettings:
     """Domains, switches and texts of this site."""
     return settings_of(call.config, need_auth=await needs_password(call))
+
+
+@routes.get("/open_api/altcha", OPEN, returns=Challenge)
+async def altcha_challenge(call: Call) -> Challenge:
+    """A challenge for the ALTCHA widget. Its solution goes where a Turnstile token goes, and
+    counts once. 404 where ALTCHA is off."""
+    made = call.services.human_verification.challenge()
+    if made is None:
+        raise NotFound("Not Found")
+    return Challenge(made["parameters"], made["signature"])
 
 
 async def needs_password(call: Call) -> bool:
@@ -133,7 +151,9 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
         show_github_for_user=not config.disable_show_github_for_user,
         smtp_imap_proxy_config=connection_facts(config),
         status_url=config.status_url,
-        enable_global_turnstile_check=config.enable_global_turnstile_check and asks(config),
+        enable_global_turnstile_check=config.enable_global_turnstile_check
+        and uses_turnstile(config),
+        enable_altcha=config.enable_altcha or UNSET,
     )
 
 

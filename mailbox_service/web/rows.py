@@ -158,8 +158,19 @@ class HeaderRow(Struct, frozen=True):
     value: str
 
 
+class VerdictsRow(Struct, frozen=True):
+    """Where a mail comes from, one word a method (RFC 8601 §2.7): `none`, `pass`, `fail`,
+    `temperror`, `permerror`, and for SPF and DKIM a few more."""
+
+    spf: str
+    dkim: str
+    dmarc: str
+    arc: str
+
+
 class LightRow(Struct, frozen=True):
-    """A mail in a list: everything but its text. `code` and `link` are the best of their kind."""
+    """A mail in a list: everything but its text. `code` and `link` are the best of their kind.
+    `verdicts` are null until they were found out."""
 
     id: int
     address: str
@@ -180,6 +191,7 @@ class LightRow(Struct, frozen=True):
     codes: list[str]
     link: LinkRow | None
     links: list[LinkRow]
+    verdicts: VerdictsRow | None = None
     # Only where somebody waited for the mail and so wants to read it at once.
     text: str | UnsetType = UNSET
 
@@ -221,8 +233,15 @@ def light_row(message: StoredMessage, text: str | UnsetType = UNSET) -> LightRow
         codes=list(summary.codes),
         link=links[0] if links else None,
         links=links,
+        verdicts=verdicts_row(message),
         text=text,
     )
+
+
+def verdicts_row(message: StoredMessage) -> VerdictsRow | None:
+    """What was found out about where a mail comes from."""
+    found = message.verdicts
+    return None if found is None else VerdictsRow(found.spf, found.dkim, found.dmarc, found.arc)
 
 
 def part_row(part: PartInfo) -> PartRow:

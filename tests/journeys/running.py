@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "enable_user_delete_email": True,
     "enable_address_password": True,
     "create_address_default_domain_first": True,
+    "verify_origin": False,  # no journey asks name servers of the world
     "imap_listen": "",
     "pop3_listen": "",
 }

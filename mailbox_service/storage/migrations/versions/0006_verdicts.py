@@ -1,4 +1,5 @@
-"""Verdicts on where mail comes from: one row a message, by its id."""
+"""Verdicts on where mail comes from, one row a message by its id; and proofs of work that were
+used up."""
 
 from __future__ import annotations
 
@@ -20,6 +21,13 @@ CREATE TABLE verdicts (
     arc TEXT NOT NULL,
     results TEXT NOT NULL
 )
+
+CREATE TABLE solved_challenges (
+    name TEXT PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+)
+
+CREATE INDEX solved_challenges_by_expiry ON solved_challenges (expires_at)
 """
 
 
