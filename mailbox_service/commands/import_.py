@@ -24,6 +24,11 @@ from mailbox_service.services.mail_files import (
     kind_of_file,
     mails_of,
 )
+from mailbox_service.services.moving.move import TakenOver
+from mailbox_service.services.moving.taking_over import TakingOver
+from mailbox_service.storage.connect import connect
+from mailbox_service.storage.ownership import Ownership
+from mailbox_service.storage.sqlite import SqliteDatabase
 
 
 @click.command("import")
@@ -39,15 +44,32 @@ from mailbox_service.services.mail_files import (
     show_default=True,
     help="sql and kv: the dumps of an existing deployment.",
 )
+@click.option(
+    "--source",
+    default="deployment",
+    show_default=True,
+    help="Name of the deployment, where several are taken over.",
+)
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Addresses and accounts that are open here already are the same people's.",
+)
 @with_configuration
 def import_(
     files: tuple[Path, ...],
     address: str | None,
     form: str,
+    source: str,
+    join: bool,
     config_file: Path | None,
     data: Path | None,
 ) -> None:
-    """Take in mail (mbox, .eml files or folders of them, JSON lines), gzipped or not.
+    """Take in mail (mbox, .eml files or folders of them, JSON lines), or a whole deployment.
+
+    A deployment is the SQL dump of its database and the JSON of its key-value store, in one call.
+    Configure its jwt_secret here first: then its tokens and passwords go on working. Stop the
+    service meanwhile. Every file may be gzipped.
 
     Nothing follows from imported mail: no webhook, no forward, no automatic reply. An import that
     was cut off is made again; what is there already is not taken twice.
@@ -58,6 +80,9 @@ def import_(
         mail = [(path, kind) for path, kind in chosen if kind in MAIL_KINDS]
         if mail:
             import_mail(mail, address, config)
+        dumps = [(path, kind) for path, kind in chosen if kind not in MAIL_KINDS]
+        if dumps:
+            take_over(dumps, source, config, joins=join)
     except BadFile as error:
         fail(str(error))
 
@@ -91,6 +116,50 @@ def import_mail(files: list[tuple[Path, Kind]], address: str | None, config: Con
         run(work, config)
     finally:
         click.echo(f"{done.added} mails taken in, {done.known} were there already.")
+
+
+def take_over(files: list[tuple[Path, Kind]], source: str, config: Config, *, joins: bool) -> None:
+    """Take over a deployment: databases first, since keys speak of their addresses."""
+    if not config.jwt_secret:
+        fail("jwt_secret: set that of the deployment first; its tokens and passwords need it.")
+    done = TakenOver()
+    ownership = Ownership(Path(config.data_dir))
+
+    async def work(parts: Parts) -> None:
+        nonlocal done
+        taking = TakingOver(
+            parts.database, config, parts.authenticating, parts.signals, source=source, joins=joins
+        )
+        done = taking.done
+        # The database is read twice: what is small, then mail.
+        with progress([*files, *(pair for pair in files if pair[1] == "sql")]) as advance:
+            for path, kind in sorted(files, key=lambda pair: pair[1] == "kv"):
+                take = taking.take_dump if kind == "sql" else taking.take_keys
+                await take(path, advance)
+
+    try:
+        if isinstance(connect(config.database_url, Path(config.data_dir)), SqliteDatabase):
+            ownership.take()  # ids must not be given out meanwhile
+        run(work, config)
+    except (OSError, ValueError) as error:
+        fail(f"{error}; stop it first." if isinstance(error, OSError) else str(error))
+    finally:
+        ownership.release()
+        report(done)
+
+
+def report(done: TakenOver) -> None:
+    """Say what became of everything."""
+    for kind in sorted({*done.added, *done.known, *done.left_out}):
+        click.echo(
+            f"{kind:<17} {done.added[kind]:>8} taken over {done.known[kind]:>8} there already"
+            f" {done.left_out[kind]:>8} left out"
+        )
+    for problem in done.problems:
+        click.echo(f"  {problem}")
+    told = len([problem for problem in done.problems if not problem.startswith("domains:")])
+    if (more := done.left_out.total() - told) > 0:
+        click.echo(f"  and {more} more")
 
 
 def every_mail(files: list[tuple[Path, Kind]], advance: Advance) -> Iterator[MovedMail]:

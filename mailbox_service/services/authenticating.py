@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from jwt.algorithms import HMACAlgorithm
@@ -24,7 +24,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords, digest_of, is_digest
 from mailbox_service.services.throttling import GuessLimits
-from mailbox_service.storage import addresses
+from mailbox_service.storage import addresses, importing
 from mailbox_service.storage.database import Database, Transaction
 
 # RFC 8725 §3.1: the algorithm is ours to say, never the token's.
@@ -47,6 +47,18 @@ class AnyLengthHmac(HMACAlgorithm):
 
 jwt.unregister_algorithm(ALGORITHM)
 jwt.register_algorithm(ALGORITHM, AnyLengthHmac(HMACAlgorithm.SHA256))
+
+
+class SendingLogins(Protocol):
+    """Who else may log in at the mail door: the credentials of the sending API."""
+
+    async def knows(self, username: str, password: str) -> bool:
+        """Whether this login is theirs to judge."""
+        ...
+
+    async def login(self, username: str, password: str, peer: Peer) -> Principal:
+        """Prove it. Raises BadCredential, NotYours."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,7 @@ class Authenticating:
     ) -> None:
         self._database = database
         self._config = config
+        self.sending_logins: SendingLogins | None = None
         self._passwords = passwords
         self._guesses = guesses
         self._clock = clock
@@ -161,7 +174,15 @@ class Authenticating:
 
     async def login(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove a login of a mail program: a token as password with any user name, or an
-        address with its password, typed or hashed (mailbox-api §11.4)."""
+        address with its password, typed or hashed (mailbox-api §11.4); or a credential of the
+        sending API."""
+        if self.sending_logins is not None and await self.sending_logins.knows(username, password):
+            await self._guesses.check(peer.ip)
+            try:
+                return await self.sending_logins.login(username, password, peer)
+            except BadCredential:
+                await self._guesses.wrong(peer.ip)
+                raise
         if looks_like_token(password):
             await self._guesses.check(peer.ip)
             try:
@@ -255,7 +276,11 @@ async def find_claimed(tx: Transaction, name: str | None, address_id: int) -> Ad
         return None
     if address_id:
         row = await addresses.by_id(tx, address_id)
-        return row if row is not None and row.address == address else None
+        if row is not None and row.address == address:
+            return row
+        # A token of the deployment that the address comes from, where it had another id.
+        now_id = await importing.by_former_id(tx, former_id=address_id, address=address)
+        return None if now_id is None else await addresses.by_id(tx, now_id)
     return await addresses.by_address(tx, address) if address else None
 
 

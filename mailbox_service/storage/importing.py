@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailbox_service.core.transfer import MovedMail
-from mailbox_service.storage import contents
+from mailbox_service.storage import addresses, contents
 from mailbox_service.storage.database import Dialect, Transaction
 from mailbox_service.storage.messages import ids_text
 
@@ -234,6 +234,12 @@ async def add_sent(tx: Transaction, new: NewSent) -> int:
 async def add_former_id(tx: Transaction, *, former_id: int, address_id: int) -> None:
     """Let tokens that carry an id of another deployment stand for an address here."""
     await tx.execute(ADD_FORMER, {"former_id": former_id, "address_id": address_id})
+
+
+async def id_of_address(tx: Transaction, address: str) -> int | None:
+    """The id of an address that is open here."""
+    found = await addresses.by_address(tx, address)
+    return None if found is None else found.id
 
 
 async def by_former_id(tx: Transaction, *, former_id: int, address: str) -> int | None:

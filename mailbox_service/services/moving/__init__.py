@@ -1,0 +1,1 @@
+"""Everything of an existing deployment, taken over: addresses, accounts, settings, mail."""
