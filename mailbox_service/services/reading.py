@@ -122,7 +122,7 @@ class Reading:
         page = await self._database.read(unit)
         if touch and address is not None:
             await self.touch(address)
-        return replace(page, messages=await self._summarised(page.messages))
+        return replace(page, messages=await self.summarised(page.messages))
 
     async def one(self, address: str | None, message_id: int) -> StoredMessage | None:
         """One message of a mailbox, or None."""
@@ -132,7 +132,7 @@ class Reading:
 
         await self._database.caught_up()
         found = await self._database.read_quick(unit)
-        return None if found is None else (await self._summarised([found]))[0]
+        return None if found is None else (await self.summarised([found]))[0]
 
     async def content(
         self, address: str | None, message_id: int
@@ -326,7 +326,7 @@ class Reading:
             return None
         new, happened = both
         updates = []
-        for message in await self._summarised(new):
+        for message in await self.summarised(new):
             position = Position(message.id, position.event_id)
             updates.append(Update(position, message=message))
         for event in happened:
@@ -334,7 +334,7 @@ class Reading:
             updates.append(Update(position, event=event))
         return updates
 
-    async def _summarised(self, listed: list[StoredMessage]) -> list[StoredMessage]:
+    async def summarised(self, listed: list[StoredMessage]) -> list[StoredMessage]:
         """The messages with a summary each; those that the worker has not read yet are read
         here and now."""
         missing = [message for message in listed if message.summary is None]

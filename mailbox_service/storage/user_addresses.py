@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from mailbox_service.core.stored import Address, CountedAddress, StoredMessage
+from mailbox_service.core.stored import (
+    NO_FILTERS,
+    Address,
+    CountedAddress,
+    Filters,
+    StoredMessage,
+)
 from mailbox_service.storage import locks, messages
 from mailbox_service.storage.addresses import COLUMNS as ADDRESS_COLUMNS
 from mailbox_service.storage.addresses import DAY, address_of
@@ -57,11 +63,11 @@ SELECT a.address FROM user_addresses u JOIN addresses a ON a.id = u.address_id
 # By the ids of the index alone, newest first: ordered by a sum, or an engine might read all mail
 # of everybody backwards until a page of this account's is full.
 MAIL_IDS = f"""
-SELECT m.id FROM messages m WHERE m.address IN ({ADDRESSES_OF})
- ORDER BY m.id + 0 DESC LIMIT :limit OFFSET :offset
+SELECT m.id {{source}} WHERE m.address IN ({ADDRESSES_OF}) AND {{where}}
+ ORDER BY m.id + 0 {{direction}} LIMIT :limit OFFSET :offset
 """
 
-COUNT_MAIL = f"SELECT count(*) FROM messages m WHERE m.address IN ({ADDRESSES_OF})"
+COUNT_MAIL = f"SELECT count(*) {{source}} WHERE m.address IN ({ADDRESSES_OF}) AND {{where}}"
 
 
 async def bind(tx: Transaction, *, user_id: int, address_id: int, now: int) -> bool:
@@ -133,17 +139,41 @@ async def addresses_of(tx: Transaction, user_id: int, *, address: str = "") -> l
 
 
 async def mail_page(
-    tx: Transaction, user_id: int, *, address: str, limit: int, offset: int
+    tx: Transaction,
+    user_id: int,
+    *,
+    address: str,
+    limit: int,
+    offset: int = 0,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    filters: Filters = NO_FILTERS,
 ) -> list[StoredMessage]:
-    """A page of the mail of all addresses of an account, or of one of them; newest first."""
-    params = {"user_id": user_id, "address": address}
-    rows = await tx.fetch_all(MAIL_IDS, {**params, "limit": limit, "offset": offset})
-    found = await messages.by_ids(tx, [int(row[0]) for row in rows])
-    return found[::-1]
+    """A page of the mail of all addresses of an account, or of one of them: newest first, and
+    oldest first behind `after_id`."""
+    where, params = messages.conditions(None, filters, before_id=before_id, after_id=after_id)
+    direction = "DESC" if after_id is None else "ASC"
+    found = await tx.fetch_all(
+        MAIL_IDS.format(source=source_of(filters), where=where, direction=direction),
+        {**params, "user_id": user_id, "address": address, "limit": limit, "offset": offset},
+    )
+    listed = await messages.by_ids(tx, [int(row[0]) for row in found])
+    return listed[::-1] if after_id is None else listed
 
 
-async def count_mail(tx: Transaction, user_id: int, *, address: str) -> int:
+async def count_mail(
+    tx: Transaction, user_id: int, *, address: str, filters: Filters = NO_FILTERS
+) -> int:
     """How much mail the addresses of an account have."""
-    row = await tx.fetch_one(COUNT_MAIL, {"user_id": user_id, "address": address})
+    where, params = messages.conditions(None, filters)
+    row = await tx.fetch_one(
+        COUNT_MAIL.format(source=source_of(filters), where=where),
+        {**params, "user_id": user_id, "address": address},
+    )
     assert row is not None
     return int(row[0])
+
+
+def source_of(filters: Filters) -> str:
+    """The tables of a list: summaries only where something in them is looked for."""
+    return messages.FROM if filters else "FROM messages m"

@@ -73,6 +73,13 @@ class PostQuery(Struct):
     before_id: Annotated[int | None, Meta(description="Only posts before this id.")] = None
 
 
+class RunQuery(Struct):
+    """Which runs are wanted."""
+
+    limit: Limit = 20
+    before_id: Annotated[int | None, Meta(description="Only runs before this id.")] = None
+
+
 class AddressPageQuery(PageQuery):
     """A page, of one address or of all."""
 
@@ -103,3 +110,14 @@ class AccountsQuery(PageQuery):
     """A page of accounts."""
 
     query: Annotated[str, Meta(description="Part of the e-mail.")] = ""
+
+
+class AccountInboxQuery(FilterFields, kw_only=True, rename={"from_": "from"}):
+    """Which light rows of an account are wanted."""
+
+    address: Annotated[str, Meta(description="Exactly this address; empty: all.")] = ""
+    limit: Limit = 20
+    before_id: Annotated[int | None, Meta(description="Only mails before this id.")] = None
+    unread: Annotated[int, Meta(ge=0, le=1, description="1: unread mails only.")] = 0
+    flagged: Annotated[int, Meta(ge=0, le=1, description="1: flagged mails only.")] = 0
+    codes: Annotated[int, Meta(ge=0, le=1, description="1: mails with a code only.")] = 0

@@ -332,6 +332,44 @@ async def test_one_inbox_for_all_addresses(site: Site) -> None:
     assert row == (await site.http.get(f"/api/mail/{ids[3]}", headers=one.auth)).json()
 
 
+async def test_one_inbox_of_light_rows(site: Site) -> None:
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    one, two, other = [await site.open(name) for name in ("a1", "a2", "b1")]
+    await bind(site, ann, one)
+    await bind(site, ann, two)
+    await bind(site, bob, other)
+    plain = b"From: x@y.example\r\nSubject: plain\r\n\r\nHello\r\n"
+    first = await site.arrive(one.address)
+    await site.arrive(other.address)
+    second = await site.arrive(two.address, raw=plain)
+    third = await site.arrive(one.address, raw=plain)
+    await site.http.patch(f"/api/mails/{third}", json={"seen": True}, headers=one.auth)
+    for query, shown, count, following in (
+        ("", [third, second, first], 3, None),
+        ("limit=2", [third, second], 3, second),
+        (f"limit=2&before_id={second}", [first], 3, None),
+        (f"after_id={first}", [second, third], 3, None),
+        ("q=482913", [first], 1, None),
+        ("subject=PLAIN", [third, second], 2, None),
+        ("from=ferrybank", [first], 1, None),
+        ("codes=1", [first], 1, None),
+        ("unread=1", [second, first], 2, None),
+        (f"address={two.address}", [second], 1, None),
+        (f"address={other.address}", [], 0, None),
+    ):
+        got = await site.http.get(f"/user_api/inbox?{query}", headers=ann.auth)
+        page = got.json()
+        assert [row["id"] for row in page["results"]] == shown, query
+        assert (page["count"], page["next_before_id"]) == (count, following), query
+    got = await site.http.get("/user_api/inbox?limit=1", headers=ann.auth)
+    theirs = await site.http.get("/api/inbox?limit=1", headers=one.auth)
+    assert got.json()["results"] == theirs.json()["results"]
+    assert got.json()["unread"] == 2
+    for query in ("limit=0", "before_id=x", "after_id=x"):
+        got = await site.http.get(f"/user_api/inbox?{query}", headers=ann.auth)
+        assert got.status_code == 400
+
+
 async def test_deleting_a_mail_of_an_account(site_with: SiteWith) -> None:
     async with site_with() as site:
         ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")

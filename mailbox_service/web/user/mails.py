@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ACCOUNT
-from mailbox_service.web.mailbox.mails import check_deletion
-from mailbox_service.web.queries import AddressPageQuery
+from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage
+from mailbox_service.web.mailbox.mails import check_deletion, filters
+from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import MailPage, mail_row
+from mailbox_service.web.rows import MailPage, light_row, mail_row
 
 routes = Routes("account mails")
 
@@ -21,6 +22,28 @@ async def list_mails(call: Call) -> MailPage:
         call.account.user_id, address=call.search_text("address"), limit=limit, offset=offset
     )
     return MailPage([mail_row(message, raw) for message, raw in found], count)
+
+
+@routes.get("/user_api/inbox", ACCOUNT, query=AccountInboxQuery, returns=InboxPage)
+async def list_inbox(call: Call) -> InboxPage:
+    """The same mail as light rows, newest first; behind `after_id` oldest first."""
+    limit = call.limit(DEFAULT_PAGE)
+    after_id = call.number("after_id")
+    page = await call.services.account_addresses.inbox(
+        call.account.user_id,
+        address=call.search_text("address"),
+        limit=limit,
+        before_id=call.number("before_id"),
+        after_id=after_id,
+        filters=filters(call),
+    )
+    full = len(page.messages) == limit and after_id is None
+    return InboxPage(
+        [light_row(message) for message in page.messages],
+        page.count,
+        page.unread,
+        page.messages[-1].id if full else None,
+    )
 
 
 @routes.delete("/user_api/mails/{id}", ACCOUNT, returns=Success)
