@@ -20,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.outbound.dns import Resolver
+from mailbox_service.outbound.fetch import FileOut
+from mailbox_service.outbound.records import DomainRecords
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.telegram import BotApi
 from mailbox_service.outbound.webhook import HttpOut
@@ -45,6 +48,8 @@ from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
+from mailbox_service.services.sending_api.api import SendingApi
+from mailbox_service.services.sending_api.emails import Emails
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
@@ -109,6 +114,8 @@ class Parts:
     reading: Reading
     mail_access: MailAccess
     sending: Sending
+    sending_api: SendingApi
+    file_out: FileOut
     sent: SentMail
     delivering: Delivering
     outbound: Outbound
@@ -159,6 +166,17 @@ def build(config: Config) -> Parts:
     delivering = Delivering(
         database, config, receiving, Signing(database, config), outbound, signals
     )
+    file_out = FileOut(Resolver(config.name_servers), private_hosts=config.fetch_private_hosts)
+    sending_api = SendingApi.of(
+        database,
+        config,
+        sending,
+        passwords,
+        file_out,
+        DomainRecords(Resolver(config.name_servers)),
+        signals,
+    )
+    authenticating.sending_logins = sending_api.smtp_users
     http_out = HttpOut(
         Resolver(config.name_servers), private_addresses=config.webhook_private_addresses
     )
@@ -190,6 +208,8 @@ def build(config: Config) -> Parts:
         reading=reading,
         mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
+        sending_api=sending_api,
+        file_out=file_out,
         sent=SentMail(database, signals),
         delivering=delivering,
         outbound=outbound,
@@ -218,9 +238,10 @@ def build(config: Config) -> Parts:
 class LocalSubmission:
     """The submission door's backend in the same process."""
 
-    def __init__(self, authenticating: Authenticating, sending: Sending) -> None:
+    def __init__(self, authenticating: Authenticating, sending: Sending, emails: Emails) -> None:
         self._authenticating = authenticating
         self._sending = sending
+        self._emails = emails
 
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove who logs in."""
@@ -230,6 +251,10 @@ class LocalSubmission:
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
     ) -> asyncio.Future[Receipt]:
         """Queue one message."""
+        if isinstance(principal, SendingPrincipal):
+            return asyncio.ensure_future(
+                self._emails.submit_smtp(principal, envelope, content, peer)
+            )
         return self._sending.submit(
             principal, envelope, content, door="smtp", lines_checked=True, peer=peer
         )
@@ -325,6 +350,8 @@ class Service:
         if "delivery" in self._roles:
             self._work("delivery", parts.delivering.run())
             self._work("webhooks", parts.notifying.run())
+            self._work("sending events", parts.sending_api.reporting.run())
+            self._work("sender domains", parts.sending_api.domains.run())
             if self.config.telegram_bot_token:
                 self._work("telegram", parts.telegram_pushing.run())
         if "housekeeping" in self._roles:
@@ -349,7 +376,7 @@ class Service:
             "tls": self._tls,
         }
         if "submission" in self._roles:
-            backend = LocalSubmission(parts.authenticating, parts.sending)
+            backend = LocalSubmission(parts.authenticating, parts.sending, parts.sending_api.emails)
             door = SubmissionDoor(backend, require_tls_for_auth=self._tls is not None, **common)
             await self._listen("submission", door, "submission_listen", "submissions_listen")
         if "reception" in self._roles:
@@ -418,6 +445,8 @@ class Service:
             try:
                 await self._workers.__aexit__(kind, error, trace)
                 await self.parts.http_out.close()
+                await self.parts.file_out.close()
+                self.parts.sending_api.templates.close()
                 await self.parts.humans_out.close()
                 await self.parts.providers_out.close()
                 await self.parts.bot_out.close()

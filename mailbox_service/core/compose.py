@@ -90,6 +90,7 @@ class Draft:
 
     `references` are the identifiers of the thread so far; the one in `in_reply_to` is added when
     it is missing. `headers` are fields of the author's own, of names that are not reserved.
+    `inline_with_html`: inline parts stand beside the HTML alone, inside the alternative.
     """
 
     sender: NamedAddress
@@ -104,6 +105,7 @@ class Draft:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    inline_with_html: bool = False
 
     def recipients(self) -> tuple[str, ...]:
         """The forward-paths of To, Cc and Bcc: canonical, each once. Raises BadAddress."""
@@ -199,7 +201,8 @@ def _body(draft: Draft, seed: str) -> bytes:
 
 
 def _with_attachments(draft: Draft, seed: str) -> bytes:
-    """mixed(related(alternative(text, html), inline parts), attachments), as far as needed."""
+    """mixed(related(alternative(text, html), inline parts), attachments), as far as needed; or
+    mixed(alternative(text, related(html, inline parts)), attachments)."""
     if len(draft.attachments) > MAX_ATTACHMENTS:
         raise BadRequest(f"There are more than {MAX_ATTACHMENTS} attachments")
     related: list[bytes] = []
@@ -207,9 +210,13 @@ def _with_attachments(draft: Draft, seed: str) -> bytes:
     for one in draft.attachments:
         shown = draft.html is not None and one.disposition == "inline" and one.content_id
         (related if shown else others).append(_attached_part(one))
-    body = _body(draft, seed)
-    if related:
-        body = multipart("related", [body, *related], seed)
+    if related and draft.inline_with_html and draft.text is not None:
+        shown_html = multipart("related", [text_part(draft.html or "", "html"), *related], seed)
+        body = multipart("alternative", [text_part(draft.text, "plain"), shown_html], seed)
+    elif related:
+        body = multipart("related", [_body(draft, seed), *related], seed)
+    else:
+        body = _body(draft, seed)
     return multipart("mixed", [body, *others], seed) if others else body
 
 

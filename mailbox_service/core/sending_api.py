@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadRequest, NotYours, QuotaReached, TooManyRequests
 
 # The operator's own account; subaccounts have ids.
@@ -39,6 +40,10 @@ class PaymentRequired(QuotaReached):
 
 class RateReached(TooManyRequests):
     """Too many requests of this endpoint, this key or this peer."""
+
+
+class NotFetched(Exception):
+    """A file from the web did not come; the text says why, and names no address."""
 
 
 class CredentialSettings(Struct, frozen=True, kw_only=True):
@@ -84,6 +89,13 @@ class Credential:
     def may(self, path: str) -> bool:
         """Whether an endpoint such as `/email/send` is among its permissions."""
         return any(permits(one, path) for one in self.endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPrincipal(Principal):
+    """Who logged in at a mail door with a credential of the sending API. It is no mailbox."""
+
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,15 @@ class Resolver:
         answer = await self._ask(name, dns.rdatatype.PTR)
         return [record.target.to_text(True).lower() for record in answer[:MOST_RECORDS]]
 
+    async def alias(self, name: str) -> str:
+        """The CNAME of a name, lower-case and without its final dot; empty when it has none.
+
+        Raises NoSuchName, NotKnownNow.
+        """
+        for record in await self._ask(name, dns.rdatatype.CNAME):
+            return str(record.target.to_text(True)).lower().strip(".")
+        return ""
+
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[Any]:
         try:
             question = dns.name.from_text(name)

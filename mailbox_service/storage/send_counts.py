@@ -15,6 +15,8 @@ GET = "SELECT sent FROM send_counts WHERE period = :period"
 
 REMOVE_BEFORE = "DELETE FROM send_counts WHERE period < :period"
 
+REMOVE_BETWEEN = "DELETE FROM send_counts WHERE period >= :first AND period < :last"
+
 
 async def add_within(tx: Transaction, period: str, *, limit: int) -> bool:
     """Count one more message, when that stays within `limit` (negative: any number).
@@ -35,3 +37,8 @@ async def get(tx: Transaction, period: str) -> int:
 async def remove_before(tx: Transaction, period: str) -> int:
     """Forget periods whose names sort before `period`; how many."""
     return await tx.execute(REMOVE_BEFORE, {"period": period})
+
+
+async def remove_between(tx: Transaction, first: str, last: str) -> int:
+    """Forget periods whose names sort from `first` to before `last`; how many."""
+    return await tx.execute(REMOVE_BETWEEN, {"first": first, "last": last})

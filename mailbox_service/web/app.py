@@ -12,8 +12,11 @@ from starlette.types import ASGIApp
 from mailbox_service.config import Config
 from mailbox_service.web import external, health, open_api, smtp_submission
 from mailbox_service.web.admin import addresses as admin_addresses
+from mailbox_service.web.admin import cleanup as admin_cleanup
+from mailbox_service.web.admin import configuration as admin_configuration
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
+from mailbox_service.web.admin import policies as admin_policies
 from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
@@ -40,6 +43,9 @@ from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
 from mailbox_service.web.request import Memory, Surroundings
 from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
+from mailbox_service.web.sending import pages as sending_pages
+from mailbox_service.web.sending.door import SendingDoor
+from mailbox_service.web.sending.table import ROWS
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
 from mailbox_service.web.telegram import bot, mini_app
@@ -78,6 +84,9 @@ AREAS: tuple[Routes, ...] = (
     admin_statistics.routes,
     admin_users.routes,
     admin_webhooks.routes,
+    admin_policies.routes,
+    admin_cleanup.routes,
+    admin_configuration.routes,
     admin_testing.routes,
     oauth2.routes,
     passkeys.routes,
@@ -85,6 +94,7 @@ AREAS: tuple[Routes, ...] = (
     bot.routes,
     mini_app.routes,
     admin_telegram.routes,
+    sending_pages.routes,
 )
 
 
@@ -108,7 +118,9 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     around = Surroundings(
         services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, memory
     )
-    app = Application(routes=[Doors(table, around, built)])
+    sending_door = SendingDoor(ROWS, rate=config.sending_rate)
+    services.sending_api.api_keys.endpoints = sending_door.endpoints
+    app = Application(routes=[Doors(table, around, built, sending_door)])
     app.router.redirect_slashes = False
     app.state.streams = streams
     app.state.memory = memory

@@ -26,6 +26,7 @@ from mailbox_service.web.peers import client_network
 from mailbox_service.web.rates import LIMITED, RateLimit
 from mailbox_service.web.request import Call, Surroundings, too_big
 from mailbox_service.web.routing import Operation, Table
+from mailbox_service.web.sending.door import SendingDoor
 
 log = logging.getLogger("mailbox.web")
 
@@ -39,7 +40,10 @@ NOT_FOUND = refusal(404, "Not Found", "NotFound")
 class Doors(BaseRoute):
     """Finds the route, judges the caller, calls the handler, words the refusal."""
 
-    def __init__(self, table: Table, around: Surroundings, page: Page | None) -> None:
+    def __init__(
+        self, table: Table, around: Surroundings, page: Page | None, sending: SendingDoor
+    ) -> None:
+        self._sending = sending
         self._table = table
         self._around = around
         self._page = page
@@ -57,7 +61,10 @@ class Doors(BaseRoute):
         """Answer one request."""
         call = Call(scope, receive, self._around)
         try:
-            answer = await self._answer(call)
+            if self._sending.is_for(call.path):
+                answer: Answer | Response = await self._sending.answer(call)
+            else:
+                answer = await self._answer(call)
         except Refused as refused:
             answer = refused.answer
         except MailError as error:

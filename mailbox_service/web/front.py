@@ -82,12 +82,14 @@ def complete(headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
     """Add what every answer has."""
     plain_json = len(headers) == 2 and headers[0] == JSON_TYPE
     headers.extend(ON_ALL)
-    headers.append((b"x-request-id", request_id))
     if plain_json:
+        headers.append((b"x-request-id", request_id))
         headers.append(NEVER_KEPT)
         return
     headers.extend(UNLESS_JSON)
     present = {name for name, _ in headers}
+    if b"x-request-id" not in present:
+        headers.append((b"x-request-id", request_id))
     headers.extend(pair for pair in (NEVER_KEPT, NO_DOCUMENT) if pair[0] not in present)
 
 

@@ -62,7 +62,11 @@ AREAS: Mapping[str, str] = {
     "admin settings": "Rules that change while the service runs.",
     "admin statistics": "Totals.",
     "admin webhooks": "The webhook about all mail, and who may have one.",
+    "admin policies": "Who is let in, and whose mail is looked through for codes.",
+    "admin cleanup": "Deleting by age, now or every night.",
+    "admin configuration": "The configuration in force, and the state of the store.",
     "admin testing": "Hooks for tests.",
+    "sending api": "Links that the sending API hands out; the API itself is described under /v3.",
     "documentation": "This.",
 }
 

@@ -21,6 +21,7 @@ from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
+from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.telegram import Telegram
 from mailbox_service.services.telegram_bot import TelegramBot
@@ -58,6 +59,7 @@ class Services:
     reading: Reading
     receiving: Receiving
     sending: Sending
+    sending_api: SendingApi
     sent: SentMail
     administering: Administering
     auto_replying: AutoReplying

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.envelope import Envelope, Peer
-from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.errors import BadCredential, BadRequest
 from mailbox_service.web.guards import MAILBOX, OPEN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
@@ -104,6 +104,8 @@ async def authenticate(call: Call) -> Proved:
     login = await call.own_json(read_login)
     authenticating = call.services.authenticating
     principal = await authenticating.login(login.username, login.password, told_peer(call))
+    if principal.kind != "address":  # the other door carries tokens of mailboxes alone
+        raise BadCredential("This login is for the service's own submission door")
     token = authenticating.token_for(principal.address, principal.address_id)
     return Proved(
         principal.kind, principal.address, principal.address_id, principal.unlimited, token

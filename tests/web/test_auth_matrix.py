@@ -27,6 +27,7 @@ OPEN_ROUTES = {
     ("GET", "/"),  # is the service there?
     ("GET", "/health_check"),
     ("GET", "/open_api/settings"),  # what a front end shows before a login
+    ("GET", "/open_api/altcha"),  # a proof of work to do, for whoever is to prove a human
     ("POST", "/open_api/site_login"),  # tests a secret in the body
     ("POST", "/open_api/admin_login"),
     ("POST", "/open_api/credential_login"),
@@ -48,6 +49,9 @@ OPEN_ROUTES = {
     ("POST", "/telegram/bind_address"),
     ("POST", "/telegram/unbind_address"),
     ("POST", "/telegram/get_mail"),
+    ("GET", "/confirm-sender/{token}"),  # proves a token in the path
+    ("POST", "/confirm-sender/{token}"),
+    ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 }

@@ -61,6 +61,7 @@ PROGRAM = """
     for (var i = 0; i < asked.parts.length; i++) {
       var part = asked.parts[i];
       try {
+        if (asked.dry) { Handlebars.precompile(part[2], options[part[1]]); continue; }
         var text = compiled(part[2], part[1])(data, quiet);
         room -= text.length;
         if (room < 0) throw new Error("The result is too long");
@@ -95,12 +96,22 @@ class Rendering:
 
         Raises BadField naming the field for a template that is none or takes too much.
         """
+        return await self._ask(parts, data, dry=False)
+
+    async def check(self, parts: Mapping[str, tuple[str, str]]) -> None:
+        """Raises BadField naming the field for a template that cannot be compiled."""
+        if parts:
+            await self._ask(parts, {}, dry=True)
+
+    async def _ask(
+        self, parts: Mapping[str, tuple[str, str]], data: Mapping[str, Any], *, dry: bool
+    ) -> dict[str, str]:
         for name, (_, source) in parts.items():
             if len(source) > LONGEST_TEMPLATE:
                 raise BadField(name, f"The template is longer than {LONGEST_TEMPLATE} characters")
         try:
             told = [[name, kind, source] for name, (kind, source) in parts.items()]
-            job = json.dumps({"parts": told, "data": data})
+            job = json.dumps({"parts": told, "data": data, "dry": dry})
         except (ValueError, RecursionError):
             raise BadField("template_data", "The data cannot be read") from None
         if len(job) > LONGEST_DATA + LONGEST_TEMPLATE * len(parts):
@@ -115,7 +126,7 @@ class Rendering:
             self._waiting -= 1
         if "error" in answer:
             raise BadField(answer["field"] or next(iter(parts)), answer["error"])
-        return dict(zip(parts, answer["results"], strict=True))
+        return dict(zip(parts, answer["results"], strict=False))
 
     def close(self) -> None:
         """Let the thread end."""

@@ -1,0 +1,245 @@
+"""Whom an account does not send to (sending-api §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from mailbox_service import signals as topics
+from mailbox_service.core.address import canonical, canonical_domain, split
+from mailbox_service.core.api_values import DAY, is_day, like, read_date
+from mailbox_service.core.errors import BadAddress, BadRequest
+from mailbox_service.core.sending_api import BadField, Caller
+from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sending_api.paging import Page, Paging
+from mailbox_service.signals import Signals
+from mailbox_service.storage import sending_events, suppressions
+from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.sending_events import About, NewEvent
+from mailbox_service.storage.suppressions import Suppression, Wanted
+
+MANUAL = "manual"
+REASONS = (MANUAL, "spam", "unsubscribe", "bounce", "compliance")
+# Other spellings that connectors use.
+SPELLINGS = {
+    "bounces": "bounce",
+    "unsubscribes": "unsubscribe",
+    "unsubscribed": "unsubscribe",
+    "spam complaints": "spam",
+    "spam complaint": "spam",
+    "spam_complaints": "spam",
+    "complaint": "spam",
+    "hard-bounced": "bounce",
+}
+MOST_AT_ONCE = 1_000
+LONGEST_DESCRIPTION = 1_000
+LARGEST_PAGE = 1_000
+DEFAULT_PAGE = 100
+
+
+class SuppressionAdd(Struct, kw_only=True):
+    """Addresses or domains, and why. `type` turns an address into its domain, or takes both."""
+
+    email_address: list[str]
+    block_description: str = ""
+    type: str = ""
+
+
+class SuppressionRemove(Struct, kw_only=True):
+    """One address or domain; without reasons every entry of it goes."""
+
+    email_address: str
+    reasons: list[str] = []
+
+
+class SuppressionView(Struct, kw_only=True):
+    """Which entries."""
+
+    email_address: str = ""
+    recipients: list[str] = []
+    reasons: list[str] = []
+    suppression_types: list[str] = []
+    wildcard: str = ""
+    fuzzy: bool = False
+    start_date: str = ""
+    end_date: str = ""
+    sort: str = "desc"
+    limit: int | None = None
+    offset: int | None = None
+    continue_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was asked for, each with whether it counts now."""
+
+    entries: tuple[tuple[str, bool], ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An address, and for each reason whether there was an entry."""
+
+    email_address: str
+    reasons: tuple[tuple[str, bool], ...]
+
+
+def target_of(text: str) -> str:
+    """The spelling under which an address or domain is kept. Raises BadField."""
+    text = text.strip().removeprefix("@")
+    try:
+        return canonical(text) if "@" in text else canonical_domain(text)
+    except BadAddress as error:
+        raise BadField("email_address", error.detail) from None
+
+
+def reason_of(text: str) -> str:
+    """One of the reasons, in any spelling. Raises BadField."""
+    word = text.strip().lower()
+    word = SPELLINGS.get(word, word)
+    if word not in REASONS:
+        raise BadField("suppression_type", f"Must be one of {', '.join(REASONS)}")
+    return word
+
+
+class Suppressions:
+    """The suppression lists of all accounts."""
+
+    def __init__(self, database: Database, signals: Signals, *, clock: Clock = now_micros) -> None:
+        self._database = database
+        self._signals = signals
+        self._clock = clock
+
+    async def among(self, account: str, recipients: Sequence[str]) -> dict[str, str]:
+        """Which recipients, canonical, are not to be sent to, each with the reason."""
+        targets: dict[str, str] = {}
+        for one in recipients:
+            domain = split(one)[1]
+            targets[one] = one
+            while domain.count("."):
+                targets.setdefault(domain, domain)
+                domain = domain.partition(".")[2]
+        found = await self._database.read_quick(
+            suppressions.among, account=account, targets=list(targets), now=self._clock()
+        )
+        if not found:
+            return {}
+        hit = {}
+        for one in recipients:
+            domain = split(one)[1]
+            names = [one]
+            while domain.count("."):
+                names.append(domain)
+                domain = domain.partition(".")[2]
+            reason = next((found[name] for name in names if name in found), None)
+            if reason is not None:
+                hit[one] = reason
+        return hit
+
+    async def add(self, caller: Caller, form: SuppressionAdd) -> Added:
+        """Suppress by hand; what is there already gets the new description."""
+        if not 1 <= len(form.email_address) <= MOST_AT_ONCE:
+            raise BadField("email_address", f"1 to {MOST_AT_ONCE} addresses")
+        description = form.block_description[:LONGEST_DESCRIPTION]
+        targets: list[str] = []
+        for text in form.email_address:
+            target = target_of(text)
+            kind = form.type.upper()
+            if "@" in target and kind in ("DOMAIN", "ALL"):
+                targets.append(split(target)[1])
+            if "@" not in target or kind != "DOMAIN":
+                targets.insert(max(len(targets) - (kind == "ALL"), 0), target)
+        targets = list(dict.fromkeys(targets))
+        await self._database.write(add_all, caller.account, targets, description, self._clock())
+        return Added(tuple((target, True) for target in targets), form.block_description)
+
+    async def remove(self, caller: Caller, form: SuppressionRemove) -> Removed:
+        """Forget entries; an address that nothing else holds back has come back."""
+        target = target_of(form.email_address)
+        reasons = [reason_of(one) for one in form.reasons]
+        gone = await self._database.write(
+            remove_some, caller.account, target, reasons, self._clock()
+        )
+        self._signals.notify(topics.SENDING_EVENTS)
+        asked = reasons or gone
+        return Removed(target, tuple((one, one in gone) for one in dict.fromkeys(asked)))
+
+    async def view(self, caller: Caller, form: SuppressionView) -> Page[Suppression]:
+        """A page of entries."""
+        paging = Paging.read(form, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        targets = [one for one in [form.email_address, *form.recipients] if one]
+        words, types = "", list(form.suppression_types)
+        for one in form.reasons:  # a type's name means the type; other texts are searched for
+            if SPELLINGS.get(one.lower(), one.lower()) in REASONS:
+                types.append(one)
+            else:
+                words = one
+        exact, part = None, form.wildcard.replace("*", "")
+        if targets and form.fuzzy:
+            part = part or targets[0]
+        elif targets:
+            exact = target_of(targets[0])
+        start, end = between(form.start_date, form.end_date)
+        rows, total = await self._database.read(
+            suppressions.list_page,
+            account=caller.account,
+            wanted=Wanted(
+                target=exact,
+                like=like(part) if part else None,
+                words=like(words) if words else None,
+                reasons=tuple(reason_of(one) for one in types),
+                start=start,
+                end=end,
+            ),
+            now=self._clock(),
+            limit=paging.limit,
+            offset=paging.offset,
+            newest_first=form.sort.lower() != "asc",
+        )
+        return paging.page(rows, total)
+
+
+def between(start: str, end: str) -> tuple[int, int]:
+    """A range of which a last day is part; open where nothing is said. Raises BadField."""
+    first, last = 0, 2**62
+    if start:
+        first = date_of("start_date", start)
+    if end:
+        last = date_of("end_date", end) + (DAY if is_day(end) else 0)
+    return first, last
+
+
+def date_of(field: str, text: str) -> int:
+    """A date of a form. Raises BadField."""
+    try:
+        return read_date(text)
+    except BadRequest as error:
+        raise BadField(field, error.detail) from None
+
+
+async def add_all(
+    tx: Transaction, account: str, targets: list[str], description: str, now: int
+) -> None:
+    """Keep several entries together."""
+    for target in targets:
+        await suppressions.put(
+            tx, account=account, target=target, reason=MANUAL, description=description, now=now
+        )
+
+
+async def remove_some(
+    tx: Transaction, account: str, target: str, reasons: list[str], now: int
+) -> list[str]:
+    """Forget entries, and note that an address came back when nothing holds it any more."""
+    gone: list[str] = []
+    chosen: list[str | None] = [*reasons] or [None]
+    for reason in chosen:
+        gone += await suppressions.remove(tx, account=account, target=target, reason=reason)
+    left = await suppressions.among(tx, account=account, targets=[target], now=now)
+    if gone and not left and "@" in target:
+        about = About(account, 0, "", "", "")
+        await sending_events.add(tx, about, [NewEvent("resubscribed", now, target)])
+    return gone

@@ -1,0 +1,204 @@
+"""Every request below `/v3`: who calls, may they, which row, and the envelope of the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import uuid
+from typing import Any
+
+import msgspec
+
+from mailbox_service.core.errors import BadCredential, MailError
+from mailbox_service.core.sending_api import (
+    MASTER,
+    Caller,
+    Credential,
+    EndpointDenied,
+    Refusal,
+)
+from mailbox_service.services.sending_api.api import SendingApi
+from mailbox_service.services.sending_api.ip_lists import allows
+from mailbox_service.web.answers import JSON, Answer
+from mailbox_service.web.errors import ClientGone, Refused
+from mailbox_service.web.log import describe, neutral
+from mailbox_service.web.request import Call
+from mailbox_service.web.sending.aliases import PATHS
+from mailbox_service.web.sending.rates import Allowed, Rates
+from mailbox_service.web.sending.refusals import API_EXCEPTION, BAD_PAYLOAD, error_data, worded
+from mailbox_service.web.sending.rows import Row, read_form
+
+log = logging.getLogger("mailbox.web")
+
+PREFIX = "/v3"
+# Octets of a request. A message of 50 MB is a third more in base64 (sending-api §1.1).
+EMAIL_BODY, OTHER_BODY = 70 << 20, 1 << 20
+LONGEST_KEY = 256
+
+_slashes = re.compile("/+")
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+REFUSED_TEXT = {408: "The request body did not come", 413: "The request body is too large"}
+
+
+class SendingDoor:
+    """Answers `/v3`."""
+
+    def __init__(self, rows: tuple[Row, ...], *, rate: int) -> None:
+        self._rows = {(row.verb, row.path): row for row in rows}
+        self._paths = frozenset(row.path for row in rows)
+        self._rates = Rates(rate)
+        self.endpoints = tuple(sorted(f"/{path}" for path in self._paths))
+
+    def is_for(self, path: str) -> bool:
+        """Whether a path is below ours, however many slashes it has."""
+        return path == PREFIX or path.startswith(("/v3/", "//v3/"))
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer one request; every failure has the shape of the contract."""
+        request_id = str(uuid.uuid4())
+        allowed = [self._rates.idle()]
+        try:
+            data = await self._data(call, request_id, allowed)
+            status, retry = 200, 0.0
+        except Refused as refused:
+            status, retry = refused.answer.status, 0.0
+            data = error_data(REFUSED_TEXT.get(status, "The request was refused"), API_EXCEPTION)
+        except MailError as error:
+            status, data, retry = worded(error)
+            if isinstance(error, BadCredential):
+                self._rates.refused(call.client_ip)
+        except HttpProblem as problem:
+            status, retry = problem.status, 0.0
+            data = error_data(str(problem), problem.code)
+        except ClientGone:
+            raise
+        except Exception as error:
+            log.error("request-failed %s %s", neutral(call.path), describe(error))
+            status, retry = 500, 0.0
+            data = error_data("Internal server error", API_EXCEPTION)
+        body = _encode({"request_id": request_id, "data": data})
+        return Answer(body, JSON, status=status, headers=headers(request_id, allowed[0], retry))
+
+    async def _data(self, call: Call, request_id: str, allowed: list[Allowed]) -> Any:
+        """What a request gets. Raises MailError, HttpProblem, Refused, ClientGone."""
+        path = _slashes.sub("/", call.path).removeprefix(PREFIX).strip("/")
+        path = PATHS.get(path, path)
+        if path == "api/index" and call.method in ("GET", "HEAD"):
+            return list(self.endpoints)
+        if path not in self._paths:
+            raise HttpProblem(404, f"There is no endpoint /{path[:100]}")
+        row = self._rows.get((call.method, path))
+        if row is None:
+            raise HttpProblem(405, f"{call.method} is not allowed on /{path}; use POST")
+        self._rates.check_peer(call.client_ip)
+        api = call.services.sending_api
+        key = shown_key(call)
+        credential = None if key is None else await api.api_keys.prove(key)
+        check_size(call, path)
+        body = await call.body()
+        fields = read_body(body)
+        if credential is None:
+            key = fields.get("api_key")
+            credential = await api.api_keys.prove(key if isinstance(key, str) else "")
+        await check_place(api, credential, call.client_ip)
+        allowed[0], refusal = self._rates.pass_(path, credential.username)
+        if refusal is not None:
+            raise refusal
+        if not row.open_to_keys and not credential.may(f"/{path}"):
+            raise EndpointDenied(f"You do not have permission to access the endpoint /{path}")
+        caller = await self._caller(call, api, credential, row, fields, body)
+        result = await row.asks(api)(caller, read_form(row, fields))
+        data = row.writes(result)
+        if row.names_itself:
+            data = {"request_id": request_id, **data}
+        return data
+
+    async def _caller(
+        self,
+        call: Call,
+        api: SendingApi,
+        credential: Credential,
+        row: Row,
+        fields: dict[str, Any],
+        body: bytes,
+    ) -> Caller:
+        """Who calls, and for which account. Raises Refusal for one that is not theirs."""
+        account = credential.account
+        wanted = fields.get("subaccount_id")
+        if wanted not in (None, "") and row.path != "subaccounts/usage":
+            if not isinstance(wanted, str) or (account != MASTER and wanted != account):
+                raise Refusal("There is no such subaccount")
+            if account == MASTER:
+                if not await api.subaccounts.exists(wanted):
+                    raise Refusal("There is no such subaccount")
+                account = wanted
+        repeat = call.header(b"idempotency-key")
+        fingerprint = ""
+        if repeat:
+            if len(repeat) > LONGEST_KEY:
+                raise Refusal(f"The Idempotency-Key is longer than {LONGEST_KEY} characters")
+            fingerprint = hashlib.sha256(row.path.encode() + b"\n" + body).hexdigest()
+        return Caller(credential, account, call.client_ip, repeat or None, fingerprint)
+
+
+class HttpProblem(Exception):
+    """A request that finds nobody: no such path, no such method, no JSON."""
+
+    def __init__(self, status: int, words: str, code: str = API_EXCEPTION) -> None:
+        super().__init__(words)
+        self.status = status
+        self.code = code
+
+
+def shown_key(call: Call) -> str | None:
+    """The key in a header: ours first, then a bearer token (§1.2). None: look into the body."""
+    key = call.header(b"x-smtp2go-api-key")
+    if key:
+        return key.strip()
+    words = (call.header(b"authorization") or "").split()
+    if len(words) == 2 and words[0].lower() == "bearer":
+        return words[1]
+    return None
+
+
+def check_size(call: Call, path: str) -> None:
+    """Refuse what is too large before it is read. Raises HttpProblem."""
+    call.body_limit = EMAIL_BODY if path.startswith("email/") else OTHER_BODY
+    declared = call.headers.get(b"content-length", b"")
+    if declared and (not declared.isdigit() or int(declared[:20]) > call.body_limit):
+        raise HttpProblem(413, f"The request body is larger than {call.body_limit} octets")
+
+
+def read_body(body: bytes) -> dict[str, Any]:
+    """The fields of a request; an empty body has none. Raises HttpProblem."""
+    if not body.strip():
+        return {}
+    try:
+        fields = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise HttpProblem(400, "The request body is not JSON", BAD_PAYLOAD) from None
+    if not isinstance(fields, dict):
+        raise HttpProblem(400, "The request body is not a JSON object", BAD_PAYLOAD)
+    return fields
+
+
+async def check_place(api: SendingApi, credential: Credential, ip: str) -> None:
+    """Refuse a caller whose address is not on the list, when there is one (§9.3)."""
+    listed = (await api.policies.of(credential.account)).ip_lists["api"]
+    if listed.enabled and not allows([one.ip_address for one in listed.entries], ip):
+        raise EndpointDenied("Your IP address is not on the list of allowed addresses")
+
+
+def headers(request_id: str, allowed: Allowed, retry: float) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of every answer; numbers are plain integers, since clients convert them."""
+    found = (
+        (b"x-request-id", request_id.encode()),
+        (b"x-ratelimit-limit", b"%d" % allowed.limit),
+        (b"x-ratelimit-remaining", b"%d" % allowed.remaining),
+        (b"x-ratelimit-reset", b"%d" % allowed.reset),
+    )
+    if retry:
+        return (*found, (b"retry-after", b"%d" % max(1, round(retry))))
+    return found
