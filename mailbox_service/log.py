@@ -7,9 +7,12 @@ handed to the log; the doors blank them before.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
+import threading
 import time
+from typing import TextIO
 
 # C0, DEL and C1 without the tab; the Unicode line ends and the marks that turn text around.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(0x7F, 0xA0))} | {
@@ -18,6 +21,9 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *ran
 }
 # A line longer than this is cut: a peer decides about some of what stands in it.
 LONGEST_LINE = 2000
+# How long a line waits for others, and how many wait: an operator who looks on sees no delay.
+WAIT_SECONDS = 0.1
+MOST_LINES = 100
 
 
 def neutral(text: str) -> str:
@@ -44,10 +50,60 @@ class Lines(logging.Formatter):
         return self._text
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        if record.exc_info is None and len(line) > LONGEST_LINE:
+        if record.exc_info is not None or record.stack_info is not None:
+            return neutral(super().format(record))
+        when = f"{self.formatTime(record)}.{int(record.msecs):03d}Z"
+        line = f"{when} {record.levelname} {record.name} {record.getMessage()}"
+        if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE] + "…"
         return neutral(line)
+
+
+class Together(logging.Handler):
+    """Writes lines that come together with one call, which is most of what a line costs.
+
+    What went well waits for `WAIT_SECONDS` at most, a warning for nothing; what stands before
+    it is written with it, so the order is kept. Whoever kills the process loses what waits.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: list[str] = []
+        self._waiting = threading.Event()
+        threading.Thread(target=self._write_later, name="log", daemon=True).start()
+        atexit.register(self.flush)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line, or write it with all before it."""
+        try:
+            self._lines.append(self.format(record))
+            if record.levelno >= logging.WARNING or len(self._lines) >= MOST_LINES:
+                self.flush()
+            elif len(self._lines) == 1:
+                self._waiting.set()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self.acquire()
+        try:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("\n".join([*lines, ""]))
+                self._stream.flush()
+        finally:
+            self.release()
+
+    def _write_later(self) -> None:
+        while self._waiting.wait():
+            time.sleep(WAIT_SECONDS)
+            self._waiting.clear()
+            try:
+                self.flush()
+            except (OSError, ValueError):
+                return  # nobody reads the log any more
 
 
 def start(level: str) -> None:
@@ -56,7 +112,7 @@ def start(level: str) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The documented way not to look for the caller either: a third of what a line costs.
     logging._srcfile = None
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Together(sys.stderr)
     handler.setFormatter(Lines())
     root = logging.getLogger()
     root.handlers = [handler]

@@ -19,13 +19,13 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mailbox_service.storage.syncing import fdatasync
+
 HEADER = struct.Struct("<4sQII")
 MAGIC = b"MBX1"
 # A file that is longer gives way to the other: long enough that turns are rare, short enough
 # to be no burden on a small disk.
 TURN_OCTETS = 16 << 20
-# macOS has no fdatasync.
-sync = getattr(os, "fdatasync", os.fsync)
 
 
 class IncomingLog:
@@ -40,6 +40,12 @@ class IncomingLog:
         self._last = [0, 0]
         """The number of the newest record in each file."""
         self._number = 0
+        self._written = 0
+
+    @property
+    def file(self) -> int:
+        """One of the files."""
+        return self._files[0]
 
     def open(self, settled: int) -> list[tuple[int, bytes]] | None:
         """Take the files: numbers and payloads of the records above `settled`, in order. None
@@ -61,11 +67,11 @@ class IncomingLog:
         """Start with empty files, when all that was found is in the tables. Raises OSError."""
         for file in self._files:
             os.ftruncate(file, 0)
-            sync(file)
+            fdatasync(file)
 
-    def append(self, payloads: Sequence[bytes], settled: int) -> int:
-        """Write records and sync them to disk; the number of the last. `settled`: all records
-        up to this number are in the tables for good. Raises OSError: none of them counts."""
+    def write(self, payloads: Sequence[bytes], settled: int) -> int:
+        """Write records; the file that has to be synced then. `settled`: all records up to this
+        number are in the tables for good. Raises OSError: none of them counts."""
         if self._offset > TURN_OCTETS and self._last[1 - self._current] <= settled:
             self._current = 1 - self._current
             self._offset = 0
@@ -79,8 +85,12 @@ class IncomingLog:
         data = b"".join(pieces)
         file = self._files[self._current]
         write_at(file, data, self._offset)
-        sync(file)
-        self._offset += len(data)
+        self._written = len(data)
+        return file
+
+    def synced(self) -> int:
+        """Count what was written last, which is on disk now; the number of its last record."""
+        self._offset += self._written
         self._last[self._current] = self._number
         return self._number
 
@@ -90,7 +100,7 @@ class IncomingLog:
         with self._aside.open("ab") as file:
             file.write(header(1, payload) + payload)
             file.flush()
-            sync(file.fileno())
+            fdatasync(file.fileno())
 
     def close(self, *, emptied: bool) -> None:
         """Give the files back; `emptied`: all that they hold is in the tables."""
