@@ -20,13 +20,13 @@ MOST_SIGNATURES = 10
 # Clocks of senders may be wrong by so many seconds.
 CLOCK_SECONDS = 36_000
 # The best word for several signatures that hold nothing, first.
-_ORDER = ("pass", "temperror", "fail", "policy", "permerror")
+_ORDER = ("pass", "temperror", "fail", "neutral", "policy", "permerror")
 
 
 @dataclass(frozen=True, slots=True)
 class DkimResult:
-    """What one signature proves: pass, fail, policy, temperror or permerror (RFC 8601 §2.7.1),
-    for a domain. `start` are the first letters of it, to tell two apart (RFC 6008)."""
+    """What one signature proves: pass, fail, neutral, policy, temperror or permerror (RFC 8601
+    §2.7.1), for a domain. `start` are the first letters of it, to tell two apart (RFC 6008)."""
 
     result: str
     domain: str = ""

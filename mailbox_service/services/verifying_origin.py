@@ -208,6 +208,7 @@ class VerifyingOrigin:
         chain = await asyncio.to_thread(arc.verify, message, keys)
         if self._changes_bodies:
             signatures = [neutral(one) for one in signatures]
+            chain = chain if chain.result != "fail" else ArcResult("none")
         return signatures, chain
 
     async def _keys(
