@@ -23,6 +23,20 @@ LONGEST_NAME = 200  # characters of a statement's name that a refusal repeats
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one kind of cleanup. Times are microseconds UTC; `problem` is empty when it
+    came to its end."""
+
+    id: int
+    kind: str
+    asked_by: str
+    began_at: int
+    ended_at: int
+    removed: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of cleanup. `part` is its name in the automatic settings; `in_batches` says
     whether one run takes at most the configured number of rows."""

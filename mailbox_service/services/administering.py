@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailbox_service import signals as topics
-from mailbox_service.core.errors import MailError
+from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.core.settings import Rules, rules_from
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.signals import Signals
-from mailbox_service.storage import settings
+from mailbox_service.storage import settings, size
 from mailbox_service.storage.database import Database, Transaction
 
 log = logging.getLogger("mailbox.administering")
 
 # A rule changed by another process without a signal is seen after this many seconds.
 REFRESH_SECONDS = 10.0
+# Values that front ends keep here under names of their own (mailbox-api §8.2). The known one
+# keeps a single value.
+KEPT_PREFIX = "admin-config:"
+MOST_KEPT = 1000
 
 
 class Administering:
@@ -59,6 +63,25 @@ class Administering:
         rules = await self.refresh()
         self._signals.notify(topics.SETTINGS)
         return rules
+
+    async def kept(self, key: str) -> str | None:
+        """A value that a front end keeps here (mailbox-api §3.6); None when there is none."""
+        value = await self.stored(KEPT_PREFIX + key)
+        return value if isinstance(value, str) else None
+
+    async def keep(self, key: str, value: str) -> None:
+        """Keep a value for a front end. Raises BadRequest when there are too many."""
+
+        async def unit(tx: Transaction, now: int) -> None:
+            if await settings.count_kept(tx, besides=KEPT_PREFIX + key) >= MOST_KEPT:
+                raise BadRequest(f"There are {MOST_KEPT} config values already")
+            await settings.put(tx, KEPT_PREFIX + key, value, now=now)
+
+        await asyncio.shield(self._database.write(unit, self._clock()))
+
+    async def store_octets(self) -> int:
+        """How large the store is."""
+        return await self._database.read(size.octets)
 
     async def stored(self, name: str) -> Any:
         """One stored setting as it was written; None when it never was."""

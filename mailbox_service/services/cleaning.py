@@ -18,7 +18,7 @@ from typing import Any
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core import cleanup
-from mailbox_service.core.cleanup import DAY, Kind
+from mailbox_service.core.cleanup import DAY, Kind, Run
 from mailbox_service.core.cleanup_statement import Selection, read_statement
 from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.core.stored import Address
@@ -28,7 +28,6 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.registering import close_address
 from mailbox_service.signals import Signals
 from mailbox_service.storage import chores, cleaning, daily_requests, opened_batches
-from mailbox_service.storage.chores import Run
 from mailbox_service.storage.cleaning import DueAddresses, OldRows
 from mailbox_service.storage.database import Database, Transaction
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mailbox_service.core.cleanup import Run
 from mailbox_service.storage.database import Transaction
 
 # The first process to ask has it; a lease that ended was held by one that died.
@@ -44,20 +43,6 @@ DELETE FROM cleanup_runs WHERE id <= (
 """
 
 NEWEST = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of one kind of cleanup. Times are microseconds UTC; `problem` is empty when it
-    came to its end."""
-
-    id: int
-    kind: str
-    asked_by: str
-    began_at: int
-    ended_at: int
-    removed: int
-    problem: str
 
 
 async def claim(

@@ -137,14 +137,7 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
         enable_address_password=config.enable_address_password,
         enable_agent_email_info=config.enable_agent_email_info,
         disable_admin_password_check=config.disable_admin_password_check,
-        is_s3_enabled=all(
-            (
-                config.s3_endpoint,
-                config.s3_access_key_id,
-                config.s3_secret_access_key,
-                config.s3_bucket,
-            )
-        ),
+        is_s3_enabled=has_object_store(config),
         enable_send_mail=any(may_send(config, domain) for domain in config.served_domains),
         version=f"v{__version__}",
         show_github=not config.disable_show_github,
@@ -154,6 +147,18 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
         enable_global_turnstile_check=config.enable_global_turnstile_check
         and uses_turnstile(config),
         enable_altcha=config.enable_altcha or UNSET,
+    )
+
+
+def has_object_store(config: Config) -> bool:
+    """Whether attachments have a store of their own: all four settings are there."""
+    return all(
+        (
+            config.s3_endpoint,
+            config.s3_access_key_id,
+            config.s3_secret_access_key,
+            config.s3_bucket,
+        )
     )
 
 
