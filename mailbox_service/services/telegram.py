@@ -20,7 +20,6 @@ from mailbox_service.core.errors import (
     BadCredential,
     BadRequest,
     NotYours,
-    TooManyRequests,
 )
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.telegram import TelegramSettings
@@ -146,12 +145,12 @@ class Telegram:
     async def open(self, user: str, wish: str, *, random_subdomain: bool = False) -> Opened:
         """Open an address for a user and bind it; `wish` is `name@domain`, `name` or empty.
 
-        Raises BadRequest with the contract's reasons, NameTaken, TooManyRequests.
+        Raises BadRequest with the contract's reasons, NameTaken.
         """
         if self._config.rate_limit_requests and not await self._limiter.hit(
             self._rate, f"temp-mail-telegram:{user}"
         ):
-            raise TooManyRequests("Rate limit exceeded")
+            raise BadRequest("Rate limit exceeded")  # 400, as all errors there (§3.7)
         self._check_room(await self.addresses(user))
         name, _, domain = wish.strip().partition("@")
         opened = await self._registering.open_for_bot(
