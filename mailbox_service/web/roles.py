@@ -7,6 +7,10 @@ from dataclasses import replace
 from mailbox_service.core.envelope import Principal
 from mailbox_service.web.request import Call
 
+# For the documentation of the routes that read them.
+ACCESS_TOKEN = {"x-user-access-token": "The access token of an account, which tells its role."}
+USER_TOKEN = {"x-user-token": "The token of an account, whose role has domains and a prefix."}
+
 
 async def access_role(call: Call) -> str | None:
     """The role of a good access token; None without one."""

@@ -14,7 +14,7 @@ from mailbox_service.web.errors import Refused, Uncaught, message, wrapped
 from mailbox_service.web.guards import MAILBOX, OPEN, TOKEN, bearer_token
 from mailbox_service.web.humans import check_human, check_human_at_login
 from mailbox_service.web.request import Call
-from mailbox_service.web.roles import with_role
+from mailbox_service.web.roles import ACCESS_TOKEN, USER_TOKEN, with_role
 from mailbox_service.web.routing import Routes
 
 routes = Routes("address")
@@ -74,7 +74,7 @@ read_login = msgspec.json.Decoder(Login)
 read_new_password = msgspec.json.Decoder(NewPassword)
 
 
-@routes.post("/api/new_address", OPEN, body=Wish, returns=NewAddress)
+@routes.post("/api/new_address", OPEN, body=Wish, returns=NewAddress, headers=USER_TOKEN)
 async def new_address(call: Call) -> NewAddress:
     """Open an address: the name that is wished for, or one of our choosing. An `x-user-token`
     brings the domains and the prefix of the account's role; the account binds the address by a
@@ -114,7 +114,7 @@ def creation_refused(call: Call, error: MailError, name: str | None) -> MailErro
     return Refused(wrapped(error, prefix, call.language))
 
 
-@routes.get("/api/settings", TOKEN, returns=MailboxState)
+@routes.get("/api/settings", TOKEN, returns=MailboxState, headers=ACCESS_TOKEN)
 async def mailbox_state(call: Call) -> MailboxState:
     """The address of the token and its sending balance."""
     owner = await owner_of_token(call)

@@ -15,7 +15,7 @@ from mailbox_service.web.answers import OK, Sent
 from mailbox_service.web.errors import Refused, Uncaught, wrapped
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.request import Call
-from mailbox_service.web.roles import with_role
+from mailbox_service.web.roles import ACCESS_TOKEN, with_role
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
 
 routes = Routes("sending")
@@ -77,7 +77,7 @@ read_mail = msgspec.json.Decoder(MailBody)
     MAILBOX,
     body=MailBody,
     returns=Queued,
-    headers=KEY_HEADER,
+    headers={**KEY_HEADER, **ACCESS_TOKEN},
     body_limit=WHOLE_MESSAGE,
 )
 async def send_mail(call: Call) -> Queued:

@@ -11,7 +11,7 @@ from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ACCOUNT, ACCOUNT_AND_MAILBOX
 from mailbox_service.web.queries import BoundPageQuery
 from mailbox_service.web.request import Call, read_id
-from mailbox_service.web.roles import access_role
+from mailbox_service.web.roles import ACCESS_TOKEN, access_role
 from mailbox_service.web.routing import Routes
 
 routes = Routes("account addresses")
@@ -57,7 +57,7 @@ async def list_addresses(call: Call) -> AddressPage:
     return AddressPage([address_row(row) for row in rows], count if offset == 0 else 0)
 
 
-@routes.post("/user_api/bind_address", ACCOUNT_AND_MAILBOX, returns=Success)
+@routes.post("/user_api/bind_address", ACCOUNT_AND_MAILBOX, returns=Success, headers=ACCESS_TOKEN)
 async def bind_address(call: Call) -> Success:
     """Give the account the address whose token is in `Authorization`."""
     await call.services.account_addresses.bind_by_token(
