@@ -278,11 +278,6 @@ async def find_matching(
         **{name: written.format(name) for name in ("created_at", "updated_at")},
         received_at=written.format("m.received_at"),
     )
-    end = await tx.fetch_one(
-        END_OF_WINDOW.format(key=key, real=REAL_TABLES[table], after=place), values
-    )
-    if end is None or end[0] is None:
-        return Window((), None)
     condition = selection.condition
     sql = MATCHING.format(
         tables=tables,
@@ -292,5 +287,10 @@ async def find_matching(
         condition=condition.in_words_of(tx.dialect),
     )
     rows = await tx.fetch_all(sql, {**condition.params, **values})
+    end = await tx.fetch_one(
+        END_OF_WINDOW.format(key=key, real=REAL_TABLES[table], after=place), values
+    )
+    if end is None or end[0] is None:
+        return Window((), None)
     # The sent box shows fewer rows than there are: what was looked at reaches at least so far.
     return Window(tuple(row[0] for row in rows), end[0] if end[1] == window else None)
