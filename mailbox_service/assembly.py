@@ -223,7 +223,9 @@ def build(config: Config) -> Parts:
         webhooks=hooks,
         exporting=Exporting(database),
         reacting=Reacting(database, config, administering, sending, signals),
-        notifying=Notifying(database, hooks, http_out, signals),
+        notifying=Notifying(
+            database, hooks, http_out, signals, sending_hooks=sending_api.hooks
+        ),
         http_out=http_out,
         verifying_origin=VerifyingOrigin(
             database, config, Resolver(config.name_servers, question_seconds=6.0), signals

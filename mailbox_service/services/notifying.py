@@ -17,8 +17,10 @@ from dataclasses import replace
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import MailError
-from mailbox_service.core.webhook import HttpAnswer, next_post
+from mailbox_service.core.sending_retries import next_try
+from mailbox_service.core.webhook import HttpAnswer, next_post, signature_headers
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sending_api.hooks import OWNER, Hooks
 from mailbox_service.services.webhooks import Poster, Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, webhooks
@@ -55,11 +57,13 @@ class Notifying:
         poster: Poster,
         signals: Signals,
         *,
+        sending_hooks: Hooks | None = None,
         clock: Clock = now_micros,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
         self._hooks = hooks
+        self._sending_hooks = sending_hooks
         self._poster = poster
         self._signals = signals
         self._clock = clock
@@ -175,12 +179,13 @@ class Notifying:
             answer = HttpAnswer(410, "The stored body is damaged and was not posted")
         else:
             request = replace(claim.request, body=body)
-            signed = self._hooks.signature(claim.owner, claim.webhook_id, body)
+            signed = self._signature(claim, body)
             answer = await self._poster.post(request, signed)
         now = self._clock()
         again = None
         if not answer.is_success:
-            again = next_post(
+            judge = next_try if claim.owner.startswith(OWNER) else next_post
+            again = judge(
                 answer,
                 attempt=claim.attempt,
                 created_at=claim.created_at,
@@ -196,6 +201,13 @@ class Notifying:
             "delivered" if answer.is_success else "failed" if again is None else "again",
         )
         await self._record(claim, answer, started, again)
+
+    def _signature(self, claim: Claim, body: bytes) -> tuple[tuple[str, str], ...]:
+        """The headers that prove a post: with the secret of the mailbox, or of the webhook."""
+        if self._sending_hooks is None or not claim.owner.startswith(OWNER):
+            return self._hooks.signature(claim.owner, claim.webhook_id, body)
+        secret = self._sending_hooks.secret_of(int(claim.owner.removeprefix(OWNER)))
+        return signature_headers(secret, claim.webhook_id, self._clock() // 1_000_000, body)
 
     async def _record(
         self, claim: Claim, answer: HttpAnswer, started: int, again: int | None
