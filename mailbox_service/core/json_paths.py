@@ -6,10 +6,11 @@ from typing import Any
 
 from jsonpath import UNDEFINED, JSONPathEnvironment, JSONPathError
 
-# A path selects from one profile of some kilobytes. Each descent (`..`) and each filter visits
-# what it is applied to anew, so that nesting them multiplies; honest paths need one.
+# A path selects from one profile of some kilobytes. Each descent (`..`), each filter, each second
+# selector of a list and each look back at the whole document visits anew what it is applied to,
+# so that nesting them multiplies; honest paths need one. So often each sign may stand in a path:
 LONGEST_PATH = 200  # characters
-MOST_DESCENTS, MOST_FILTERS = 1, 2
+MOST = {"..": 1, "?": 2, ",": 3, "$": 1, "^": 0}
 # Patterns in a path would run without a time limit.
 _PATTERN_OPERATOR = "=~"
 _PATTERN_FUNCTIONS = ("match", "search")
@@ -33,8 +34,7 @@ def first_at(path: str, document: Any) -> Any:
     path = path.replace("===", "==")
     if (
         len(path) > LONGEST_PATH
-        or path.count("..") > MOST_DESCENTS
-        or path.count("?") > MOST_FILTERS
+        or any(path.count(sign) > most for sign, most in MOST.items())
         or _PATTERN_OPERATOR in path
     ):
         return None

@@ -321,6 +321,13 @@ def test_a_path_over_a_large_profile_ends() -> None:
     """Hazard 46."""
     wide = {"a": [{"b": [{"c": n} for n in range(50)]} for _ in range(50)]}
     assert first_at("$..[?(@.c == 'nope')].c", wide) is None
+    deep: Any = {"x": 1}
+    for _ in range(40):
+        deep = [deep, deep]
+    # Visited would be a million million values, or each value once for every other.
+    assert first_at("$" + "[*,*]" * 38 + ".y", deep) is None
+    assert first_at("$[?$[?@.y]]", [[n] for n in range(5_000)]) is None
+    assert first_at("$[?^[?@.y]]", [[n] for n in range(5_000)]) is None
 
 
 def test_a_login_url_is_one() -> None:
