@@ -91,6 +91,14 @@ def split(address: str) -> tuple[str, str]:
     return local, domain
 
 
+def without_detail(address: str) -> str | None:
+    """The address below which a sub-address is: `name@domain` of `name+detail@domain` (RFC 5233);
+    None for an address that is none."""
+    local, domain = split(address)
+    name, plus, _ = local.partition("+")
+    return f"{name}@{domain}" if plus and name else None
+
+
 def domain_matches(domain: str, served: Collection[str]) -> bool:
     """Whether a canonical domain is one of `served`, or lies below one on a label boundary."""
     while domain:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from mailbox_service.core.address import without_detail
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import (
     BadRequest,
@@ -170,15 +171,22 @@ def check_draft_filled(subject: str, content: str) -> None:
         raise BadRequest(text("ContentEmptyMsg"), message_key="ContentEmptyMsg")
 
 
-def check_from(principal: Principal, addresses: Iterable[str]) -> None:
+def check_from(
+    principal: Principal, addresses: Iterable[str], *, sub_addresses: bool = False
+) -> tuple[str, ...]:
     """Refuse a From, Sender or reverse-path that is not the principal's own (RFC 6409 §6.1).
 
-    `addresses` are canonical. An administrator may write in any name.
+    `addresses` are canonical. An administrator may write in any name. With `sub_addresses` one
+    below the principal's own is let through and returned: it is theirs while nobody has opened
+    it, which only the store knows.
     """
     if principal.kind == "admin":
-        return
-    if any(address != principal.address for address in addresses):
-        raise FromNotYours("the sender address is not yours")
+        return ()
+    others = tuple(address for address in addresses if address != principal.address)
+    for address in others:
+        if not sub_addresses or without_detail(address) != principal.address:
+            raise FromNotYours("the sender address is not yours")
+    return others
 
 
 @dataclass(frozen=True, slots=True)

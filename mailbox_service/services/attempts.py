@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mailbox_service.core.address import canonical, split
+from mailbox_service.core.address import canonical, split, without_detail
 from mailbox_service.core.delivery import Delivered, Failed, Reply, after_attempt
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
@@ -203,7 +203,8 @@ def notice_of(
     message is a report itself or asked for silence (RFC 5321 §4.5.5). It goes into a mailbox of
     ours and never out, so no forged reverse-path makes us write to a stranger."""
     failed = [one for one in outcomes if one.failed]
-    if not failed or submission.reverse_path != submission.address:
+    sender = submission.reverse_path
+    if not failed or submission.address not in (sender, without_detail(sender)):
         return None
     if not wants_notice(submission.reverse_path, content):
         return None

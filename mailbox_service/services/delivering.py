@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
-from mailbox_service.core.address import split
+from mailbox_service.core.address import split, without_detail
 from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.attempts import (
@@ -88,6 +88,7 @@ class Delivering:
         self._database = database
         self._own_name = config.own_name
         self._receiving = receiving
+        self._sub_addresses = config.enable_sub_addresses
         self._signing = signing
         self._outbound = outbound
         self._signals = signals
@@ -402,6 +403,7 @@ class Delivering:
             notice_id=notice_id,
             deposit_to=deposit_to,
             deposit=deposit,
+            sub_addresses=self._sub_addresses,
         )
         noticed = await self._write_record(entry)
         for outcome in outcomes:
@@ -418,6 +420,9 @@ class Delivering:
         self._signals.notify(topics.SENDING_EVENTS)
         for recipient in deposit_to:
             self._signals.notify(topics.mailbox(recipient))
+            below = without_detail(recipient)
+            if below is not None:
+                self._signals.notify(topics.mailbox(below))
         if deposit_to or noticed:
             self._signals.notify(topics.MESSAGES)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mailbox_service.core.envelope import Receipt
-from mailbox_service.core.errors import Conflict, MailError, QuotaReached
+from mailbox_service.core.errors import Conflict, FromNotYours, MailError, QuotaReached
 from mailbox_service.core.texts import text
 from mailbox_service.services.allowances import may_send
 from mailbox_service.storage import (
@@ -86,11 +86,16 @@ class Order:
     obstacle: MailError | None
     now: int
     sent_by: SentBy | None = None
+    # Sub-addresses that the sender writes in, and that nobody else may have opened.
+    unopened: tuple[str, ...] = ()
 
 
 async def enqueue(tx: Transaction, order: Order) -> Receipt:
     """Everything that a submission changes, as one unit."""
     submission, now = order.submission, order.now
+    for address in order.unopened:
+        if await addresses.by_address(tx, address) is not None:
+            raise FromNotYours("the sender address is not yours")
     if order.key is not None:
         kept = await idempotency.take(
             tx,

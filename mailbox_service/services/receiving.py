@@ -11,7 +11,7 @@ from typing import Any
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
-from mailbox_service.core.address import split
+from mailbox_service.core.address import split, without_detail
 from mailbox_service.core.attachment_removal import LARGE_MESSAGE, without_attachments
 from mailbox_service.core.envelope import Envelope, Peer, Receipt
 from mailbox_service.core.errors import BadContent, MessageTooBig, NotOurDomain, UnknownMailbox
@@ -62,6 +62,7 @@ class Receiving:
         self._domains = frozenset(config.served_domains)
         self._black_list = black_list_entries(config.black_list)
         self._own_name = config.own_name
+        self._sub_addresses = config.enable_sub_addresses
         self._arrivals = Arrivals(database, packs=config.enable_mail_gzip)
         self._max_size = config.max_message_size
         self._checks_junk = config.enable_check_junk_mail
@@ -92,8 +93,17 @@ class Receiving:
         """Judge a recipient with the store. Raises UnknownMailbox too."""
         if self.recipient_now(recipient, reverse_path):
             return
-        if await self._database.read_quick(addresses.by_address, recipient) is None:
+        mailbox = await self._mailbox_of(recipient)
+        if await self._database.read_quick(addresses.by_address, mailbox) is None:
             raise UnknownMailbox("Unknown address")
+
+    async def _mailbox_of(self, recipient: str) -> str:
+        if self._below(recipient) is None:
+            return recipient
+        return await self._database.read_quick(addresses.mailbox_of, recipient)
+
+    def _below(self, recipient: str) -> str | None:
+        return without_detail(recipient) if self._sub_addresses else None
 
     def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
         """Store a message for all its recipients; once it is on disk the future ends. The
@@ -102,8 +112,8 @@ class Receiving:
         Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
         """
         self._check_content(content)
-        if self._has_files_to_drop(content):
-            return asyncio.ensure_future(self._receive_reduced(envelope, content, peer))
+        if self._has_files_to_drop(content) or any(map(self._below, envelope.recipients)):
+            return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
         return self._receive(envelope, content, peer, self._arrivals.keep)
 
     def _check_content(self, content: bytes) -> None:
@@ -112,11 +122,22 @@ class Receiving:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
         self.check_junk(content)
 
-    async def _receive_reduced(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
-        return await self._receive(envelope, await self.reduced(content), peer, self._arrivals.keep)
+    async def _receive_slowly(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
+        mailboxes = await self._mailboxes(envelope)
+        content = await self.reduced(content)
+        return await self._receive(envelope, content, peer, self._arrivals.keep, mailboxes)
+
+    async def _mailboxes(self, envelope: Envelope) -> tuple[str, ...]:
+        """The mailboxes of an envelope, each once."""
+        return tuple(dict.fromkeys([await self._mailbox_of(one) for one in envelope.recipients]))
 
     def _receive(
-        self, envelope: Envelope, content: bytes, peer: Peer, store: Store
+        self,
+        envelope: Envelope,
+        content: bytes,
+        peer: Peer,
+        store: Store,
+        mailboxes: tuple[str, ...] | None = None,
     ) -> asyncio.Future[Receipt]:
         now = self._clock()
         queue_id = self._new_queue_id()
@@ -129,13 +150,14 @@ class Receiving:
             date=second_of(now // 1_000_000),
         )
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        stored = store(NewMessage(envelope.recipients, envelope.reverse_path, field + content, now))
-        stored.add_done_callback(partial(self._stored, envelope, queue_id, receipt))
+        mailboxes = mailboxes or envelope.recipients
+        stored = store(NewMessage(mailboxes, envelope.reverse_path, field + content, now))
+        stored.add_done_callback(partial(self._stored, mailboxes, queue_id, receipt))
         return receipt
 
     def _stored(
         self,
-        envelope: Envelope,
+        mailboxes: tuple[str, ...],
         queue_id: str,
         receipt: asyncio.Future[Receipt],
         stored: asyncio.Future[list[int] | None],
@@ -151,8 +173,8 @@ class Receiving:
             return
         if not receipt.done():
             receipt.set_result(Receipt(queue_id, tuple(stored.result() or ())))
-        for recipient in envelope.recipients:
-            self._signals.notify(topics.mailbox(recipient))
+        for mailbox in mailboxes:
+            self._signals.notify(topics.mailbox(mailbox))
         self._signals.notify(topics.MESSAGES)
 
     async def accept(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
@@ -164,7 +186,8 @@ class Receiving:
         for recipient in envelope.recipients:
             await self.check_recipient(recipient, envelope.reverse_path)
         content = await self.reduced(content)
-        receipt = await self._receive(envelope, content, peer, self._arrivals.add)
+        mailboxes = await self._mailboxes(envelope)
+        receipt = await self._receive(envelope, content, peer, self._arrivals.add, mailboxes)
         # The mail doors have a line of their own for what they accept.
         log.info(
             "received queue_id=%s reverse_path=%s recipients=%d",

@@ -8,7 +8,7 @@ from mailbox_service.core.events import EventKind
 from mailbox_service.services.attempts import Outcome
 from mailbox_service.services.receiving import store
 from mailbox_service.services.sending_api import outcomes
-from mailbox_service.storage import events, send_queue
+from mailbox_service.storage import addresses, events, send_queue
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.events import sent_detail
 from mailbox_service.storage.submissions import Submission
@@ -36,6 +36,8 @@ class Record:
     notice: bytes | None = field(repr=False)
     notice_id: str
     deposit_to: tuple[str, ...] = ()
+    # Whether mail for `name+tag` lands in `name`.
+    sub_addresses: bool = False
     deposit: bytes = field(default=b"", repr=False)
 
 
@@ -58,7 +60,7 @@ async def record(tx: Transaction, entry: Record) -> bool:
     if deposit_to:
         await store(
             tx,
-            deposit_to,
+            await mailboxes_of(tx, entry, deposit_to),
             submission.reverse_path,
             entry.deposit,
             submission.queue_id,
@@ -86,7 +88,8 @@ async def record(tx: Transaction, entry: Record) -> bool:
     await outcomes.note(tx, submission.id, ours, now=entry.now)
     if entry.notice is None:
         return False
-    await store(tx, (submission.reverse_path,), "", entry.notice, entry.notice_id, entry.now)
+    sender = await mailboxes_of(tx, entry, (submission.reverse_path,))
+    await store(tx, sender, "", entry.notice, entry.notice_id, entry.now)
     await events.add(
         tx,
         EventKind.REPORTED,
@@ -96,3 +99,13 @@ async def record(tx: Transaction, entry: Record) -> bool:
         detail={"id": submission.id, "queue_id": submission.queue_id, "state": state},
     )
     return True
+
+
+async def mailboxes_of(
+    tx: Transaction, entry: Record, recipients: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The mailboxes in which mail for addresses of our own lands, each once."""
+    if not entry.sub_addresses:
+        return recipients
+    found = [await addresses.mailbox_of(tx, recipient) for recipient in recipients]
+    return tuple(dict.fromkeys(found))

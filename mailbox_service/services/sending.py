@@ -84,6 +84,7 @@ class Sending:
         self._new_queue_id = new_queue_id
         self._domains = frozenset(config.served_domains)
         self._max_size = config.max_message_size
+        self._sub_addresses = config.enable_sub_addresses
         self._holds = config.outbound == "hold"
         self._relayed = frozenset(domain.lower() for domain in config.smtp_config)
         self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
@@ -278,7 +279,8 @@ class Sending:
             raise FromNotYours("a submission needs a reverse-path of your own")
         if len(content) > self._max_size:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
-        check_from(principal, (reverse_path, *from_addresses(content)))
+        authors = (reverse_path, *from_addresses(content))
+        lent = check_from(principal, authors, sub_addresses=self._sub_addresses)
         check_sender_domain(split(reverse_path)[1], self._domains)
         count_received(content)
         recipients = tuple(dict.fromkeys(envelope.recipients))
@@ -295,7 +297,7 @@ class Sending:
         fields = first_fields(content)
         submission = NewSubmission(
             queue_id=queue_id,
-            address=reverse_path,
+            address=principal.address if lent else reverse_path,
             reverse_path=reverse_path,
             door=door,
             message_id=fields.get("message-id", "")[:LONGEST_KEY],
@@ -303,7 +305,8 @@ class Sending:
             subject=decoded(fields.get("subject", ""))[:KEPT_SUBJECT],
             smtputf8=envelope.smtputf8,
         )
-        return self._order(submission, recipients, content, now)
+        order = self._order(submission, recipients, content, now)
+        return replace(order, unopened=lent) if lent else order
 
     def order_of_ours(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailbox_service.core.address import without_detail
 from mailbox_service.core.errors import NameTaken
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.storage.database import Row, Transaction
@@ -14,8 +15,9 @@ COLUMNS = """id, address, name, password_hash, source_meta, created_at, updated_
        tokens_from, expires_at"""
 
 OPEN = """
-INSERT INTO addresses (address, name, password_hash, source_meta, created_at, updated_at)
-VALUES (:address, :name, :password_hash, :source_meta, :now, :now)
+INSERT INTO addresses (address, name, password_hash, source_meta, created_at, updated_at,
+                       expires_at)
+VALUES (:address, :name, :password_hash, :source_meta, :now, :now, :expires_at)
 ON CONFLICT (address) DO NOTHING
 RETURNING id
 """
@@ -38,6 +40,16 @@ SET_PASSWORD = """
 UPDATE addresses SET password_hash = :password_hash, updated_at = :now WHERE id = :id
 """
 
+SET_END = "UPDATE addresses SET expires_at = :expires_at WHERE id = :id"
+
+# Later than the last time, also when the clock went back: each revocation ends what came before.
+REVOKE = """
+UPDATE addresses
+   SET tokens_from = CASE WHEN tokens_from >= :now THEN tokens_from + 1
+                          ELSE CAST(:now AS BIGINT) END
+ WHERE id = :id
+"""
+
 REMOVE = "DELETE FROM addresses WHERE id = :id"
 
 ALL = "SELECT address FROM addresses"
@@ -47,7 +59,8 @@ LIST = """
 SELECT id, name, source_meta, created_at, updated_at,
        (SELECT count(*) FROM messages WHERE messages.address = addresses.address) AS mail_count,
        (SELECT count(*) FROM submissions
-         WHERE submissions.address = addresses.address AND listed = 1) AS send_count
+         WHERE submissions.address = addresses.address AND listed = 1) AS send_count,
+       expires_at
   FROM addresses
  WHERE (:query = '' OR lower(name) LIKE :pattern ESCAPE '\\')
  ORDER BY {order} LIMIT :limit OFFSET :offset
@@ -83,6 +96,7 @@ async def open_address(
     password_hash: str | None,
     source_meta: str | None,
     now: int,
+    expires_at: int | None = None,
 ) -> int:
     """Open an address; its id. Raises NameTaken when it is open already."""
     row = await tx.fetch_one(
@@ -93,6 +107,7 @@ async def open_address(
             "password_hash": password_hash,
             "source_meta": source_meta,
             "now": now,
+            "expires_at": expires_at,
         },
     )
     if row is None:
@@ -122,6 +137,15 @@ async def by_address(tx: Transaction, address: str) -> Address | None:
     return None if row is None else address_of(row)
 
 
+async def mailbox_of(tx: Transaction, recipient: str) -> str:
+    """The mailbox in which mail for an address lands: its own, or for `name+tag` that of `name`,
+    when somebody has opened the latter and nobody the former."""
+    below = without_detail(recipient)
+    if below is None or await by_address(tx, recipient) is not None:
+        return recipient
+    return recipient if await by_address(tx, below) is None else below
+
+
 async def by_id(tx: Transaction, address_id: int) -> Address | None:
     """An opened address by its id."""
     row = await tx.fetch_one(BY_ID, {"id": address_id})
@@ -144,6 +168,17 @@ async def set_password(tx: Transaction, address_id: int, *, password_hash: str, 
         SET_PASSWORD, {"id": address_id, "password_hash": password_hash, "now": now}
     )
     return changed > 0
+
+
+async def set_end(tx: Transaction, address_id: int, *, expires_at: int | None) -> bool:
+    """Have an address end at a time, or never; False when there is no such address."""
+    return await tx.execute(SET_END, {"id": address_id, "expires_at": expires_at}) > 0
+
+
+async def revoke_tokens(tx: Transaction, address_id: int, *, now: int) -> Address | None:
+    """End every token of an address that was issued until now; the address as it is then."""
+    await tx.execute(REVOKE, {"id": address_id, "now": now})
+    return await by_id(tx, address_id)
 
 
 async def remove(tx: Transaction, address_id: int) -> None:
