@@ -58,7 +58,6 @@ class IncomingLog:
         except BlockingIOError:
             self._close()
             return None
-        sync_folder(self._paths[0].parent)
         found = {number: data for path in self._paths for number, data in records(path)}
         self._number = max([settled, *found])
         return sorted((number, data) for number, data in found.items() if number > settled)
@@ -68,6 +67,7 @@ class IncomingLog:
         for file in self._files:
             os.ftruncate(file, 0)
             fdatasync(file)
+        sync_folder(self._paths[0].parent)
 
     def write(self, payloads: Sequence[bytes], settled: int) -> int:
         """Write records; the file that has to be synced then. `settled`: all records up to this

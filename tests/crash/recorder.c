@@ -12,8 +12,10 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +27,22 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int record_fd = -1;
 
+/* `syscall` is recorded too, so what is done here goes past it. */
+static long real_syscall(long number, ...) {
+    static long (*real)(long, ...);
+    if (!real) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    va_list rest;
+    va_start(rest, number);
+    long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
+    long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    return real(number, a, b, c, d, e, f);
+}
+
 static void put(const void *bytes, size_t size) {
     const char *at = bytes;
     while (size > 0) {
-        ssize_t done = syscall(SYS_write, record_fd, at, size);
+        ssize_t done = real_syscall(SYS_write, record_fd, at, size);
         if (done <= 0) abort();
         at += done;
         size -= (size_t)done;
@@ -67,9 +81,9 @@ static int path_of(int fd, char *path) {
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
     char path[PATH_MAX];
-    if (!path_of(fd, path)) return syscall(SYS_pwrite64, fd, data, size, offset);
+    if (!path_of(fd, path)) return real_syscall(SYS_pwrite64, fd, data, size, offset);
     pthread_mutex_lock(&lock);
-    ssize_t done = syscall(SYS_pwrite64, fd, data, size, offset);
+    ssize_t done = real_syscall(SYS_pwrite64, fd, data, size, offset);
     if (done > 0) note_path('w', path, offset, data, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -81,10 +95,10 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
 
 ssize_t write(int fd, const void *data, size_t size) {
     char path[PATH_MAX];
-    if (!path_of(fd, path)) return syscall(SYS_write, fd, data, size);
+    if (!path_of(fd, path)) return real_syscall(SYS_write, fd, data, size);
     pthread_mutex_lock(&lock);
     off_t offset = lseek(fd, 0, SEEK_CUR);
-    ssize_t done = syscall(SYS_write, fd, data, size);
+    ssize_t done = real_syscall(SYS_write, fd, data, size);
     if (done > 0) note_path('w', path, offset, data, done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -92,9 +106,9 @@ ssize_t write(int fd, const void *data, size_t size) {
 
 int ftruncate(int fd, off_t size) {
     char path[PATH_MAX];
-    if (!path_of(fd, path)) return (int)syscall(SYS_ftruncate, fd, size);
+    if (!path_of(fd, path)) return (int)real_syscall(SYS_ftruncate, fd, size);
     pthread_mutex_lock(&lock);
-    int done = (int)syscall(SYS_ftruncate, fd, size);
+    int done = (int)real_syscall(SYS_ftruncate, fd, size);
     if (done == 0) note_path('t', path, size, NULL, 0);
     pthread_mutex_unlock(&lock);
     return done;
@@ -112,18 +126,33 @@ static void note_sync(int fd) {
 
 int fsync(int fd) {
     note_sync(fd);
-    return (int)syscall(SYS_fsync, fd);
+    return (int)real_syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd) {
     note_sync(fd);
-    return (int)syscall(SYS_fdatasync, fd);
+    return (int)real_syscall(SYS_fdatasync, fd);
 }
 
 int unlink(const char *path) {
     pthread_mutex_lock(&lock);
-    int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    int done = (int)real_syscall(SYS_unlinkat, AT_FDCWD, path, 0);
     if (done == 0 && ours(path)) note_path('u', path, 0, NULL, 0);
     pthread_mutex_unlock(&lock);
     return done;
+}
+
+/* A sync that the kernel is asked for begins when it is submitted. */
+long syscall(long number, ...) {
+    va_list rest;
+    va_start(rest, number);
+    long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long);
+    long d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    if (number == SYS_io_submit)
+        for (long n = 0; n < b; n++) {
+            struct iocb *request = ((struct iocb **)c)[n];
+            if (request->aio_lio_opcode == IOCB_CMD_FDSYNC) note_sync((int)request->aio_fildes);
+        }
+    return real_syscall(number, a, b, c, d, e, f);
 }

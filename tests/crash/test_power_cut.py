@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_service.storage import migrate
+from mailbox_service.storage import incoming, incoming_log, migrate
 from tests.programs import need
 
 HERE = Path(__file__).parent
@@ -31,27 +31,32 @@ HERE = Path(__file__).parent
 STORE_MAIL = """
 import asyncio, os, random, sys, zlib
 from pathlib import Path
-from mailbox_service.storage import contents, sqlite
+from mailbox_service.storage import contents, incoming_log, sqlite
+from mailbox_service.storage.messages import NewMessage
 
 folder, synchronous = Path(sys.argv[1]), sys.argv[2]
 sqlite.PRAGMAS += ("PRAGMA wal_autocheckpoint = 30", f"PRAGMA synchronous = {synchronous}")
+incoming_log.TURN_OCTETS = 20_000
 answers = os.open(folder / "answers", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 sizes = random.Random(21)
 
-async def caller(store):
+async def caller(store, number):
     for _ in range(10):
         content = os.urandom(sizes.choice((50, 700, 4000, 9000)))
-        content_id = await store.write(keep, content)
-        os.write(answers, b"%d %d\\n" % (content_id, zlib.crc32(content)))
+        if number % 2:
+            await store.write(add, content)
+        else:
+            await store.keep(NewMessage(("ann@x.test",), "", content, 1))
+        os.write(answers, b"%d\\n" % zlib.crc32(content))
 
-async def keep(tx, content):
+async def add(tx, content):
     return await contents.add(tx, content, uses=1)
 
 async def main():
     for _ in range(2):
         store = sqlite.SqliteDatabase(folder / "mailbox.db")
         await store.open()
-        await asyncio.gather(*[caller(store) for _ in range(12)])
+        await asyncio.gather(*[caller(store, number) for number in range(12)])
         await store.close()
 
 asyncio.run(main())
@@ -190,12 +195,11 @@ def lost_after_cuts(disk: Disk, steps: list[Step], image: Path) -> list[str]:
     image.mkdir()
     chance = random.Random(2026)
     cuts = set(chance.sample(range(len(steps)), CUTS))
-    answered: dict[int, int] = {}
+    answered: set[int] = set()
     wrong = []
     for number, step in enumerate(steps):
         if step.path.endswith("answers"):
-            content_id, checksum = step.data.split()
-            answered[int(content_id)] = int(checksum)
+            answered.add(int(step.data))
         else:
             disk.take(step)
         if number in cuts:
@@ -209,7 +213,7 @@ def lost_after_cuts(disk: Disk, steps: list[Step], image: Path) -> list[str]:
     return wrong
 
 
-def look(image: Path, answered: dict[int, int]) -> Iterator[str]:
+def look(image: Path, answered: set[int]) -> Iterator[str]:
     """What is wrong with the store in a folder."""
     connection = sqlite3.connect(image / "mailbox.db")
     try:
@@ -217,15 +221,18 @@ def look(image: Path, answered: dict[int, int]) -> Iterator[str]:
         if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
             yield "damaged"
         found = {
-            content_id: zlib.crc32(content)
-            for content_id, checksum, content in connection.execute(
-                "SELECT id, checksum, bytes FROM contents"
-            )
+            checksum
+            for checksum, content in connection.execute("SELECT checksum, bytes FROM contents")
             if zlib.crc32(content) == checksum
         }
-        missing = [number for number, checksum in answered.items() if found.get(number) != checksum]
-        if missing:
-            yield f"{len(missing)} answered messages are gone"
+        position = "SELECT max(position) FROM cursors WHERE name = 'incoming'"
+        settled = connection.execute(position).fetchone()[0] or 0
+        for log in image.glob("*-incoming-?"):
+            for number, payload in incoming_log.records(log):
+                if number > settled:
+                    found.add(zlib.crc32(incoming.message_of(payload).content))
+        if answered - found:
+            yield f"{len(answered - found)} answered messages are gone"
     except sqlite3.Error as error:
         yield str(error)
     finally:

@@ -1,0 +1,283 @@
+"""Arriving mail is on disk when it is answered, and in the tables before anybody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.storage import contents, cursors, incoming, incoming_log, messages
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.incoming import CURSOR, LARGEST_OCTETS, payload_of
+from mailbox_service.storage.incoming_log import IncomingLog
+from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.sqlite import SqliteDatabase
+from mailbox_service.storage.syncing import KernelSyncing, Syncing, ThreadSyncing
+
+pytestmark = pytest.mark.anyio
+
+
+def letter(number: int, size: int = 0) -> NewMessage:
+    content = b"Subject: %d\r\n\r\n" % number + b"x" * size
+    return NewMessage(("ann@x.test",), "bob@elsewhere.example", content, 1_000_000 + number)
+
+
+def write_log(store: Path, *letters: NewMessage, settled: int = 0) -> IncomingLog:
+    """A log as a process left it that was killed."""
+    log = IncomingLog(store)
+    log.open(settled)
+    for one in letters:
+        log.write([payload_of(one)], settled)
+        log.synced()
+    return log
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteDatabase]:
+    store = SqliteDatabase(path)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def every_content(tx: Transaction) -> list[bytes]:
+    rows = await tx.fetch_all("SELECT content_id FROM messages ORDER BY id")
+    return [await contents.read(tx, row[0]) for row in rows]
+
+
+async def keep(store: SqliteDatabase, *letters: NewMessage) -> None:
+    kept = [store.keep(one) for one in letters]
+    assert all(future is not None for future in kept)
+    await asyncio.gather(*[future for future in kept if future is not None])
+
+
+async def test_whoever_reads_or_writes_sees_what_was_answered_before(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mailbox.db") as store:
+        await keep(store, letter(1))
+        assert await store.read(every_content) == [letter(1).content]
+        await keep(store, letter(2))
+        assert await store.write(messages.count, None) == 2
+        await keep(store, letter(3))
+        await store.caught_up()
+        assert await store.read_quick(messages.count, None) == 3
+
+
+async def test_mail_goes_into_the_tables_though_nobody_asks(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mailbox.db") as store, asyncio.timeout(20):
+        await keep(store, *map(letter, range(1200)))
+        while await store.read_quick(messages.count, None) < 1200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert await store.read(every_content) == [letter(n).content for n in range(1200)]
+
+
+async def test_a_message_with_many_recipients_reaches_each_with_its_bytes_once(
+    tmp_path: Path,
+) -> None:
+    everybody = tuple(f"box{n}@x.test" for n in range(20))
+    async with opened(tmp_path / "mailbox.db") as store:
+        await keep(store, *[NewMessage(everybody, "", b"to all", n) for n in range(7)])
+        assert await store.read(messages.count, None) == 140
+        stored = await store.read(count_contents)
+        assert stored == 7
+
+
+async def count_contents(tx: Transaction) -> int:
+    row = await tx.fetch_one("SELECT count(*) FROM contents")
+    assert row is not None
+    return int(row[0])
+
+
+async def test_large_mail_and_mail_to_a_crowd_go_straight_into_the_tables(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mailbox.db") as store:
+        assert store.keep(letter(1, LARGEST_OCTETS)) is None
+        crowd = tuple(f"box{n}@x.test" for n in range(1000))
+        assert store.keep(NewMessage(crowd, "", b"x", 1)) is None
+
+
+async def test_what_a_killed_process_had_answered_is_found_once(tmp_path: Path) -> None:
+    path = tmp_path / "mailbox.db"
+    write_log(path, *map(letter, range(5))).close(emptied=False)
+    for _ in range(2):
+        async with opened(path) as store:
+            assert await store.read(every_content) == [letter(n).content for n in range(5)]
+
+
+async def test_what_the_tables_hold_already_is_not_taken_from_the_log_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mailbox.db"
+    async with opened(path) as store:
+        await store.write(cursors.put, CURSOR, 3)
+    write_log(path, *map(letter, range(1, 6))).close(emptied=False)
+    async with opened(path) as store:
+        assert await store.read(every_content) == [letter(4).content, letter(5).content]
+
+
+def test_a_log_that_was_torn_anywhere_gives_back_all_before_the_tear(tmp_path: Path) -> None:
+    store = tmp_path / "mailbox.db"
+    letters = [letter(n, 40 * n) for n in range(8)]
+    write_log(store, *letters).close(emptied=False)
+    file = tmp_path / "mailbox.db-incoming-0"
+    whole = file.read_bytes()
+    ends = []
+    size = 0
+    for one in letters:
+        size += incoming_log.HEADER.size + len(payload_of(one))
+        ends.append(size)
+    assert ends[-1] == len(whole)
+    for cut in range(0, len(whole), 7):
+        for tail in (b"", b"\0" * 64, b"\xff" * 64):
+            file.write_bytes(whole[:cut] + tail)
+            found = [payload for _, payload in incoming_log.records(file)]
+            whole_ones = sum(end <= cut for end in ends)
+            assert found == [payload_of(one) for one in letters[:whole_ones]]
+
+
+def test_what_is_left_of_an_older_turn_is_not_taken_for_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming_log, "TURN_OCTETS", 1000)
+    store = tmp_path / "mailbox.db"
+    log = IncomingLog(store)
+    log.open(0)
+    number = 0
+    for round_ in range(200):
+        settled = max(0, number - 3)
+        log.write([payload_of(letter(round_, round_ % 90))] * (round_ % 4 + 1), settled)
+        number = log.synced()
+        log.close(emptied=False)
+        found = IncomingLog(store)
+        after = found.open(settled)
+        assert after is not None
+        assert [one for one, _ in after] == list(range(settled + 1, number + 1))
+        found.close(emptied=False)
+        reopened = log.open(settled)
+        assert reopened == after
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert max(sizes) < 5000
+
+
+async def test_a_second_process_on_a_store_leaves_the_log_to_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "mailbox.db"
+    async with opened(path) as store, opened(path) as other:
+        assert other.keep(letter(1)) is None
+        await keep(store, letter(2))
+        assert await store.read(messages.count, None) == 1
+        assert await other.read(messages.count, None) == 1
+
+
+async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "mailbox.db"
+    bad = NewMessage(("ann@x.test",), "", b"bad", 2**63)  # one more than a table has room for
+    async with opened(path) as store, asyncio.timeout(20):
+        await keep(store, letter(1), bad, letter(2))
+        while await store.read(messages.count, None) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert await store.read(every_content) == [letter(1).content, letter(2).content]
+    aside = tmp_path / "mailbox.db-incoming-refused"
+    assert [payload for _, payload in incoming_log.records(aside)] == [payload_of(bad)]
+
+
+async def test_mail_that_cannot_even_be_written_down_is_refused_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mailbox.db") as store:
+        bad = store.keep(NewMessage(("ann@x.test",), "", b"bad", 2**80))
+        assert bad is not None
+        with pytest.raises(OverflowError):
+            await bad
+        await keep(store, letter(1))
+
+
+@contextmanager
+def no_file_longer_than(octets: int) -> Iterator[None]:
+    """The system refuses to let files grow, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+
+
+async def test_a_disk_that_takes_no_more_is_a_temporary_refusal_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    """Hazard 22."""
+    path = tmp_path / "mailbox.db"
+    async with opened(path) as store:
+        await keep(store, letter(1))
+        with no_file_longer_than(1):
+            refused = store.keep(letter(2))
+            assert refused is not None
+            with pytest.raises(TemporaryFailure):
+                await refused
+        await keep(store, letter(3))
+        assert await store.read(every_content) == [letter(1).content, letter(3).content]
+
+
+@pytest.mark.parametrize("kind", [ThreadSyncing, KernelSyncing])
+async def test_a_sync_ends_and_tells_what_went_wrong(
+    tmp_path: Path, kind: type[ThreadSyncing] | type[KernelSyncing]
+) -> None:
+    try:
+        syncing: Syncing = kind()
+    except (OSError, KeyError):
+        pytest.skip("the kernel does not offer it")
+    loop = asyncio.get_running_loop()
+    with (tmp_path / "file").open("wb") as file:
+        for _ in range(3):
+            file.write(b"x" * 5000)
+            file.flush()
+            done: asyncio.Future[OSError | None] = loop.create_future()
+            syncing.start(file.fileno(), done.set_result)
+            assert await done is None
+    wrong: asyncio.Future[OSError | None] = loop.create_future()
+    syncing.start(2**20, wrong.set_result)
+    assert isinstance(await wrong, OSError)
+    syncing.close()
+
+
+KEEP_AND_DIE = """
+import asyncio, os, sys
+from pathlib import Path
+from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.sqlite import SqliteDatabase
+
+async def main():
+    store = SqliteDatabase(Path(sys.argv[1]))
+    await store.open()
+    for number in range(40):
+        await store.keep(NewMessage(("ann@x.test",), "", b"%d" % number, number))
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_is_killed_right_after_its_answers_has_lost_none(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mailbox.db"
+    for _ in range(3):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", KEEP_AND_DIE, path)
+        assert await process.wait() == -signal.SIGKILL
+    async with opened(path) as store:
+        assert await store.read(every_content) == [b"%d" % n for n in range(40)] * 3
+
+
+async def test_the_log_is_empty_after_a_stop(tmp_path: Path) -> None:
+    async with opened(tmp_path / "mailbox.db") as store:
+        await keep(store, letter(1), letter(2))
+    assert incoming.CURSOR == "incoming"
+    for n in range(2):
+        assert (tmp_path / f"mailbox.db-incoming-{n}").stat().st_size == 0
