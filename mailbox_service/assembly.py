@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.object_store import Bucket, is_endpoint
 from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
+from mailbox_service.outbound.object_store import ObjectStore
 from mailbox_service.outbound.records import DomainRecords
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.telegram import BotApi
@@ -34,9 +36,10 @@ from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
-from mailbox_service.services.clock import now_micros
+from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.exporting import Exporting
+from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
@@ -123,6 +126,8 @@ class Parts:
     auto_replying: AutoReplying
     webhooks: Webhooks
     exporting: Exporting
+    files: Files
+    object_store: ObjectStore | None
     reacting: Reacting
     notifying: Notifying
     http_out: HttpOut
@@ -185,6 +190,7 @@ def build(config: Config) -> Parts:
         # Another verifier than Cloudflare's own is a server of the operator's.
         private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
     )
+    store = object_store(config)
     hooks = Webhooks(database, config, administering, http_out)
     return Parts(
         config=config,
@@ -222,6 +228,8 @@ def build(config: Config) -> Parts:
         auto_replying=AutoReplying(database, config),
         webhooks=hooks,
         exporting=Exporting(database),
+        files=Files(database, config, store),
+        object_store=store,
         reacting=Reacting(database, config, administering, sending, signals),
         notifying=Notifying(
             database, hooks, http_out, signals, sending_hooks=sending_api.hooks
@@ -234,6 +242,23 @@ def build(config: Config) -> Parts:
         humans_out=humans_out,
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
+    )
+
+
+def object_store(config: Config) -> ObjectStore | None:
+    """The object store of saved attachments, when all of it is configured. Raises ValueError."""
+    bucket = Bucket(
+        config.s3_endpoint, config.s3_bucket, config.s3_access_key_id, config.s3_secret_access_key
+    )
+    if not all((bucket.endpoint, bucket.name, bucket.key_id, bucket.secret)):
+        return None
+    if not is_endpoint(bucket.endpoint):
+        raise ValueError("s3_endpoint: expected http[s]://host[:port][/path]")
+    return ObjectStore(
+        bucket,
+        Resolver(config.name_servers),
+        lambda: as_datetime(now_micros()),
+        private_addresses=config.s3_private_addresses,
     )
 
 
@@ -359,6 +384,7 @@ class Service:
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
             self._work("reactions", parts.reacting.run())
+            self._work("files", parts.files.run())
             self._work("verdicts", parts.verifying_origin.run())
             self._work("cleanup", parts.cleaning.run())
         await self._open_mail_doors()
@@ -447,6 +473,8 @@ class Service:
             try:
                 await self._workers.__aexit__(kind, error, trace)
                 await self.parts.http_out.close()
+                if self.parts.object_store is not None:
+                    await self.parts.object_store.close()
                 await self.parts.file_out.close()
                 self.parts.sending_api.templates.close()
                 await self.parts.humans_out.close()

@@ -336,6 +336,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     s3_secret_access_key: Annotated[str, described("Its secret.")] = ""
     s3_bucket: Annotated[str, described("Its bucket.")] = ""
     s3_url_expires: Annotated[int, described("Seconds that signed links live.")] = 360
+    s3_private_addresses: Annotated[
+        bool, described("The object store may be at a loopback or private address.")
+    ] = False
+    local_attachments: Annotated[
+        bool, described("Without an object store: keep saved attachments in data_dir.")
+    ] = False
+    attachment_quota: Annotated[
+        int, described("Octets of attachments that one address may keep in data_dir.", ge=0)
+    ] = 256 * MEBIBYTE
     telegram_bot_token: Annotated[str, described("Token of the bot.")] = ""
     telegram_api_url: Annotated[
         str,

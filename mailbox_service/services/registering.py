@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mailbox_service.config import Config
 from mailbox_service.core import opening
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress, BadRequest, NameTaken, NotYours, UnknownMailbox
+from mailbox_service.core.lifetime import end_of
 from mailbox_service.core.opening import OpeningRules, Role
 from mailbox_service.core.policy import effective_subdomain_match
 from mailbox_service.core.stored import Address, CountedAddress
@@ -23,9 +25,11 @@ from mailbox_service.services.clock import Clock, now_micros, random_text
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
+    abandoned_files,
     addresses,
     allowances,
     auto_replies,
+    importing,
     messages,
     submissions,
     telegram,
@@ -103,15 +107,22 @@ class Registering:
         ip: str,
         signed_in: bool = False,
         role: Role | None = None,
+        lifetime: int | None = None,
     ) -> Opened:
         """Open an address for somebody who may be anybody, or has an account and perhaps a role
-        (mailbox-api §3.3, §4). An account still has to bind it.
+        (mailbox-api §3.3, §4). An account still has to bind it. After `lifetime` seconds it is
+        removed with all that belongs to it; None: it stays.
 
         Raises NotYours when visitors may not, BadRequest with the contract's reason, NameTaken.
         """
         self.check_visitors_may_open(signed_in=signed_in)
         return await self._open_by_wish(
-            name, domain, role, random_subdomain=random_subdomain, source=ip or "web:unknown"
+            name,
+            domain,
+            role,
+            random_subdomain=random_subdomain,
+            source=ip or "web:unknown",
+            lifetime=lifetime,
         )
 
     async def open_for_bot(
@@ -134,6 +145,7 @@ class Registering:
         *,
         random_subdomain: bool,
         source: str,
+        lifetime: int | None = None,
     ) -> Opened:
         rules = self._opening_rules()
         block_list = self._administering.rules.address_block_list
@@ -142,18 +154,24 @@ class Registering:
             opening.check_not_blocked(name, block_list)
         allowed = opening.allowed_domains(rules, role)
 
-        def local() -> str:
-            wished = opening.generated_name(rules, random_text) if chosen_by_us else name
-            return opening.local_part(
-                wished, rules, prefix=opening.prefix_for(rules, role), block_list=block_list
-            )
+        prefix = opening.prefix_for(rules, role)
 
+        def local() -> str:
+            for _ in range(opening.SUBDOMAIN_TRIES - 1 if chosen_by_us else 0):
+                wished = opening.generated_name(rules, random_text)
+                with contextlib.suppress(BadRequest):  # blocked by chance: another may not be
+                    return opening.local_part(wished, rules, prefix=prefix, block_list=block_list)
+            wished = opening.generated_name(rules, random_text) if chosen_by_us else name
+            return opening.local_part(wished, rules, prefix=prefix, block_list=block_list)
+
+        local()  # what is wrong with the name is told before what is wrong with the domain
         chosen = opening.choose_domain(domain, allowed, rules, secrets.choice)
         return await self._open(
             local,
             self._domains(chosen, rules, random_subdomain=random_subdomain),
             again=chosen_by_us or random_subdomain,
             source=source,
+            lifetime=lifetime,
         )
 
     def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
@@ -174,17 +192,20 @@ class Registering:
         with_prefix: bool,
         random_subdomain: bool,
         source: str = "admin",
+        lifetime: int | None = None,
     ) -> Opened:
         """Open an address for an administrator: any served domain, no block list."""
         if not name:
             raise BadRequest(text("RequiredFieldMsg"), message_key="RequiredFieldMsg")
         rules = self._opening_rules()
+        opening.admin_local_part(name, rules, with_prefix=with_prefix)
         chosen = opening.choose_domain(domain, opening.admin_domains(rules), rules, secrets.choice)
         return await self._open(
             lambda: opening.admin_local_part(name, rules, with_prefix=with_prefix),
             self._domains(chosen, rules, random_subdomain=random_subdomain),
             again=random_subdomain,
             source=source,
+            lifetime=lifetime,
         )
 
     def _domains(
@@ -195,7 +216,13 @@ class Registering:
         return lambda: opening.with_random_subdomain(chosen, rules, random_text)
 
     async def _open(
-        self, local: Callable[[], str], domain: Callable[[], str], *, again: bool, source: str
+        self,
+        local: Callable[[], str],
+        domain: Callable[[], str],
+        *,
+        again: bool,
+        source: str,
+        lifetime: int | None = None,
     ) -> Opened:
         """Insert the address; when a part of it is ours to choose, try again if it is taken."""
         for tries_left in reversed(range(opening.SUBDOMAIN_TRIES)):
@@ -206,6 +233,8 @@ class Registering:
                 raise BadRequest(error.detail) from None
             password = passwords.generate() if self._config.enable_address_password else None
             stored = self._passwords.keep_generated(password) if password else None
+            now = self._clock()
+            ends = end_of(lifetime, now=now)
             try:
                 address_id = await self._database.write(
                     addresses.open_address,
@@ -213,7 +242,8 @@ class Registering:
                     name=name,
                     password_hash=stored,
                     source_meta=source,
-                    now=self._clock(),
+                    now=now,
+                    expires_at=ends,
                 )
             except NameTaken:
                 if again and tries_left:
@@ -222,7 +252,31 @@ class Registering:
             break
         self._signals.notify(topics.ADDRESSES)
         token = self._authenticating.token_for(name, address_id)
-        return Opened(name, address_id, token, password)
+        return Opened(name, address_id, token, password, ends)
+
+    async def set_lifetime(self, address_id: int, lifetime: int | None) -> int | None:
+        """Have an address begin a new lifetime, or stay (None); when it ends, microseconds UTC.
+        Raises UnknownMailbox."""
+        ends = end_of(lifetime, now=self._clock())
+        if not await self._database.write(addresses.set_end, address_id, expires_at=ends):
+            raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
+        self._authenticating.forget()
+        return ends
+
+    async def end_of(self, address_id: int) -> int | None:
+        """When an address ends, microseconds UTC; None: never."""
+        row = await self._database.read_quick(addresses.by_id, address_id)
+        return None if row is None else row.expires_at
+
+    async def revoke_tokens(self, address_id: int) -> Opened:
+        """End every token of an address; a new one. Raises UnknownMailbox."""
+        row = await self._database.write(addresses.revoke_tokens, address_id, now=self._clock())
+        if row is None:
+            raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
+        self._authenticating.forget()
+        self._signals.notify(topics.ADDRESSES)
+        self._signals.notify(topics.mailbox(row.address))
+        return Opened(row.name, row.id, self._authenticating.token_of(row), None, row.expires_at)
 
     async def find(self, address_id: int) -> Address | None:
         """An opened address by its id."""
@@ -304,6 +358,8 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
     await telegram.unbind_address(tx, address)
     await auto_replies.remove_of(tx, address)
     await webhooks.remove_of(tx, address, limit=BATCH)
+    await abandoned_files.add(tx, address, address_id=address_id)
+    await importing.remove_former_ids(tx, address_id)
 
 
 async def count_everything(tx: Transaction, now: int) -> Statistics:

@@ -32,7 +32,8 @@ log = logging.getLogger("mailbox.web")
 
 # Everything else belongs to the page when there is one.
 API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/")
-WITHOUT_SITE_PASSWORD = ("/open_api", "/telegram/")
+# `/files/` is fetched by whoever holds a signed address, as from any object store.
+WITHOUT_SITE_PASSWORD = ("/open_api", "/telegram/", "/files/")
 WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
 NOT_FOUND = refusal(404, "Not Found", "NotFound")
 

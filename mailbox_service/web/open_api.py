@@ -151,8 +151,8 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
 
 
 def has_object_store(config: Config) -> bool:
-    """Whether attachments have a store of their own: all four settings are there."""
-    return all(
+    """Whether attachments have a store of their own: a folder, or all four settings of one."""
+    return config.local_attachments or all(
         (
             config.s3_endpoint,
             config.s3_access_key_id,

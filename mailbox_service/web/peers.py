@@ -38,6 +38,10 @@ class TrustedProxies:
         nearest = normal_ip(peer)
         return (normal_ip(told) or nearest) if self._trusts(nearest) else nearest
 
+    def trusts(self, peer: str) -> bool:
+        """Whether a peer is a proxy of ours, whose headers are believed."""
+        return self._trusts(normal_ip(peer))
+
     def _last_stranger(self, chain: str, nearest: str) -> str:
         for entry in reversed(chain.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
             hop = normal_ip(entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -149,6 +149,15 @@ class Call:
         return self._around.proxies.believed(client[0] if client else "", told)
 
     @property
+    def scheme(self) -> str:
+        """`http` or `https`, as the client said it: a trusted proxy tells what it heard."""
+        client = self._scope.get("client")
+        told = (self.header(b"x-forwarded-proto") or "").strip().lower()
+        if told in ("http", "https") and self._around.proxies.trusts(client[0] if client else ""):
+            return told
+        return str(self._scope["scheme"])
+
+    @property
     def peer(self) -> Peer:
         """The client, for trace fields and limits."""
         return Peer(ip=self.client_ip, protocol="HTTP")
@@ -222,6 +231,16 @@ class Call:
     async def body(self) -> bytes:
         """The whole body. Raises Refused (408, 413) or ClientGone."""
         return await read_body(self._receive, self.body_limit, self._hold)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, for whoever does not hold it. Raises Refused (408) or
+        ClientGone."""
+        more = True
+        while more:
+            part = await next_message(self._receive)
+            if chunk := part.get("body", b""):
+                yield chunk
+            more = part.get("more_body", False)
 
     def _hold(self, octets: int) -> None:
         self._around.memory.take(octets)

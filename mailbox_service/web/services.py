@@ -13,6 +13,7 @@ from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.exporting import Exporting
+from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.oauth2 import OAuth2
 from mailbox_service.services.passkeys import Passkeys
@@ -65,6 +66,7 @@ class Services:
     auto_replying: AutoReplying
     webhooks: Webhooks
     exporting: Exporting
+    files: Files
     reacting: Reacting
     access: Access
     cleaning: Cleaning

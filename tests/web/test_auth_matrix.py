@@ -52,6 +52,8 @@ OPEN_ROUTES = {
     ("GET", "/confirm-sender/{token}"),  # proves a token in the path
     ("POST", "/confirm-sender/{token}"),
     ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path
+    ("PUT", "/files/attachment"),  # proves a signed ticket in the address
+    ("GET", "/files/attachment"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 }

@@ -34,7 +34,7 @@ CREATE TABLE former_address_ids (
 
 CREATE TABLE abandoned_files (
     address TEXT PRIMARY KEY,
-    abandoned_at BIGINT NOT NULL
+    address_id BIGINT NOT NULL
 )
 """
 
