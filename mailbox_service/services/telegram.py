@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ from mailbox_service.services.registering import Registering
 from mailbox_service.storage import telegram
 from mailbox_service.storage.database import Database
 from mailbox_service.storage.telegram import Bound
+
+log = logging.getLogger("mailbox.telegram")
 
 REGISTERED = "telegram_webhook"  # the setting that says whether updates show our secret
 
@@ -67,6 +70,7 @@ class Telegram:
         self._reading = reading
         self._clock = clock
         self._most = max(0, config.tg_max_address)
+        self._warned = False
         self._rate = RateLimitItemPerMinute(max(1, config.rate_limit_requests))
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
@@ -98,7 +102,12 @@ class Telegram:
         if shown is not None:
             return hmac.compare_digest(shown.encode(), expected.encode())
         registered: object = await self._administering.stored(REGISTERED)
-        return registered != self._bot_mark()
+        if registered == self._bot_mark():
+            return False
+        if not self._warned:
+            self._warned = True
+            log.warning("telegram-without-secret: POST /admin/telegram/init registers the bot")
+        return True
 
     async def note_registered(self) -> None:
         """From now on every update of this bot shows our secret."""
@@ -137,7 +146,7 @@ class Telegram:
     async def held(self, user: str) -> list[Held]:
         """A user's addresses that count, with tokens."""
         return [
-            Held(one.name, self._authenticating.token_for(one.name, one.address_id))
+            Held(one.name, self._authenticating.token_now(one.name, one.address_id))
             for one in await self.addresses(user)
             if one.valid
         ]

@@ -90,8 +90,6 @@ class TelegramBot:
         if not _is_host.fullmatch(host):
             raise BadRequest("The host of the request is none")
         secret = rules.webhook_secret(self._config.jwt_secret, self._config.telegram_bot_token)
-        # First: from here on an update without the secret is nobody's, whatever happens.
-        await self._people.note_registered()
         await self._bot.call(
             "setWebhook",
             {
@@ -100,6 +98,8 @@ class TelegramBot:
                 "allowed_updates": ["message", "callback_query"],
             },
         )
+        # From here on an update without the secret is nobody's.
+        await self._people.note_registered()
         listed = [
             {"command": one.name, "description": one.description}
             for one in commands(with_language=self._config.tg_allow_user_lang)

@@ -346,6 +346,14 @@ async def test_the_bot_is_registered_with_a_secret(
     assert len(api.calls) == before + 1
 
 
+async def test_a_registration_that_telegram_refuses_shuts_nobody_out(
+    site: Site, api: BotApiSimulator, ann: Conversation
+) -> None:
+    api.refuse(400, "Bad Request: bad webhook")
+    assert (await site.http.post("/admin/telegram/init", headers=ADMIN)).status_code == 500
+    assert (await ann.send(update("/start"))).status_code == 200
+
+
 async def test_a_wrong_secret_is_refused_before_registration_too(ann: Conversation) -> None:
     assert (await ann.send(update("/start"), "x")).status_code == 403
 
