@@ -31,6 +31,11 @@ _own_field = re.compile(
     rb"Received: (?:from (?P<helo>[!-~]+) \((?:\[(?P<ip>[0-9A-Za-z:.]+)\]|unknown)\)\r\n\t)?"
     rb"by [!-~]+ with [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*"
 ).match
+_comment = re.compile(rb"\([^()]*+\)")
+_results_field = re.compile(
+    rb"^authentication-results[ \t]*+:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)(?:\r\n|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _is_word = re.compile(r"[A-Za-z0-9.-]{1,64}").fullmatch
 
 
@@ -78,6 +83,28 @@ def return_path_field(reverse_path: str) -> bytes:
     if not reverse_path.isprintable() or " " in reverse_path or ">" in reverse_path:
         raise ValueError("a reverse-path must be canonical")
     return f"Return-Path: <{reverse_path}>\r\n".encode()
+
+
+def claims_to_be(value: bytes, authserv_id: str) -> bool:
+    """Whether the value of an Authentication-Results field says that this host made it."""
+    plain = _comment.sub(b" ", value[:1_024]).partition(b";")[0]
+    name = (plain.split(None, 1) or [b""])[0].strip(b'"')
+    return name.lower().rstrip(b".") == authserv_id.lower().rstrip(".").encode()
+
+
+def without_claims(content: bytes, authserv_id: str) -> bytes:
+    """The message without Authentication-Results that bear our name and that we did not write
+    (RFC 8601 §5): whoever trusts us would trust them. Anything else stays as it is."""
+    end = content.find(b"\r\n\r\n", 0, _TRACE_OCTETS) + 2
+    if end < 2:
+        end = min(len(content), _TRACE_OCTETS)
+    section = content[:end]
+    if b"authentication-results" not in section.lower():
+        return content
+    kept = _results_field.sub(
+        lambda field: b"" if claims_to_be(field[1], authserv_id) else field[0], section
+    )
+    return content if kept == section else kept + content[end:]
 
 
 def count_received(content: bytes) -> int:

@@ -22,7 +22,6 @@ LONGEST_VALUE = 320
 
 _is_token = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+").fullmatch
 _is_value = re.compile(r"(?:[A-Za-z0-9!#$%&'*+./^_`{|}~-]*@)?[A-Za-z0-9._-]+").fullmatch
-_comment = re.compile(r"\((?:[^()\\]|\\.)*+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,6 @@ def _quoted(text: str) -> str:
 def field_value(authserv_id: str, results: str) -> str:
     """The value of an Authentication-Results field under our name (RFC 8601 §2.2)."""
     return f"{authserv_id}; {results}"
-
-
-def claims_to_be(value: str, authserv_id: str) -> bool:
-    """Whether a field says that this host made it (RFC 8601 §5): only we could know that it did."""
-    plain = _comment.sub(" ", value[:LONGEST_VALUE]).partition(";")[0].strip()
-    name = (plain.split(None, 1) or [""])[0].strip('"')
-    return name.lower().rstrip(".") == authserv_id.lower().rstrip(".")
 
 
 def author_domains(content: bytes) -> list[str]:

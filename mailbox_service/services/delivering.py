@@ -25,6 +25,7 @@ from mailbox_service.config import Config
 from mailbox_service.core.address import split, without_detail
 from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
 from mailbox_service.core.errors import MailError
+from mailbox_service.core.trace_fields import without_claims
 from mailbox_service.services.attempts import (
     Answer,
     Job,
@@ -298,7 +299,7 @@ class Delivering:
         )
         accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
         outcomes = self._judge(job, answers, started)
-        deposit = field_ + await self._receiving.reduced(content)
+        deposit = field_ + await self._receiving.reduced(without_claims(content, self._own_name))
         await self._record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
 
     async def _deliver_away(self, job: Job) -> None:

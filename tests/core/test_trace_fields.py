@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import RoutingLoop
-from mailbox_service.core.trace_fields import count_received, received_field, return_path_field
+from mailbox_service.core.trace_fields import (
+    Traced,
+    count_received,
+    received_field,
+    return_path_field,
+    traced,
+    without_claims,
+)
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 QUEUE_ID = "01JD6S0000000000000000000A"
@@ -138,3 +145,63 @@ def test_what_is_all_header_is_looked_at_within_bounds() -> None:
     assert count_received(b"X: " + b"y" * 1_000_000) == 0
     assert count_received(b"") == 0
     assert count_received(b"\r\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "claims"),
+    [
+        (b"Authentication-Results: mx.x.test; spf=pass\r\n", True),
+        (b"AUTHENTICATION-RESULTS : MX.X.test.;\r\n\tspf=pass\r\n", True),
+        (b"Authentication-Results:\r\n mx.x.test 1;\r\n spf=pass\r\n", True),
+        (b"Authentication-Results: (a comment) mx.x.test (more); none\r\n", True),
+        (b'Authentication-Results: "mx.x.test"; none\r\n', True),
+        (b"Authentication-Results: mx.other.test; spf=pass\r\n", False),
+        (b"Authentication-Results: x.test; spf=pass\r\n", False),
+        (b"Authentication-Results: mx.x.test.evil.example; spf=pass\r\n", False),
+        (b"Authentication-Results:\r\n", False),
+        (b"ARC-Authentication-Results: i=1; mx.x.test; spf=pass\r\n", False),
+        (b"X-Authentication-Results: mx.x.test; spf=pass\r\n", False),
+        (b"Subject: Authentication-Results: mx.x.test\r\n", False),
+    ],
+)
+def test_results_that_bear_our_name_and_are_not_ours_are_taken_out(
+    field: bytes, claims: bool
+) -> None:
+    """RFC 8601 §5."""
+    top = b"From: a@b.example\r\n"
+    rest = b"To: c@x.test\r\n\r\nAuthentication-Results: mx.x.test\r\n"
+    expected = top + rest if claims else top + field + rest
+    assert without_claims(top + field + rest, "mx.x.test") == expected
+    assert without_claims(field + rest, "mx.x.test") == (rest if claims else field + rest)
+    assert without_claims(top + rest, "mx.x.test") == top + rest
+
+
+def test_a_message_that_is_all_header_keeps_its_end() -> None:
+    assert without_claims(b"Authentication-Results: x.test; a=b", "x.test") == b""
+    long = b"A: b\r\n" * 100_000
+    assert without_claims(long, "x.test") is long
+    assert without_claims(b"Authentication-Results: (" * 20_000, "x.test")
+
+
+@pytest.mark.parametrize(
+    ("peer", "helo", "ip"),
+    [
+        (Peer("192.0.2.1", 25, "mx.a.example"), "mx.a.example", "192.0.2.1"),
+        (Peer("2001:db8::1", 25, "no name"), "", "2001:db8::1"),
+        (Peer("::ffff:192.0.2.1", 25, "[192.0.2.1]"), "[192.0.2.1]", "192.0.2.1"),
+        (Peer("", 0, ""), "", ""),
+        (Peer("", 0, "mx.a.example"), "mx.a.example", ""),
+    ],
+)
+@pytest.mark.parametrize("recipient", [None, "ann@x.test"])
+def test_our_own_field_is_read_back(peer: Peer, helo: str, ip: str, recipient: str | None) -> None:
+    field = received_field(peer, "mx.x.test", "QUEUEID", recipient, NOON)
+    message = b"Received: from evil ([203.0.113.1])\r\n\tby mx.x.test with SMTP;\r\n\tx\r\n\r\n"
+    assert traced(field + message) == Traced(helo, ip, len(field))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"From: a@b\r\n\r\n", b"Received: nonsense\r\n", b"received: by x with y\r\n"]
+)
+def test_where_our_field_is_not_on_top_nobody_is_named(content: bytes) -> None:
+    assert traced(content) is None

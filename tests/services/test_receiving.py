@@ -6,6 +6,7 @@ import pytest
 
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import (
+    BadContent,
     MessageTooBig,
     NotOurDomain,
     RoutingLoop,
@@ -97,3 +98,34 @@ async def test_ids_never_return(database: AnyDatabase) -> None:
         assert min(ids) > max(seen, default=0)
         seen.update(ids)
         await mailboxes.reading.delete(None, ids)
+
+
+@pytest.mark.parametrize(
+    ("field", "junk"),
+    [
+        (b"Authentication-Results: mx.other.test; spf=pass", False),
+        (b"Authentication-Results: x.test; spf=pass", True),
+        (b"Authentication-Results: X.Test. 1 ; spf=pass", True),
+    ],
+)
+async def test_results_that_pose_as_ours_make_no_mail_pass(
+    database: AnyDatabase, field: bytes, junk: bool
+) -> None:
+    """RFC 8601 §5: nobody outside can know what we found out."""
+    mailboxes = Mailboxes(database, enable_check_junk_mail=True, junk_mail_force_pass_list=["spf"])
+    if junk:
+        with pytest.raises(BadContent, match="Junk mail"):
+            await mailboxes.receive("a@x.test", content=field + b"\r\n" + LETTER)
+    else:
+        await mailboxes.receive("a@x.test", content=field + b"\r\n" + LETTER)
+
+
+async def test_results_that_pose_as_ours_are_not_kept(database: AnyDatabase) -> None:
+    mailboxes = Mailboxes(database)
+    posing = b"Authentication-Results: x.test; spf=pass\r\n"
+    other = b"Authentication-Results: mx.other.test; spf=pass\r\n"
+    envelope = Envelope("ann@sender.example", ("a@x.test",))
+    receipt = await mailboxes.receiving.accept(envelope, posing + other + LETTER, PEER)
+    found = await mailboxes.reading.content("a@x.test", receipt.message_ids[0])
+    assert found is not None
+    assert found[1].endswith(b"+0000\r\n" + other + LETTER)

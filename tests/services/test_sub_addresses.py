@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mailbox_service.core.address import without_detail
@@ -42,7 +44,7 @@ async def opened(post: Post, *names: str) -> dict[str, Principal]:
     return owners
 
 
-NAMES = {"address_regex": "[^a-z0-9+]"}
+NAMES: dict[str, Any] = {"address_regex": "[^a-z0-9+]"}
 
 
 async def arrived(post: Post, *recipients: str) -> None:
