@@ -133,6 +133,7 @@ def test_a_store_locked_by_another_program_still_takes_mail_and_refuses_the_rest
     for service in running(tmp_path):
         address, token = service.open_address()
         assert deliver(service, address, letter("before"))[0] == 250
+        assert subjects(service, token) == ["before"]
         other = sqlite3.connect(tmp_path / "data" / "mailbox.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor() as at_once:  # each waits for its seconds
