@@ -109,6 +109,7 @@ class CountedAddress:
     updated_at: int
     mail_count: int
     send_count: int
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ class AccountAddresses:
         found = await self._database.read_quick(unit)
         if found is None:
             raise refusal("AddressNotBindedMsg")
-        return self._authenticating.token_for(found.name, found.id)
+        return self._authenticating.token_of(found)
 
     # Their mail.
 

@@ -19,6 +19,7 @@ from mailbox_service.config import Config
 from mailbox_service.core.address import canonical
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadAddress, BadCredential, UnknownMailbox
+from mailbox_service.core.lifetime import has_ended
 from mailbox_service.core.stored import Address
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
@@ -69,6 +70,7 @@ class Opened:
     address_id: int
     jwt: str
     password: str | None = None
+    expires_at: int | None = None
 
 
 def base64_part(data: bytes) -> bytes:
@@ -104,6 +106,21 @@ class Authenticating:
         self._clock = clock
         self._secret = config.jwt_secret
         self._proved: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
+
+    def token_of(self, row: Address) -> str:
+        """The token of an address as it is stored. Where tokens were revoked once, it says when
+        it was issued (`iat`, RFC 7519 §4.1.6), to the microsecond: those before count no more."""
+        if not row.tokens_from:
+            return self.token_for(row.name, row.id)
+        return self._dated_token(row.name, row.id, max(self._clock(), row.tokens_from))
+
+    def token_now(self, name: str, address_id: int) -> str:
+        """A token that says that it was issued now, for a caller who has proved the address and
+        has not its row."""
+        return self._dated_token(name, address_id, self._clock())
+
+    def _dated_token(self, name: str, address_id: int, issued: int) -> str:
+        return self.sign({"address": name, "address_id": address_id, "iat": issued / 1_000_000})
 
     def token_for(self, name: str, address_id: int) -> str:
         """The token of an opened address (mailbox-api §2.1). It does not expire; closing the
@@ -158,7 +175,7 @@ class Authenticating:
         row = await self._database.read_quick(
             find_claimed, claims.get("address"), address_id_of(claims)
         )
-        if row is None or not still_counts(row, claims):
+        if row is None or not still_counts(row, claims) or has_ended_at(row, self._clock()):
             self._proved.pop(token, None)
             raise bad_token()
         principal = Principal("address", row.address, row.id)
@@ -200,7 +217,7 @@ class Authenticating:
         Raises UnknownMailbox, BadCredential or TooManyRequests.
         """
         row = await self._check_password(email, digest, ip, tell_unknown=True)
-        return Opened(row.name, row.id, self.token_for(row.name, row.id))
+        return Opened(row.name, row.id, self.token_of(row))
 
     async def _check_password(
         self, username: str, digest: str, ip: str, *, tell_unknown: bool = False
@@ -219,6 +236,7 @@ class Authenticating:
             await self._guesses.wrong(ip, address)
             raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
         usable = row is not None and self._config.enable_address_password
+        usable = usable and not has_ended_at(row, self._clock())
         stored = row.password_hash if row is not None and usable else None
         matched = await self._passwords.matches(stored, digest)
         if row is None or not usable or not matched:
@@ -290,4 +308,9 @@ def still_counts(row: Address, claims: dict[str, Any]) -> bool:
     if row.tokens_from == 0:
         return True
     issued = claims.get("iat")
-    return isinstance(issued, int | float) and issued * 1_000_000 >= row.tokens_from
+    return isinstance(issued, int | float) and round(issued * 1_000_000) >= row.tokens_from
+
+
+def has_ended_at(row: Address | None, now: int) -> bool:
+    """Whether the lifetime of an address is over, though nobody removed it yet."""
+    return row is not None and has_ended(row.expires_at, now=now)

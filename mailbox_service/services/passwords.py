@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import string
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,6 +24,7 @@ from mailbox_service.services.clock import random_text
 
 LENGTH = 8  # mailbox-api §2.3
 _SALT_OCTETS = 16
+_LETTERS = string.ascii_lowercase + string.digits
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 # RFC 9106 §4, second recommended option, with less memory: 19 MiB is OWASP's floor, and two of
 # these at once must not push mail out of a small machine's memory.
@@ -63,6 +65,16 @@ class Passwords:
         are random, and a slow hash for each would take hours."""
         salt = secrets.token_bytes(_SALT_OCTETS)
         return f"$hmac${salt.hex()}${self._mac(salt, digest)}"
+
+    def made_for(self, what: str) -> str:
+        """A password of our own making that is the same whenever it is made for the same thing.
+        Nobody without the service's secret can make it."""
+        made = int.from_bytes(hmac.digest(self._key, b"made for\0" + what.encode(), "sha256"))
+        letters = []
+        for _ in range(LENGTH):
+            made, letter = divmod(made, len(_LETTERS))
+            letters.append(_LETTERS[letter])
+        return "".join(letters)
 
     async def keep_chosen(self, digest: str) -> str:
         """The stored form of a password that a person chose."""

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core import opening
 from mailbox_service.core.address import canonical
-from mailbox_service.core.errors import BadAddress, BadRequest, NameTaken, NotYours, UnknownMailbox
+from mailbox_service.core.errors import (
+    BadAddress,
+    BadRequest,
+    Conflict,
+    NameTaken,
+    NotYours,
+    UnknownMailbox,
+)
 from mailbox_service.core.lifetime import end_of
 from mailbox_service.core.opening import OpeningRules, Role
 from mailbox_service.core.policy import effective_subdomain_match
@@ -31,6 +39,7 @@ from mailbox_service.storage import (
     auto_replies,
     importing,
     messages,
+    opened_batches,
     submissions,
     telegram,
     user_addresses,
@@ -43,6 +52,36 @@ from mailbox_service.storage.database import Database, Transaction
 # Mails deleted in one transaction when an address is closed or cleared: a mailbox of a million
 # must not hold up everybody else's mail.
 BATCH = 500
+# Addresses opened in one transaction: some ten milliseconds of it.
+MOST_OPENED = 500
+LONGEST_KEY = 255  # characters of an Idempotency-Key
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWish:
+    """Addresses to be opened together: by their names, or so many with names of our choosing."""
+
+    names: tuple[str, ...] | None
+    count: int | None
+    domain: str | None
+    with_prefix: bool
+    random_subdomain: bool
+    lifetime: int | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one wish from another."""
+        return sha256(repr(self).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewAddress:
+    """An address on its way into the store."""
+
+    address: str
+    name: str
+    password: str | None
+    password_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +317,70 @@ class Registering:
         self._signals.notify(topics.mailbox(row.address))
         return Opened(row.name, row.id, self._authenticating.token_of(row), None, row.expires_at)
 
+    async def open_many(self, wish: BatchWish, *, key: str = "") -> list[Opened]:
+        """Open many addresses for an administrator in one transaction: all or none.
+
+        With a `key`, asking again within a day answers with the same addresses and passwords.
+        Raises BadRequest, NameTaken, or Conflict when the key was used for another wish.
+        """
+        named = wish.names is not None
+        count = len(wish.names or ()) if named else wish.count
+        if named == (wish.count is not None) or not count or not 1 <= count <= MOST_OPENED:
+            raise BadRequest(f"either names or a count is needed, 1 to {MOST_OPENED}")
+        if len(key) > LONGEST_KEY:
+            raise BadRequest(f"Idempotency-Key is longer than {LONGEST_KEY} characters")
+        batch = sha256(key.encode()).hexdigest() if key else ""
+        now = self._clock()
+        wanted = self._wanted(wish, count, batch, now)
+        ends = end_of(wish.lifetime, now=now)
+        rows = await self._database.write(
+            open_batch, wanted, batch=batch, fingerprint=wish.fingerprint, now=now, expires_at=ends
+        )
+        self._signals.notify(topics.ADDRESSES)
+        return [
+            Opened(
+                row.name,
+                row.id,
+                self._authenticating.token_of(row),
+                self._password_of(row, batch) if batch else wanted[place].password,
+                row.expires_at,
+            )
+            for place, row in rows
+        ]
+
+    def _wanted(self, wish: BatchWish, count: int, batch: str, now: int) -> list[NewAddress]:
+        """The addresses of a wish, judged by the rules of mailbox-api §4."""
+        rules = self._opening_rules()
+        allowed = opening.admin_domains(rules)
+        wanted: dict[str, NewAddress] = {}
+        for place in range(count):
+            name = wish.names[place] if wish.names else opening.generated_name(rules, random_text)
+            local = opening.admin_local_part(name, rules, with_prefix=wish.with_prefix)
+            chosen = opening.choose_domain(wish.domain, allowed, rules, secrets.choice)
+            domain = self._domains(chosen, rules, random_subdomain=wish.random_subdomain)()
+            try:
+                address = canonical(f"{local}@{domain}")
+            except BadAddress as error:
+                raise BadRequest(error.detail) from None
+            if address in wanted:
+                raise taken(address)
+            password = None
+            if self._config.enable_address_password:
+                password = (
+                    self._passwords.made_for(f"{batch} {address} {now}")
+                    if batch
+                    else passwords.generate()
+                )
+            stored = self._passwords.keep_generated(password) if password else None
+            wanted[address] = NewAddress(address, f"{local}@{domain}", password, stored)
+        return list(wanted.values())
+
+    def _password_of(self, row: Address, batch: str) -> str | None:
+        """The password that an address of a batch was opened with."""
+        if not self._config.enable_address_password:
+            return None
+        return self._passwords.made_for(f"{batch} {row.address} {row.created_at}")
+
     async def find(self, address_id: int) -> Address | None:
         """An opened address by its id."""
         return await self._database.read(addresses.by_id, address_id)
@@ -340,6 +443,51 @@ class Registering:
     async def statistics(self) -> Statistics:
         """How much there is of everything."""
         return await self._database.read(count_everything, self._clock())
+
+
+def taken(address: str) -> NameTaken:
+    """The refusal of an address that is open already, with the address behind the reason."""
+    key = "AddressAlreadyExistsMsg"
+    return NameTaken(f"{text(key)} ({address})", message_key=key)
+
+
+async def open_batch(
+    tx: Transaction,
+    wanted: Sequence[NewAddress],
+    *,
+    batch: str,
+    fingerprint: str,
+    now: int,
+    expires_at: int | None,
+) -> list[tuple[int, Address]]:
+    """Open all of several addresses, or find those that were opened under the same key: each
+    with its place among them. One that was closed since is left out."""
+    ids = []
+    if batch and not await opened_batches.take(tx, batch, fingerprint=fingerprint, now=now):
+        known = await opened_batches.get(tx, batch)
+        if known is None or known.fingerprint != fingerprint:
+            raise Conflict("This Idempotency-Key was used for other addresses")
+        ids = list(known.address_ids)
+    else:
+        for new in wanted:
+            try:
+                ids.append(
+                    await addresses.open_address(
+                        tx,
+                        address=new.address,
+                        name=new.name,
+                        password_hash=new.password_hash,
+                        source_meta="admin",
+                        now=now,
+                        expires_at=expires_at,
+                    )
+                )
+            except NameTaken:
+                raise taken(new.address) from None
+        if batch:
+            await opened_batches.fill(tx, batch, address_ids=ids)
+    rows = [(place, await addresses.by_id(tx, one)) for place, one in enumerate(ids)]
+    return [(place, row) for place, row in rows if row is not None]
 
 
 async def close_address(tx: Transaction, address_id: int, address: str) -> None:

@@ -141,7 +141,7 @@ class Telegram:
 
     async def addresses(self, user: str) -> list[Bound]:
         """A user's addresses, those that count no longer included."""
-        return await self._database.read(telegram.list_of, user)
+        return await self._database.read(telegram.list_of, user, now=self._clock())
 
     async def held(self, user: str) -> list[Held]:
         """A user's addresses that count, with tokens."""

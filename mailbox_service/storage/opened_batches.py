@@ -9,10 +9,14 @@ from mailbox_service.storage.database import Transaction
 
 GET = "SELECT fingerprint, address_ids FROM opened_batches WHERE batch_key = :key"
 
-PUT = """
+# The first to ask has the key; another process waits here for the end of its transaction.
+TAKE = """
 INSERT INTO opened_batches (batch_key, fingerprint, address_ids, created_at)
-VALUES (:key, :fingerprint, :address_ids, :now)
+VALUES (:key, :fingerprint, '[]', :now)
+ON CONFLICT (batch_key) DO NOTHING
 """
+
+FILL = "UPDATE opened_batches SET address_ids = :address_ids WHERE batch_key = :key"
 
 FORGET = """
 WITH old AS MATERIALIZED (
@@ -35,13 +39,15 @@ async def get(tx: Transaction, key: str) -> Batch | None:
     return None if row is None else Batch(str(row[0]), tuple(json.loads(row[1])))
 
 
-async def put(
-    tx: Transaction, key: str, *, fingerprint: str, address_ids: list[int], now: int
-) -> None:
+async def take(tx: Transaction, key: str, *, fingerprint: str, now: int) -> bool:
+    """Have a key; False when addresses were opened under it."""
+    values = {"key": key, "fingerprint": fingerprint, "now": now}
+    return await tx.execute(TAKE, values) > 0
+
+
+async def fill(tx: Transaction, key: str, *, address_ids: list[int]) -> None:
     """Remember what was opened under a key."""
-    ids = json.dumps(address_ids)
-    values = {"key": key, "fingerprint": fingerprint, "address_ids": ids, "now": now}
-    await tx.execute(PUT, values)
+    await tx.execute(FILL, {"key": key, "address_ids": json.dumps(address_ids)})
 
 
 async def forget(tx: Transaction, *, before: int, limit: int) -> int:

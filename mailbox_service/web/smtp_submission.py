@@ -106,7 +106,7 @@ async def authenticate(call: Call) -> Proved:
     principal = await authenticating.login(login.username, login.password, told_peer(call))
     if principal.kind != "address":  # the other door carries tokens of mailboxes alone
         raise BadCredential("This login is for the service's own submission door")
-    token = authenticating.token_for(principal.address, principal.address_id)
+    token = authenticating.token_now(principal.address, principal.address_id)
     return Proved(
         principal.kind, principal.address, principal.address_id, principal.unlimited, token
     )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.core.errors import BadRequest, MailError, UnknownMailbox
+from mailbox_service.core.lifetime import read_lifetime
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
+from mailbox_service.services.registering import BatchWish
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, wrapped
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.address import (
     NewAddress,
     check_passwords_change,
+    end_shown,
     opened_answer,
 )
 from mailbox_service.web.queries import AddressesQuery
@@ -35,6 +40,39 @@ class AdminWish(Struct, frozen=True, rename="camel"):
     domain: str | None = None
     enable_prefix: bool | None = None
     enable_random_subdomain: bool | str | None = None
+    expires_in: Any = msgspec.field(default=None, name="expires_in")
+
+
+class ManyWishes(Struct, frozen=True, rename="camel"):
+    """The addresses to open: these names, or so many (`count`) with names of our choosing. All
+    are in one domain, each below a random label of its own with `enableRandomSubdomain`;
+    `expires_in` is their lifetime in seconds."""
+
+    names: list[str] | None = None
+    count: int | None = None
+    domain: str | None = None
+    enable_prefix: bool = False
+    enable_random_subdomain: bool = False
+    expires_in: int | None = msgspec.field(default=None, name="expires_in")
+
+
+class NewAddresses(Struct, frozen=True):
+    """The opened addresses, in the order of their names."""
+
+    results: list[NewAddress]
+
+
+class Lifetime(Struct, frozen=True):
+    """Seconds from now on; null: without end."""
+
+    expires_in: int | None
+
+
+class Ends(Struct, frozen=True):
+    """When the address ends; null: never."""
+
+    expires_at: str | None
+    success: bool = True
 
 
 class AddressRow(Struct, frozen=True):
@@ -47,6 +85,7 @@ class AddressRow(Struct, frozen=True):
     updated_at: str
     mail_count: int
     send_count: int
+    expires_at: str | UnsetType = UNSET
 
 
 class AddressPage(Struct, frozen=True):
@@ -69,6 +108,8 @@ class PasswordOf(Struct, frozen=True):
 
 
 read_wish = msgspec.json.Decoder(AdminWish)
+read_wishes = msgspec.json.Decoder(ManyWishes)
+read_new_lifetime = msgspec.json.Decoder(Lifetime)
 read_password = msgspec.json.Decoder(PasswordOf)
 
 
@@ -84,11 +125,61 @@ async def new_address(call: Call) -> NewAddress:
             domain=wish.domain,
             with_prefix=bool(wish.enable_prefix),
             random_subdomain=wish.enable_random_subdomain in (True, "true"),
+            lifetime=read_lifetime(wish.expires_in),
         )
     except MailError as error:
-        prefix = text("FailedCreateAddressMsg", call.language) + ": "
-        raise Refused(wrapped(error, prefix, call.language)) from None
+        raise creation_refused(call, error) from None
     return opened_answer(opened)
+
+
+def creation_refused(call: Call, error: MailError) -> Refused:
+    """`Failed to create address: <reason>`."""
+    prefix = text("FailedCreateAddressMsg", call.language) + ": "
+    return Refused(wrapped(error, prefix, call.language))
+
+
+@routes.post(
+    "/admin/new_addresses",
+    ADMIN,
+    body=ManyWishes,
+    returns=NewAddresses,
+    headers={"Idempotency-Key": "The same key opens the same addresses, for a day."},
+)
+async def new_addresses(call: Call) -> NewAddresses:
+    """Open many addresses at once: all of them, or none when one cannot be opened."""
+    wishes = await call.own_json(read_wishes)
+    try:
+        opened = await call.services.registering.open_many(
+            BatchWish(
+                names=None if wishes.names is None else tuple(wishes.names),
+                count=wishes.count,
+                domain=wishes.domain,
+                with_prefix=wishes.enable_prefix,
+                random_subdomain=wishes.enable_random_subdomain,
+                lifetime=read_lifetime(wishes.expires_in),
+            ),
+            key=call.header(b"idempotency-key") or "",
+        )
+    except MailError as error:
+        raise creation_refused(call, error) from None
+    return NewAddresses([opened_answer(one) for one in opened])
+
+
+@routes.post("/admin/address/{id}/revoke_tokens", ADMIN, returns=Token)
+async def revoke_tokens(call: Call) -> Token:
+    """End every token of an address; the answer has the one that counts from now on."""
+    opened = await call.services.registering.revoke_tokens(call.path_id() or 0)
+    return Token(opened.jwt)
+
+
+@routes.post("/admin/address/{id}/lifetime", ADMIN, body=Lifetime, returns=Ends)
+async def set_lifetime(call: Call) -> Ends:
+    """Have an address end some time from now, or never."""
+    wanted = await call.own_json(read_new_lifetime)
+    ends = await call.services.registering.set_lifetime(
+        call.path_id() or 0, read_lifetime(wanted.expires_in)
+    )
+    return Ends(None if ends is None else wire_time(ends))
 
 
 @routes.get("/admin/address", ADMIN, query=AddressesQuery, returns=AddressPage)
@@ -116,6 +207,7 @@ def address_row(row: CountedAddress) -> AddressRow:
         wire_time(row.updated_at),
         row.mail_count,
         row.send_count,
+        end_shown(row.expires_at),
     )
 
 
@@ -131,7 +223,7 @@ async def show_password(call: Call) -> Token:
     address = await address_of(call)
     if address is None:
         raise BadRequest(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
-    return Token(call.services.authenticating.token_for(address.name, address.id))
+    return Token(call.services.authenticating.token_of(address))
 
 
 @routes.delete("/admin/delete_address/{id}", ADMIN, returns=Success)

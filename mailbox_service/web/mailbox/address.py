@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadCredential, BadRequest, MailError, NotYours
+from mailbox_service.core.lifetime import read_lifetime
 from mailbox_service.core.texts import text
 from mailbox_service.services.authenticating import Opened
 from mailbox_service.web.answers import SUCCESS, Success
@@ -16,6 +19,7 @@ from mailbox_service.web.humans import check_human, check_human_at_login
 from mailbox_service.web.request import Call
 from mailbox_service.web.roles import ACCESS_TOKEN, USER_TOKEN, with_role
 from mailbox_service.web.routing import Routes
+from mailbox_service.web.rows import wire_time
 
 routes = Routes("address")
 
@@ -30,22 +34,26 @@ class Wish(Struct, frozen=True, rename="camel"):
     domain: str | None = None
     cf_token: str | None = msgspec.field(default=None, name="cf_token")
     enable_random_subdomain: bool | str | None = None
+    expires_in: Any = msgspec.field(default=None, name="expires_in")
 
 
 class NewAddress(Struct, frozen=True):
-    """An opened address. `password` is shown this once, when addresses have passwords."""
+    """An opened address. `password` is shown this once, when addresses have passwords;
+    `expires_at` is there when it has a lifetime."""
 
     jwt: str
     address: str
     password: str | None
     address_id: int
+    expires_at: str | UnsetType = UNSET
 
 
 class MailboxState(Struct, frozen=True):
-    """The mailbox of a token, and how many mails it may still send."""
+    """The mailbox of a token, and how many mails it may still send; when it ends, when it does."""
 
     address: str
     send_balance: int
+    expires_at: str | UnsetType = UNSET
 
 
 class Login(Struct, frozen=True):
@@ -93,6 +101,7 @@ async def new_address(call: Call) -> NewAddress:
             ip=call.client_ip,
             signed_in=account is not None,
             role=call.services.accounts.opening_role(account),
+            lifetime=read_lifetime(wish.expires_in),
         )
     except MailError as error:
         raise creation_refused(call, error, wish.name) from None
@@ -101,7 +110,18 @@ async def new_address(call: Call) -> NewAddress:
 
 def opened_answer(opened: Opened) -> NewAddress:
     """The wire form of an opened address."""
-    return NewAddress(opened.jwt, opened.address, opened.password, opened.address_id)
+    return NewAddress(
+        opened.jwt,
+        opened.address,
+        opened.password,
+        opened.address_id,
+        end_shown(opened.expires_at),
+    )
+
+
+def end_shown(expires_at: int | None) -> str | UnsetType:
+    """When an address ends; absent when it does not."""
+    return UNSET if expires_at is None else wire_time(expires_at)
 
 
 def creation_refused(call: Call, error: MailError, name: str | None) -> MailError | Refused:
@@ -122,7 +142,16 @@ async def mailbox_state(call: Call) -> MailboxState:
         raise Refused(message(400, "InvalidAddressMsg", call.language))
     balance = await call.services.sending.balance(await with_role(call, owner))
     await call.services.reading.touch(owner.address)
-    return MailboxState(call.claims.get("address") or owner.address, balance)
+    ends = await call.services.registering.end_of(owner.address_id)
+    return MailboxState(call.claims.get("address") or owner.address, balance, end_shown(ends))
+
+
+@routes.post("/api/revoke_tokens", MAILBOX, returns=LoggedIn)
+async def revoke_tokens(call: Call) -> LoggedIn:
+    """End every token of the address, the one shown included; the answer has the one that counts
+    from now on. Sessions of mail programs and streams that logged in with another end, too."""
+    opened = await call.services.registering.revoke_tokens(call.principal.address_id)
+    return LoggedIn(opened.jwt, opened.address)
 
 
 async def owner_of_token(call: Call) -> Principal | None:
