@@ -30,7 +30,8 @@ _VALID = "addresses.id IS NOT NULL AND addresses.tokens_from <= telegram_binding
 OF_USER = f"""
 SELECT telegram_bindings.address, telegram_bindings.address_id,
        coalesce(addresses.name, telegram_bindings.address),
-       CASE WHEN {_VALID} THEN 1 ELSE 0 END
+       CASE WHEN {_VALID} AND (addresses.expires_at IS NULL OR addresses.expires_at > :now)
+            THEN 1 ELSE 0 END
   FROM telegram_bindings
   LEFT JOIN addresses ON addresses.id = telegram_bindings.address_id
                      AND addresses.address = telegram_bindings.address
@@ -86,9 +87,10 @@ GIVE_BACK_UPDATE = "DELETE FROM telegram_updates WHERE update_id = :update_id"
 FORGET_UPDATES = "DELETE FROM telegram_updates WHERE taken_at <= :before"
 
 
-async def list_of(tx: Transaction, telegram_user: str) -> list[Bound]:
-    """The addresses of a user, in the order in which they were bound."""
-    rows = await tx.fetch_all(OF_USER, {"telegram_user": telegram_user})
+async def list_of(tx: Transaction, telegram_user: str, *, now: int = 0) -> list[Bound]:
+    """The addresses of a user, in the order in which they were bound. One whose lifetime is over
+    at `now` counts no longer, though nobody removed it yet."""
+    rows = await tx.fetch_all(OF_USER, {"telegram_user": telegram_user, "now": now})
     return [Bound(address, number, name, bool(valid)) for address, number, name, valid in rows]
 
 

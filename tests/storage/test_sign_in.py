@@ -153,6 +153,19 @@ async def test_a_revocation_ends_what_was_bound_before(database: AnyDatabase) ->
     assert [one.valid for one in await database.read(telegram.list_of, "1")] == [False]
 
 
+async def test_an_address_whose_lifetime_is_over_counts_no_longer(database: AnyDatabase) -> None:
+    number = await opened(database, "a@x.test")
+    await bind(database, "1", "a@x.test", number)
+
+    async def end(tx: Transaction) -> None:
+        await tx.execute("UPDATE addresses SET expires_at = :at", {"at": NOON})
+
+    await database.write(end)
+    for now, valid in ((NOON - 1, True), (NOON, False)):
+        listed = await database.read(telegram.list_of, "1", now=now)
+        assert [one.valid for one in listed] == [valid]
+
+
 async def test_an_update_is_taken_once_until_it_is_given_back(database: AnyDatabase) -> None:
     async def take(now: int = NOON) -> bool:
         return await database.write(telegram.take_update, 7, now=now, kept=100)

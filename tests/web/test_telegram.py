@@ -115,7 +115,11 @@ async def test_an_address_is_opened_listed_unbound_and_bound(site: Site, ann: Co
     assert opened["address"] == "post@second.test"
     assert isinstance(opened["password"], str)
     got = await ann.app("get_bind_address")
-    assert got.json() == [{"address": "post@second.test", "jwt": opened["jwt"]}]
+    (held,) = got.json()
+    assert set(held) == {"address", "jwt"}
+    assert held["address"] == "post@second.test"
+    headers = {"Authorization": f"Bearer {held['jwt']}"}
+    assert (await site.http.get("/api/inbox", headers=headers)).status_code == 200
     got = await ann.app("unbind_address", address="POST@second.test")
     assert (got.status_code, got.json()) == (200, {"success": True})
     assert (await ann.app("get_bind_address")).json() == []
