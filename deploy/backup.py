@@ -2,7 +2,8 @@
 """Copy a data directory while the service runs: backup.py DATA TARGET.
 
 Makes TARGET/mailbox-<UTC time>/ with every file of DATA. An SQLite file is copied by SQLite's
-own backup, which is one consistent state: all mail that was acknowledged before the copy began.
+own backup, which is one consistent state; with the log of arriving mail beside it, it holds all
+mail that was acknowledged before the copy began.
 The copy is checked before it gets its name, so a folder without `.part` is a good backup. It
 holds the mails and the secrets: it is readable by its owner only.
 
@@ -53,7 +54,9 @@ def backup(data: Path, target: Path, now: datetime) -> Path:
     databases = [file for file in files if is_sqlite(file)]
     # A database's log and shared memory are part of it; SQLite has copied what they held.
     skipped = {Path(f"{file}{suffix}") for file in databases for suffix in ("-wal", "-shm")}
-    for file in files:
+    # The databases last: mail that was acknowledged but is in no table yet is in the log of
+    # arriving mail beside them, or else in the tables by then.
+    for file in sorted(files, key=databases.__contains__):
         if file in skipped:
             continue
         copy = part / file.relative_to(data)
