@@ -213,7 +213,10 @@ class Files:
         """The size of a file and its bytes, piece by piece. Raises NotFound at once."""
         stream = await asyncio.to_thread(self._local.opened, ticket.address, ticket.key)
         size = os.fstat(stream.fileno()).st_size
-        return size, pieces_of(stream)
+        pieces = pieces_of(stream)
+        # Begun here, so that it closes its file whatever becomes of it.
+        await anext(pieces)
+        return size, pieces
 
     # What is nobody's
 
@@ -255,8 +258,9 @@ class Files:
 
 
 async def pieces_of(stream: BinaryIO) -> AsyncGenerator[bytes]:
-    """An open file piece by piece; closed at the end."""
+    """An open file piece by piece, behind one that is empty; closed at the end."""
     try:
+        yield b""
         while piece := await asyncio.to_thread(stream.read, PIECE):
             yield piece
     finally:
