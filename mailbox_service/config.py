@@ -39,6 +39,10 @@ SECRETS = frozenset(
 MEBIBYTE = 1 << 20
 
 
+# RFC 1123 §2.1: what a name in an address's domain is made of.
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+
 class ConfigError(Exception):
     """A setting that is unknown, of the wrong type, or unsafe; the text is one line."""
 
@@ -509,7 +513,7 @@ def refuse_unsafe(config: Config) -> None:
     if config.outbound == "relay" and not config.relay_url:
         raise ConfigError("relay_url: outbound = relay needs it.")
     for domain in config.served_domains:
-        if not re.fullmatch(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*", domain):
+        if len(domain) > 253 or not all(LABEL.fullmatch(label) for label in domain.split(".")):
             raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")
 
 

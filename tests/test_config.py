@@ -187,7 +187,11 @@ def test_a_private_key_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "domain", ["no domain", "x..test", "münchen.test", "x.test.", "a@b", "x" * 254]
+    "domain",
+    [
+        *("no domain", "x..test", "münchen.test", "x.test.", "a@b", "x" * 254, "x" * 64 + ".test"),
+        *("-", "_", "-x.test", "x-.test", "x.-", "_x.test"),
+    ],
 )
 def test_what_is_no_domain_is_refused(domain: str) -> None:
     with pytest.raises(ConfigError, match="is not a domain"):

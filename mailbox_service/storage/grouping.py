@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ log = logging.getLogger("mailbox.storage")
 LARGEST_GROUP = 512
 # Some seconds of work. Whoever comes on top of it would time out in line, so hears it at once.
 LONGEST_LINE = 20_000
+# A group is written within milliseconds, on a bad disk within hundreds of them.
+STUCK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -74,6 +77,12 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self.in_trouble = False
         """The engine failed at the last group, rather than a unit of it."""
+        self._began: float | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """A group has been on its way to the disk for longer than any ordinary one."""
+        return self._began is not None and time.monotonic() - self._began > STUCK_SECONDS
 
     def start(self) -> None:
         """Begin to commit what comes in."""
@@ -109,10 +118,12 @@ class GroupCommit:
             starts = [waiting.start for waiting in group]
             if first is not None:
                 starts.insert(0, first)
+            self._began = time.monotonic()
             try:
                 outcomes = list(await self._commit(starts))
             except Exception as error:
                 outcomes = [Outcome(error=error)] * len(starts)
+            self._began = None
             if first is not None and self._prelude is not None:
                 self._prelude.done(outcomes.pop(0))
             self._settle(group, outcomes)

@@ -17,6 +17,7 @@ import asyncpg  # type: ignore[import-untyped]
 
 from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
 from mailbox_service.storage import migrate
+from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import (
     NO_PARAMS,
     Dialect,
@@ -233,6 +234,7 @@ class PostgresDatabase:
         self._lines = [Line(url, seconds=READ_SECONDS) for _ in range(readers)]
         self._readers: Lending[Line] = Lending()
         self._groups = GroupCommit(self._commit, as_refusal)
+        self._answering = Answering(self._look)
         self._notices = Notices(lambda: connect(url))
         self._closing = False
 
@@ -256,6 +258,7 @@ class PostgresDatabase:
             return
         self._closing = True
         await self._groups.finish()
+        await self._answering.finish()
         await self._readers.call_in()
         await self._notices.close()
         for line in [self._writer, *self._lines]:
@@ -317,7 +320,10 @@ class PostgresDatabase:
         """Always so."""
 
     async def ping(self) -> None:
-        if self._groups.in_trouble:
+        await self._answering.ask()
+
+    async def _look(self) -> None:
+        if self._groups.in_trouble or self._groups.is_stuck:
             await self.write(touch)
         await self.read_quick(look)
 

@@ -21,6 +21,7 @@ import aiosqlite
 
 from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
 from mailbox_service.storage import cursors, migrate
+from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import (
     NO_PARAMS,
     Dialect,
@@ -116,6 +117,7 @@ class SqliteDatabase:
         self._readers: Lending[aiosqlite.Connection] = Lending()
         self._incoming = Incoming(path, self._add_unit, as_refusal)
         self._groups = GroupCommit(self._commit, as_refusal, self._incoming)
+        self._answering = Answering(self._look)
         self._opened: list[aiosqlite.Connection] = []
         self._quick: sqlite3.Connection | None = None
         self._quick_until = 0.0
@@ -172,6 +174,7 @@ class SqliteDatabase:
         self._closing = True
         await self._incoming.close()
         await self._groups.finish()
+        await self._answering.finish()
         await self._readers.call_in()  # from here on quick reads are refused as well
         await self._disconnect()
 
@@ -232,10 +235,13 @@ class SqliteDatabase:
         return await in_thread(self._writer, partial(commit_group, group))
 
     async def ping(self) -> None:
+        await self._answering.ask()
+
+    async def _look(self) -> None:
         disk = os.statvfs(self.path.parent)
         if disk.f_bavail * disk.f_frsize < LEAST_FREE_OCTETS:
             raise StorageFull("There is no room to store anything now.")
-        if self._groups.in_trouble:
+        if self._groups.in_trouble or self._groups.is_stuck:
             await self.write(touch)
         await self.read(look)
 

@@ -71,7 +71,8 @@ async def test_a_wrong_policy_is_refused_in_the_words_of_the_contract(
 async def test_a_refusal_has_the_language_that_was_asked_for(site: Site) -> None:
     answer = await site.http.post(PATH, json={}, headers={**ADMIN, "x-lang": "zh"})
     assert answer.text == "无效的 IP 黑名单设置: enabled"
-    for body in ([], "x", 1):
+    bodies: list[Any] = [[], "x", 1]
+    for body in bodies:
         answer = await site.http.post(PATH, json=body, headers=ADMIN)
         assert (answer.status_code, answer.text) == (400, INVALID + "enabled")
 
