@@ -49,6 +49,7 @@ MODULES = {
     "dkimpy": "dkim",
     "dnspython": "dns",
     "pyjwt": "jwt",
+    "pyspf": "spf",
     "quickjs-ng": "quickjs",
     "python-multipart": "multipart",
     "pyyaml": "yaml",
