@@ -12,7 +12,15 @@ from mailbox_service import __version__
 
 # Each command is an object of its own name in the module of that name; with a `_` behind it
 # where Python keeps the name for itself.
-COMMANDS = ("serve", "check", "health", "address", "apikey", "queue", "import", "export")
+COMMANDS = (
+    *("serve", "check", "health", "address", "apikey", "queue", "import", "export"),
+    *(
+        "send",
+        "wait",
+        "backup",
+        "restore",
+    ),
+)
 
 
 class Commands(click.Group):

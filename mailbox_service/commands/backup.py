@@ -1,0 +1,53 @@
+"""`mailbox backup`: a copy of everything, while the service runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mailbox_service.commands.common import fail, loaded, with_configuration
+from mailbox_service.config import Config
+from mailbox_service.services.clock import as_datetime, now_micros
+from mailbox_service.storage.backups import BackupFailed, back_up
+from mailbox_service.storage.connect import connect
+from mailbox_service.storage.sqlite import SqliteDatabase
+
+POSTGRES = """This store is PostgreSQL, which makes its own copies. Type:
+
+    pg_dump --format=custom --file mailbox.dump "$MAILBOX_DATABASE_URL"
+
+and keep your settings and the folder {data} beside it."""
+
+
+@click.command()
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@with_configuration
+def backup(target: Path, config_file: Path | None, data: Path | None) -> None:
+    """Copy the data folder into a new folder below TARGET; prints its name.
+
+    The service may run. The copy is one consistent state, checked, with all mail that was
+    acknowledged before. It holds everybody's mail and the secrets: it is for your eyes alone.
+    """
+    config = loaded(config_file, data, make=False).config
+    if not is_sqlite_store(config):
+        click.echo(POSTGRES.format(data=config.data_dir), err=True)
+        raise SystemExit(1)
+    try:
+        click.echo(back_up(Path(config.data_dir), target, as_datetime(now_micros())))
+    except BackupFailed as error:
+        fail(f"no backup was made: {error}")
+
+
+def is_sqlite_store(config: Config) -> bool:
+    """Whether the store is a file in the data folder; one elsewhere ends the program."""
+    folder = Path(config.data_dir)
+    try:
+        store = connect(config.database_url, folder)
+    except ValueError as error:
+        fail(str(error))
+    if not isinstance(store, SqliteDatabase):
+        return False
+    if not store.path.resolve().is_relative_to(folder.resolve()):
+        fail(f"database_url: {store.path} is not in {folder}; copy it with sqlite3's .backup")
+    return True
