@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -35,6 +35,48 @@ TOO_LARGE = (
 )
 
 
+class Gathering:
+    """A transport that sends the head of an answer together with the body that follows at once.
+
+    uvicorn writes them one after the other: two calls of the kernel, two packets, and two times
+    that the client wakes. A head whose body comes later waits for the next turn of the loop.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport", "_turn")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self._turn: asyncio.Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold what begins an answer."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        elif data.startswith(b"HTTP/1.1 2"):
+            self._held = data
+            if self._turn is None:
+                self._turn = self._loop.call_soon(self._send_held)
+            return
+        self._transport.write(data)
+
+    def _send_held(self) -> None:
+        self._turn = None
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Close once everything is sent."""
+        self._send_held()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection whose request heads have a size and a time."""
 
@@ -42,10 +84,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_octets = 0
         self._in_head = True
+        self._head_begun = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,17 +101,20 @@ class BoundedProtocol(HttpToolsProtocol):
             # after the parser has seen it counts.
             self._head_octets += len(data)
         super().data_received(data)
-        if self._in_head and self._head_octets > LARGEST_HEAD and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+        if self._in_head and self._head_begun:
+            # Nearly every head is whole in one read, and then needs no clock.
+            if self._deadline is None:
+                self._expect_head()
+            if self._head_octets > LARGEST_HEAD and not self.transport.is_closing():
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
 
     def on_message_begin(self) -> None:
-        if self._deadline is None:
-            self._expect_head()
+        self._head_begun = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head = self._head_begun = False
         self._head_octets = 0
         self._stop_clock()
         super().on_headers_complete()
