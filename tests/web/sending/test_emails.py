@@ -29,7 +29,7 @@ def parsed(raw: bytes) -> EmailMessage:
     return message
 
 
-def tree(message: EmailMessage) -> Any:
+def tree(message: Any) -> Any:
     kind = message.get_content_type()
     if not message.is_multipart():
         return kind

@@ -52,7 +52,8 @@ async def test_what_is_no_address_is_refused(api: Api, wrong: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("fields", "removed"),
     [
-        ({"email_address": EVE, "reasons": ["manual", "spam"]}, [("manual", True), ("spam", False)]),
+        ({"email_address": EVE, "reasons": ["manual", "spam"]},
+         [("manual", True), ("spam", False)]),
         ({"email_address": EVE, "reasons": "manual"}, [("manual", True)]),
         ({"email_address": EVE}, [("manual", True)]),
         ({"email": EVE}, [("manual", True)]),

@@ -73,8 +73,8 @@ async def test_every_other_name_does_the_same(api: Api) -> None:
 )
 async def test_templates_are_searched(api: Api, fields: dict[str, Any], names: list[str]) -> None:
     for name in ("Beta", "Alpha", "Gamma"):
-        await api.data("template/add", {**HELLO, "id": f"id-{name}", "template_name": name,
-                                        "subject": f"About {name}", "tags": [f"tag-{name}"]})  # fmt: skip
+        own = {"id": f"id-{name}", "template_name": name, "tags": [f"tag-{name}"]}
+        await api.data("template/add", {**HELLO, **own, "subject": f"About {name}"})
     found = await api.data("template/search", fields)
     assert [one["name"] for one in found["templates"]] == names
 
@@ -136,6 +136,8 @@ async def render(rendering: Rendering, source: str, data: Any, kind: str = "html
 
 
 ODD = "<b>&\"'`="
+FALSY: tuple[Any, ...] = (0, "", [], None, False)
+TRUTHY: tuple[Any, ...] = ({}, "0")
 TABLE: list[tuple[str, Any, str]] = [
     ("Hello {{ name }}!", {"name": "A"}, "Hello A!"),
     ("Hello {{ name }}!", {}, "Hello !"),
@@ -153,8 +155,8 @@ TABLE: list[tuple[str, Any, str]] = [
      {"a": {"b": 1, "b c": 2}, "xs": [3], "q": 4}, "123144"),
     ("{{#each xs}}{{../a}}{{/each}}", {"a": 7, "xs": [1, 2]}, "77"),
     ("{{first-name}}", {"first-name": "F"}, "F"),
-    *[("{{#if x}}Y{{else}}N{{/if}}", {"x": x}, "N") for x in (0, "", [], None, False)],
-    *[("{{#if x}}Y{{else}}N{{/if}}", {"x": x}, "Y") for x in ({}, "0")],
+    *[("{{#if x}}Y{{else}}N{{/if}}", {"x": x}, "N") for x in FALSY],
+    *[("{{#if x}}Y{{else}}N{{/if}}", {"x": x}, "Y") for x in TRUTHY],
     ("{{#if x includeZero=true}}Y{{else}}N{{/if}}", {"x": 0}, "Y"),
     ("{{#if a}}A{{else if b}}B{{else}}C{{/if}}", {"b": 1}, "B"),
     ("{{#if a}}A{{else if b}}B{{else}}C{{/if}}", {}, "C"),
