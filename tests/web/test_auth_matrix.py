@@ -245,8 +245,8 @@ async def test_one_mailbox_sees_and_changes_nothing_of_another(site: Site) -> No
     for operation in operations(site):
         if operation.guard not in (guards.MAILBOX, guards.MAILBOX_LIST):
             continue
-        if operation.path in ("/api/events", "/api/mails/wait"):
-            continue
+        if operation.path in ("/api/events", "/api/mails/wait", "/api/revoke_tokens"):
+            continue  # the last ends the token that the others are tried with
         path = concrete(operation, str(sent_id if "sent" in operation.path else mail_id))
         body: dict[str, Any] = {"ids": [mail_id], "seen": True, "flagged": True, "answered": True}
         answer = await site.http.request(
