@@ -203,7 +203,8 @@ class Registering:
             wished = opening.generated_name(rules, random_text) if chosen_by_us else name
             return opening.local_part(wished, rules, prefix=prefix, block_list=block_list)
 
-        local()  # what is wrong with the name is told before what is wrong with the domain
+        if not chosen_by_us:
+            local()  # what is wrong with the name is told before what is wrong with the domain
         chosen = opening.choose_domain(domain, allowed, rules, secrets.choice)
         return await self._open(
             local,
@@ -275,7 +276,7 @@ class Registering:
             now = self._clock()
             ends = end_of(lifetime, now=now)
             try:
-                address_id = await self._database.write(
+                address_id = await self._database.write_quick(
                     addresses.open_address,
                     address=address,
                     name=name,
