@@ -43,10 +43,10 @@ from mailbox_service.web.page import INDEX, Page
 from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
 from mailbox_service.web.request import Memory, Surroundings
-from mailbox_service.web.routing import WHOLE_MESSAGE, Operation, Routes, Table
+from mailbox_service.web.routing import WHOLE_FILE, WHOLE_MESSAGE, Operation, Routes, Table
 from mailbox_service.web.sending import pages as sending_pages
 from mailbox_service.web.sending.door import SendingDoor
-from mailbox_service.web.sending.table import ROWS
+from mailbox_service.web.sending.table import AREAS as SENDING_AREAS
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
 from mailbox_service.web.telegram import bot, mini_app
@@ -120,7 +120,7 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     around = Surroundings(
         services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, memory
     )
-    sending_door = SendingDoor(ROWS, rate=config.sending_rate)
+    sending_door = SendingDoor(SENDING_AREAS, rate=config.sending_rate)
     services.sending_api.api_keys.endpoints = sending_door.endpoints
     app = Application(routes=[Doors(table, around, built, sending_door)])
     app.router.redirect_slashes = False
@@ -141,6 +141,8 @@ def all_operations(
         for operation in area:
             if operation.body_limit == WHOLE_MESSAGE:
                 yield replace(operation, body_limit=message_in_json(config.max_message_size))
+            elif operation.body_limit == WHOLE_FILE:
+                yield replace(operation, body_limit=config.max_message_size)
             else:
                 yield operation
 

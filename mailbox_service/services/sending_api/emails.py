@@ -76,8 +76,10 @@ FARTHEST = 3 * DAY
 GRACE = 60 * MICROS
 MOST_IN_BATCH = 1_000
 # Messages of a batch under way at once: they share the group commit.
-AT_ONCE = 64
+AT_ONCE = 250
 LARGEST_DATA_TEXT = 1 << 20
+# Octets of files from which on a message is composed in a thread.
+LARGE_FILES = 1 << 20
 # Characters kept of header fields for searches.
 LONGEST_SHOWN = 2_000
 MOST_SHOWN_FIELDS = 50
@@ -136,6 +138,8 @@ class Message:
     content: Callable[[str], bytes]
     subject: str
     fields: Mapping[str, Any]
+    # Composing it takes so long that other requests would wait for it.
+    large: bool = False
 
 
 class Emails:
@@ -264,6 +268,7 @@ class Emails:
             content=content,
             subject=subject or "",
             fields=shown_fields(draft),
+            large=sum(len(one.content) for one in attachments) > LARGE_FILES,
         )
 
     async def _submit(
@@ -310,7 +315,10 @@ class Emails:
             recipients = tuple(dict.fromkeys((*recipients, auditor)))
             rejected.pop(auditor, None)
         queue_id = self._new_queue_id()
-        content = message.content(queue_id)
+        if message.large:
+            content = await asyncio.to_thread(message.content, queue_id)
+        else:
+            content = message.content(queue_id)
         if len(content) > self._largest:
             raise too_big(self._largest)
         now = self._clock()

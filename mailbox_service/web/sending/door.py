@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from mailbox_service.web.errors import ClientGone, Refused
 from mailbox_service.web.log import describe, neutral
 from mailbox_service.web.request import Call
 from mailbox_service.web.sending.aliases import PATHS
+from mailbox_service.web.sending.description import document
 from mailbox_service.web.sending.rates import Allowed, Rates
 from mailbox_service.web.sending.refusals import API_EXCEPTION, BAD_PAYLOAD, error_data, worded
 from mailbox_service.web.sending.rows import Row, read_form
@@ -45,7 +47,10 @@ REFUSED_TEXT = {408: "The request body did not come", 413: "The request body is 
 class SendingDoor:
     """Answers `/v3`."""
 
-    def __init__(self, rows: tuple[Row, ...], *, rate: int) -> None:
+    def __init__(self, areas: Mapping[str, tuple[Row, ...]], *, rate: int) -> None:
+        rows = [row for of_area in areas.values() for row in of_area]
+        self._areas = areas
+        self._document: bytes | None = None
         self._rows = {(row.verb, row.path): row for row in rows}
         self._paths = frozenset(row.path for row in rows)
         self._rates = Rates(rate)
@@ -55,10 +60,18 @@ class SendingDoor:
         """Whether a path is below ours, however many slashes it has."""
         return path == PREFIX or path.startswith(("/v3/", "//v3/"))
 
+    def _description(self, api: SendingApi) -> bytes:
+        """The OpenAPI document, written when first asked for."""
+        if self._document is None:
+            self._document = _encode(document(self._areas, api))
+        return self._document
+
     async def answer(self, call: Call) -> Answer:
         """Answer one request; every failure has the shape of the contract."""
         request_id = str(uuid.uuid4())
         allowed = [self._rates.idle()]
+        if call.path == f"{PREFIX}/openapi.json" and call.method in ("GET", "HEAD"):
+            return Answer(self._description(call.services.sending_api), JSON)
         try:
             data = await self._data(call, request_id, allowed)
             status, retry = 200, 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from mailbox_service.core.api_values import plain_time, zulu
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.sending_api import BadField
@@ -26,6 +28,12 @@ from mailbox_service.web.sending.rows import Row, convert
 
 # `""` is a subject, and a body of it is none.
 KEEPS = frozenset(("subject",))
+
+
+class BatchFields(Struct):
+    """A batch as it is written; each item is read alone."""
+
+    emails: list[EmailForm]
 
 
 def sent(result: Sent) -> dict[str, Any]:
@@ -185,7 +193,7 @@ def archive_page(found: tuple[list[Archived], str | None]) -> dict[str, Any]:
 ROWS = (
     Row("email/send", EmailForm, lambda api: api.emails.send, sent, keeps=KEEPS),
     Row("email/mime", MimeForm, lambda api: api.emails.mime, sent),
-    Row("email/batch", BatchForm, lambda api: api.emails.batch, batch, reader=read_batch),
+    Row("email/batch", BatchFields, lambda api: api.emails.batch, batch, reader=read_batch),
     Row("email/search", EmailSearch, lambda api: api.activity.emails, found_emails),
     Row("email/scheduled/search", ScheduledSearch, lambda api: api.activity.scheduled, scheduled),
     Row("email/scheduled/remove", ScheduledRemove, lambda api: api.activity.cancel, cancelled),

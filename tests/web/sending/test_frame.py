@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_spec_validator import validate
 
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.web.sending.table import ROWS
@@ -137,6 +138,16 @@ async def test_the_index_needs_no_key(api: Api) -> None:
     told = (await api.site.http.get("/v3/api/index")).json()
     assert "/email/send" in told["data"]
     assert sorted(told["data"]) == sorted({f"/{row.path}" for row in ROWS})
+
+
+async def test_the_api_describes_itself(api: Api) -> None:
+    told = (await api.site.http.get("/v3/openapi.json")).json()
+    validate(told)
+    described = {(verb.upper(), path) for path, verbs in told["paths"].items() for verb in verbs}
+    assert described == {(row.verb, f"/v3/{row.path}") for row in ROWS}
+    for verbs in told["paths"].values():
+        for operation in verbs.values():
+            assert len(operation["summary"]) > 5
 
 
 async def test_a_limit_is_told_on_every_answer_and_kept(tmp_path: Path) -> None:
