@@ -57,6 +57,8 @@ AREAS: Mapping[str, str] = {
     "sign-in": "Sign in at a provider (OAuth2).",
     "passkeys": "Sign in by a passkey (WebAuthn).",
     "telegram": "The bot's updates, and the mini app by its initData.",
+    "export": "A whole mailbox as one file.",
+    "attachments": "Files that an owner saves beside the mail.",
     "external": "For programs that carry the token in the body.",
     "admin addresses": "All addresses.",
     "admin mails": "All mail.",

@@ -27,6 +27,8 @@ Handler = Callable[[Call], Awaitable[Any]]
 SMALL_BODY = 65_536  # octets
 # A body that carries a message: as large as the configuration lets a message be, in JSON.
 WHOLE_MESSAGE = -1
+# A body that is a file as it is: no larger than a message.
+WHOLE_FILE = -2
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tests.web.site import Site
 pytestmark = pytest.mark.anyio
 
 PAGES = Path(__file__).parents[2] / "docs" / "api"
-SECTION = re.compile(r"^## (GET|POST|PATCH|DELETE) (\S+)$(.*?)(?=^## |\Z)", re.M | re.S)
+SECTION = re.compile(r"^## (GET|POST|PUT|PATCH|DELETE) (\S+)$(.*?)(?=^## |\Z)", re.M | re.S)
 
 
 def sections() -> dict[tuple[str, str], str]:
@@ -39,7 +39,7 @@ def test_every_section_has_a_command_for_its_route() -> None:
         called = re.search(r'"\$URL([^"?]*)', command)
         assert called, path
         assert re.fullmatch(re.sub(r":\w+", r"\\d+", path), called[1]), path
-        if method in ("PATCH", "DELETE"):
+        if method in ("PUT", "PATCH", "DELETE"):
             assert f"-X {method}" in command, path
 
 

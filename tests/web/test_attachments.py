@@ -3,6 +3,8 @@ the folder of our own. Clients fetch and send by the signed addresses, as browse
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -269,13 +271,34 @@ async def test_too_large_and_too_many_octets_are_refused_and_leave_nothing(local
     box = await local.site.open()
     await local.save(box, "a", b"x" * 60_000)
     status, _, text = await sent("PUT", await local.url(box, "put_url", "b"), b"x" * 65_537)
-    assert (status, text) == (413, b"The attachment is larger than 65536 octets")
+    assert (status, text) == (413, b"The request body is larger than 65536 octets")
     status, _, text = await sent("PUT", await local.url(box, "put_url", "b"), b"x" * 40_001)
     assert (status, text) == (400, b"Attachments of one address take 100000 octets at most")
     await local.save(box, "a", b"y" * 65_000)  # in place of what it was
     assert await local.keys(box) == ["a"]
     folder = local.site.parts.files._local._root / "unfinished"
     assert list(folder.iterdir()) == []
+
+
+async def test_a_file_whose_size_nobody_told_is_measured_as_it_comes(local: Store) -> None:
+    box = await local.site.open()
+    host, _, port = local.base.removeprefix("http://").partition(":")
+    target = (await local.url(box, "put_url", "b")).removeprefix(local.base)
+
+    def call() -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        with contextlib.closing(connection):
+            pieces = iter([b"x" * 30_000] * 3)
+            connection.request("PUT", target, body=pieces, encode_chunked=True,
+                               headers={"Transfer-Encoding": "chunked"})  # fmt: skip
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    assert await anyio.to_thread.run_sync(call) == (
+        413,
+        b"The attachment is larger than 65536 octets",
+    )
+    assert await local.keys(box) == []
 
 
 async def test_no_address_has_more_files_than_a_list(

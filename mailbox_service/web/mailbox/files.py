@@ -19,12 +19,9 @@ from mailbox_service.web.downloads import SANDBOXED, named
 from mailbox_service.web.errors import Uncaught
 from mailbox_service.web.guards import MAILBOX, OPEN
 from mailbox_service.web.request import Call
-from mailbox_service.web.routing import Routes
+from mailbox_service.web.routing import WHOLE_FILE, Routes
 
 routes = Routes("attachments")
-
-# More than `max_message_size` can be set to; a file of that size is refused where it is written.
-LARGEST_FILE = 1 << 30
 
 
 class Key(Struct, frozen=True):
@@ -112,9 +109,7 @@ async def delete_attachment(call: Call) -> Success:
     return SUCCESS
 
 
-@routes.add(
-    "PUT", LOCAL_PATH, OPEN, query=TicketQuery, body=bytes, returns=str, body_limit=LARGEST_FILE
-)
+@routes.add("PUT", LOCAL_PATH, OPEN, query=TicketQuery, returns=str, body_limit=WHOLE_FILE)
 async def save_attachment(call: Call) -> Answer:
     """Save an attachment under a signed address of ours: the body is its bytes."""
     ticket = await call.services.files.proved(call.query.get("ticket", ""), "PUT")
