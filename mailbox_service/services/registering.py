@@ -24,6 +24,7 @@ from mailbox_service.core.errors import (
 from mailbox_service.core.lifetime import end_of
 from mailbox_service.core.opening import OpeningRules, Role
 from mailbox_service.core.policy import effective_subdomain_match
+from mailbox_service.core.settings import AddressCreation
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
 from mailbox_service.services import passwords
@@ -117,10 +118,17 @@ class Registering:
         self._passwords = kept
         self._signals = signals
         self._clock = clock
+        self._rules_of = administering.rules.address_creation_settings
+        self._rules = self._rules_with(self._rules_of)
 
     def _opening_rules(self) -> OpeningRules:
-        config = self._config
         stored = self._administering.rules.address_creation_settings
+        if self._rules_of is not stored:
+            self._rules_of, self._rules = stored, self._rules_with(stored)
+        return self._rules
+
+    def _rules_with(self, stored: AddressCreation) -> OpeningRules:
+        config = self._config
         return OpeningRules(
             domains=config.served_domains,
             default_domains=tuple(config.default_domains),

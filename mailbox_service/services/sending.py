@@ -54,6 +54,10 @@ from mailbox_service.storage.submissions import NewSubmission
 
 log = logging.getLogger("mailbox.sending")
 
+# What the event loop may write by itself: a common letter to a few.
+QUICK_OCTETS = 32_768
+QUICK_RECIPIENTS = 4
+
 # RFC 5321 §4.5.3.1.8 asks for 100; a thousand is Postfix's `smtpd_recipient_limit`.
 MOST_RECIPIENTS = 1_000
 # A message to more than these waits behind letters, where both go to one domain.
@@ -421,7 +425,9 @@ class Sending:
         return asyncio.ensure_future(judge())
 
     def _queue(self, principal: Principal, order: Order) -> asyncio.Future[Receipt]:
-        queued = self._database.write(enqueue, order)
+        small = len(order.content) <= QUICK_OCTETS and len(order.recipients) <= QUICK_RECIPIENTS
+        write = self._database.write_quick if small else self._database.write
+        queued = write(enqueue, order)
         queued.add_done_callback(partial(self._queued, principal, order))
         return queued
 

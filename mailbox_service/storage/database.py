@@ -100,6 +100,12 @@ class Database(Protocol):
         from the unit undoes that unit alone. A caller that goes away does not undo it."""
         ...
 
+    def write_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """`write` for a unit of some statements by key with few octets. On SQLite a group of
+        such units runs on the event loop itself: the way to the writer's thread and back costs
+        several times what they do."""
+        ...
+
     def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
         """Put arriving mail on disk the quickest way; the future ends when it is there. It goes
         into the tables soon: what `read` and `write` run sees it, `read_quick` only after

@@ -24,6 +24,8 @@ log = logging.getLogger("mailbox.storage")
 # A group holds what came in while the group before it was committed. The bound keeps the first
 # caller of a flood from waiting for the last.
 LARGEST_GROUP = 512
+# Nothing else moves while the event loop runs a group: some milliseconds at most.
+LARGEST_QUICK_GROUP = 48
 # Some seconds of work. Whoever comes on top of it would time out in line, so hears it at once.
 LONGEST_LINE = 20_000
 # A group is written within milliseconds, on a bad disk within hundreds of them.
@@ -36,6 +38,7 @@ class Waiting:
 
     start: Bound
     future: asyncio.Future[Any]
+    quick: bool = False
 
 
 @dataclass(slots=True)
@@ -46,7 +49,8 @@ class Outcome:
     error: BaseException | None = None
 
 
-Commit = Callable[[Sequence[Bound]], Awaitable[Sequence[Outcome]]]
+# A group, and whether it is made of a few quick units only.
+Commit = Callable[[Sequence[Bound], bool], Awaitable[Sequence[Outcome]]]
 Translate = Callable[[BaseException], BaseException]
 
 
@@ -95,15 +99,16 @@ class GroupCommit:
         if self._task is not None:
             await asyncio.shield(self._task)
 
-    def add(self, start: Bound) -> asyncio.Future[Any]:
-        """Put a unit in line; the future ends with its group."""
+    def add(self, start: Bound, *, quick: bool = False) -> asyncio.Future[Any]:
+        """Put a unit in line; the future ends with its group. `quick`: it is a few statements by
+        key, so that the event loop may run it."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._closing:
             future.set_exception(TemporaryFailure("The service is stopping."))
         elif len(self._line) >= LONGEST_LINE:
             future.set_exception(TemporaryFailure("The store has too much to do now."))
         else:
-            self._line.append(Waiting(start, future))
+            self._line.append(Waiting(start, future, quick))
             self._wake.set()
         return future
 
@@ -116,11 +121,13 @@ class GroupCommit:
             group = [self._line.popleft() for _ in range(min(len(self._line), LARGEST_GROUP))]
             first = self._prelude.take() if self._prelude is not None else None
             starts = [waiting.start for waiting in group]
+            quick = first is None and len(group) <= LARGEST_QUICK_GROUP
+            quick = quick and all(waiting.quick for waiting in group)
             if first is not None:
                 starts.insert(0, first)
             self._began = time.monotonic()
             try:
-                outcomes = list(await self._commit(starts))
+                outcomes = list(await self._commit(starts, quick))
             except Exception as error:
                 outcomes = [Outcome(error=error)] * len(starts)
             self._began = None

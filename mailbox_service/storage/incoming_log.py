@@ -104,7 +104,7 @@ class IncomingLog:
 
     def close(self, *, emptied: bool) -> None:
         """Give the files back; `emptied`: all that they hold is in the tables."""
-        if emptied:
+        if emptied and self._files:
             self.begin()
         self._close()
 

@@ -306,7 +306,9 @@ class PostgresDatabase:
 
         return self._groups.add(bound)
 
-    async def _commit(self, group: Sequence[Bound]) -> Sequence[Outcome]:
+    write_quick = write
+
+    async def _commit(self, group: Sequence[Bound], quick: bool) -> Sequence[Outcome]:
         try:
             return await commit_group(group, await self._writer.connection())
         except BaseException:

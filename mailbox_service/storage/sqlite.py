@@ -32,8 +32,10 @@ from mailbox_service.storage.database import (
 )
 from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, describe, log
 from mailbox_service.storage.incoming import CURSOR, Incoming
+from mailbox_service.storage.incoming_log import sync_folder
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.syncing import Syncing, syncing_for
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -61,6 +63,8 @@ LEAST_FREE_OCTETS = 256 * 1024
 # in a reader's thread. Looked at every so many steps of SQLite's machine, some 0.1 ms.
 QUICK_SECONDS = 0.005
 QUICK_STEPS = 5000
+# Commits on the event loop between two copies of the log into the tables; some megabytes.
+COMMITS_A_CHECKPOINT = 250
 # Statements kept compiled a connection: more than all SQL of this service.
 STATEMENT_CACHE = 512
 
@@ -119,6 +123,7 @@ class SqliteDatabase:
         self._groups = GroupCommit(self._commit, as_refusal, self._incoming)
         self._answering = Answering(self._look)
         self._opened: list[aiosqlite.Connection] = []
+        self._here: QuickWriter | None = None
         self._quick: sqlite3.Connection | None = None
         self._quick_until = 0.0
         self._closing = False
@@ -142,6 +147,7 @@ class SqliteDatabase:
             self._readers.add(reader)
         self._quick = self._connect_here()
         self._groups.start()
+        self._here = await QuickWriter.of(self.path)
         settled = run_to_end(cursors.get(SqliteTransaction(self._quick), CURSOR))
         if await asyncio.to_thread(self._incoming.open, settled):
             await self._incoming.start()
@@ -160,11 +166,7 @@ class SqliteDatabase:
 
     def _connect_here(self) -> sqlite3.Connection:
         """A connection for the thread of the event loop: it waits for nothing."""
-        connection = sqlite3.connect(
-            self.path, isolation_level=None, timeout=0, cached_statements=STATEMENT_CACHE
-        )
-        for pragma in (*PRAGMAS[2:], "PRAGMA query_only = ON"):
-            connection.execute(pragma)
+        connection = connect_here(self.path, "PRAGMA query_only = ON")
         connection.set_progress_handler(self._quick_is_over, QUICK_STEPS)
         return connection
 
@@ -179,6 +181,9 @@ class SqliteDatabase:
         await self._disconnect()
 
     async def _disconnect(self) -> None:
+        if self._here is not None:
+            self._here.close()
+            self._here = None
         if self._quick is not None:
             self._quick.close()
             self._quick = None
@@ -221,6 +226,12 @@ class SqliteDatabase:
 
         return self._groups.add(bound)
 
+    def write_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        def bound(tx: Transaction) -> Coroutine[object, object, T]:
+            return work(tx, *args, **kwargs)
+
+        return self._groups.add(bound, quick=True)
+
     def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
         return self._incoming.add(message)
 
@@ -230,8 +241,14 @@ class SqliteDatabase:
     def _add_unit(self, start: Bound) -> asyncio.Future[Any]:
         return self._groups.add(start)
 
-    async def _commit(self, group: Sequence[Bound]) -> Sequence[Outcome]:
+    async def _commit(self, group: Sequence[Bound], quick: bool) -> Sequence[Outcome]:
         assert self._writer is not None
+        if quick and self._here is not None:
+            outcomes = await self._here.commit(group)
+            if self._here.wants_checkpoint:
+                await in_thread(self._writer, checkpoint)
+            if outcomes is not None:
+                return outcomes
         return await in_thread(self._writer, partial(commit_group, group))
 
     async def ping(self) -> None:
@@ -244,6 +261,91 @@ class SqliteDatabase:
         if self._groups.in_trouble or self._groups.is_stuck:
             await self.write(touch)
         await self.read(look)
+
+
+class QuickWriter:
+    """Commits groups of quick units on the event loop, and has the kernel sync them.
+
+    The connection leaves its log unsynced (`synchronous = NORMAL`); a group is answered when a
+    sync of the log that began after its commit has ended, which is what FULL means. What cannot
+    be done at once, because somebody else writes or a unit is refused or takes long, is left to
+    the writer's thread, which does the group again from the start.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, log_file: int, syncing: Syncing) -> None:
+        self._connection = connection
+        self._tx = SqliteTransaction(connection)
+        self._log_file = log_file
+        self._syncing = syncing
+        self._commits = 0
+        self._until = 0.0
+        connection.set_progress_handler(self._is_over, QUICK_STEPS)
+
+    @classmethod
+    async def of(cls, path: Path) -> QuickWriter:
+        """One for a store whose log file exists. Raises OSError, sqlite3.Error."""
+        connection = connect_here(
+            path, "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0"
+        )
+        log_file = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
+        syncing = await syncing_for(log_file)
+        await asyncio.to_thread(sync_folder, path.parent)
+        return cls(connection, log_file, syncing)
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """So much was written here that the log should be copied into the tables."""
+        if self._commits < COMMITS_A_CHECKPOINT:
+            return False
+        self._commits = 0
+        return True
+
+    async def commit(self, group: Sequence[Bound]) -> Sequence[Outcome] | None:
+        """Commit a group and sync it; None when it has to be done in the writer's thread."""
+        connection = self._connection
+        self._until = time.perf_counter() + QUICK_SECONDS
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [Outcome(run_to_end(start(self._tx))) for start in group]
+            connection.execute("COMMIT")
+        except Exception:
+            # Whatever it was: the thread meets it again, and tells it to those concerned.
+            roll_back(connection)
+            return None
+        self._commits += 1
+        error = await self._sync()
+        return outcomes if error is None else [Outcome(error=error)] * len(group)
+
+    async def _sync(self) -> OSError | None:
+        if os.fstat(self._log_file).st_nlink == 0:
+            return OSError(errno.EIO, "the log of the store was removed")
+        synced: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
+        self._syncing.start(self._log_file, synced.set_result)
+        return await synced
+
+    def _is_over(self) -> bool:
+        return time.perf_counter() > self._until
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._syncing.close()
+        os.close(self._log_file)
+        self._connection.close()
+
+
+def connect_here(path: Path, *pragmas: str) -> sqlite3.Connection:
+    """A connection for the thread of the event loop: it waits for nothing."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=0, cached_statements=STATEMENT_CACHE
+    )
+    for pragma in (*PRAGMAS[2:], *pragmas):
+        connection.execute(pragma)
+    return connection
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy the log into the tables, as far as nobody reads there."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 async def touch(tx: Transaction) -> None:

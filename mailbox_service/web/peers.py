@@ -73,6 +73,7 @@ def normal_ip(text: str) -> str:
     return str(mapped or address)
 
 
+@lru_cache(maxsize=4096)
 def client_network(ip: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 that one IPv6 customer has."""
     address = ipaddress.ip_address(ip)

@@ -43,8 +43,10 @@ sizes = random.Random(21)
 async def caller(store, number):
     for _ in range(10):
         content = os.urandom(sizes.choice((50, 700, 4000, 9000)))
-        if number % 2:
+        if number % 3 == 0:
             await store.write(add, content)
+        elif number % 3 == 1:
+            await store.write_quick(add, content)
         else:
             await store.keep(NewMessage(("ann@x.test",), "", content, 1))
         os.write(answers, b"%d\\n" % zlib.crc32(content))
@@ -106,7 +108,7 @@ class Disk:
             # the removal itself may be undone is covered by the cut just before.
             self._files.pop(step.path, None)
         elif step.operation == "s":
-            file = self._files[step.path]
+            file = self._files.setdefault(step.path, File())
             for earlier in file.unsafe:
                 apply(earlier, file.safe)
             file.unsafe.clear()
