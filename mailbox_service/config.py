@@ -141,6 +141,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     direct_private_addresses: Annotated[
         bool, described("Let outbound = direct connect to loopback and private addresses (tests).")
     ] = False
+    direct_mta_sts: Annotated[
+        bool, described("outbound = direct heeds the policies of domains (MTA-STS, RFC 8461).")
+    ] = True
+    direct_dane: Annotated[
+        bool,
+        described("outbound = direct heeds keys in DNS (DANE); name servers must validate DNSSEC."),
+    ] = False
     name_servers: Annotated[
         list[str], described("Name servers as host or host:port. Empty: those of the system.")
     ] = field(default_factory=list)

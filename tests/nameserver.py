@@ -28,6 +28,8 @@ class NameServer:
     records: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    # Names whose answers bear the AD flag: signed, by the word of this server.
+    signed: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
 
@@ -44,6 +46,8 @@ class NameServer:
             return None
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
+        if name in self.signed:
+            response.flags |= dns.flags.AD
         if name in self.failing:
             response.set_rcode(dns.rcode.SERVFAIL)
             return response

@@ -100,8 +100,10 @@ class NextHop:
             if not self.at_once:
                 self.empty.set()
             writer.close()
+            # After a TLS handshake that failed nobody tells the stream that it is closed.
             with contextlib.suppress(Exception):
-                await writer.wait_closed()
+                async with asyncio.timeout(1.0):
+                    await writer.wait_closed()
 
 
 class Conversation:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.name
 import dns.nameserver
 import dns.rdatatype
@@ -21,7 +22,7 @@ import dns.reversename
 
 from mailbox_service.core.names import NoSuchName, NotKnownNow
 
-__all__ = ["MailExchanger", "NoSuchName", "NotKnownNow", "Resolver", "parse_server"]
+__all__ = ["MailExchanger", "NoSuchName", "NotKnownNow", "Resolver", "TlsaRecord", "parse_server"]
 
 # Answers kept; a record takes about a kilobyte.
 CACHED_ANSWERS = 10_000
@@ -42,6 +43,16 @@ class MailExchanger:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class TlsaRecord:
+    """One key of a server (RFC 6698 §2.1)."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+
 class Resolver:
     """Asks `servers` (`host` or `host:port`), or those of the system when there are none."""
 
@@ -51,7 +62,9 @@ class Resolver:
         *,
         server_seconds: float = SERVER_SECONDS,
         question_seconds: float = QUESTION_SECONDS,
+        dnssec: bool = False,
     ) -> None:
+        """`dnssec`: have the servers say which answers are signed (`is_signed`, `tlsa`)."""
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         except dns.resolver.NoResolverConfiguration:
@@ -62,6 +75,8 @@ class Resolver:
             self._resolver.nameservers = [
                 dns.nameserver.Do53Nameserver(host, port) for host, port in endpoints
             ]
+        if dnssec:
+            self._resolver.use_edns(0, dns.flags.DO, 1_232)
         self._resolver.timeout = server_seconds
         self._resolver.lifetime = question_seconds
         self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
@@ -134,17 +149,44 @@ class Resolver:
             return str(record.target.to_text(True)).lower().strip(".")
         return ""
 
+    async def is_signed(self, domain: str, host: str) -> bool:
+        """Whether DNSSEC vouches for the way from a domain to its mail server's addresses, by the
+        word of the name server (AD). Raises NoSuchName, NotKnownNow."""
+        if not self._is_signed(await self._answer(domain, dns.rdatatype.MX)):
+            return False
+        for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            answer = await self._answer(host, kind)
+            if answer.rrset:
+                return self._is_signed(answer)
+        return False
+
+    async def tlsa(self, name: str) -> tuple[list[TlsaRecord], bool]:
+        """The keys of a server, and whether DNSSEC vouches for them. Raises NoSuchName,
+        NotKnownNow."""
+        answer = await self._answer(name, dns.rdatatype.TLSA)
+        records = [
+            TlsaRecord(one.usage, one.selector, one.mtype, one.cert)
+            for one in list(answer.rrset or ())[:MOST_RECORDS]
+        ]
+        return records, self._is_signed(answer)
+
+    @staticmethod
+    def _is_signed(answer: Any) -> bool:
+        return bool(answer.response.flags & dns.flags.AD)
+
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Sequence[Any]:
+        return list((await self._answer(name, kind)).rrset or ())
+
+    async def _answer(self, name: str, kind: dns.rdatatype.RdataType) -> Any:
         try:
             question = dns.name.from_text(name)
-            answer = await self._resolver.resolve(question, kind, raise_on_no_answer=False)
+            return await self._resolver.resolve(question, kind, raise_on_no_answer=False)
         except (dns.resolver.NXDOMAIN, dns.exception.SyntaxError, dns.name.LabelTooLong) as error:
             raise NoSuchName(name) from error
         except dns.resolver.YXDOMAIN as error:
             raise NoSuchName(name) from error
         except (dns.exception.DNSException, OSError) as error:
             raise NotKnownNow(name) from error
-        return list(answer.rrset or ())
 
 
 def parse_server(text: str) -> tuple[str, int]:

@@ -15,9 +15,11 @@ from typing import cast
 import aiosmtplib
 
 from mailbox_service.core.delivery import Reply
+from mailbox_service.outbound.dns import TlsaRecord
 from mailbox_service.outbound.hops import Relay, Timeouts, Tls
 from mailbox_service.outbound.replies import printable, reply_of
 from mailbox_service.outbound.session import Session
+from mailbox_service.outbound.transport_security import matches
 
 
 class NotOpened(Exception):
@@ -54,6 +56,9 @@ class Target:
     username: str = ""
     password: str = ""
     methods: tuple[str, ...] = ()
+    # The keys of which the server must show one (DANE); the certificate is then not verified
+    # in any other way.
+    tlsa: tuple[TlsaRecord, ...] = ()
 
     @property
     def remote(self) -> str:
@@ -168,12 +173,24 @@ class Opener:
             ready = await client.starttls(server_hostname=target.name)
             lines.append(f"< {reply_of(ready.code, ready.message)}")
             lines.append(describe_tls(client, target.verify))
+            self._check_key(client, target, lines)
             await self._hello(client, lines)
         except (aiosmtplib.SMTPException, OSError) as error:
             reason = reason_of(error)
             lines.append(f"* STARTTLS failed: {reason}")
             failed = Reply(0, "4.7.5", f"STARTTLS failed: {reason}")
             raise NotOpened(failed, target.remote, lines, tls_failed=True) from error
+
+    def _check_key(self, client: aiosmtplib.SMTP, target: Target, lines: list[str]) -> None:
+        """Raises NotOpened when the server's key is none that its domain names (RFC 7672)."""
+        if not target.tlsa:
+            return
+        shown = client.get_transport_info("ssl_object").getpeercert(True)
+        if shown is None or not matches(shown, target.tlsa):
+            reply = Reply(0, "4.7.5", "The key of the server is not one that its domain names.")
+            lines.append(f"* {reply.text}")
+            raise NotOpened(reply, target.remote, lines)
+        lines.append("* key named by the domain (DANE)")
 
     async def _login(self, client: aiosmtplib.SMTP, target: Target, lines: list[str]) -> None:
         lines.append("> AUTH (credentials not shown)")

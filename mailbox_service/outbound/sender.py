@@ -22,6 +22,14 @@ from mailbox_service.outbound.transaction import (
     Message,
     transact,
 )
+from mailbox_service.outbound.transport_security import (
+    MOST_OCTETS,
+    NOTHING,
+    Demand,
+    StsPolicy,
+    TransportSecurity,
+)
+from mailbox_service.outbound.webhook import HttpOut
 
 Mode = Literal["hold", "relay", "direct"]
 S = TypeVar("S")
@@ -55,6 +63,10 @@ class SendingSettings(Protocol):
     @property
     def direct_private_addresses(self) -> bool: ...
     @property
+    def direct_mta_sts(self) -> bool: ...
+    @property
+    def direct_dane(self) -> bool: ...
+    @property
     def name_servers(self) -> Sequence[str]: ...
 
 
@@ -74,6 +86,7 @@ class Outbound:
         opener: Opener | None = None,
         connections: Connections | None = None,
         attempt_seconds: float = ATTEMPT_SECONDS,
+        security: TransportSecurity | None = None,
     ) -> None:
         self._mode = mode
         self._relay = relay
@@ -84,6 +97,7 @@ class Outbound:
         self._opener = opener or Opener(own_name)
         self._connections = connections or Connections()
         self._attempt_seconds = attempt_seconds
+        self._security = security
         self._plain: dict[str, float] = {}
 
     @classmethod
@@ -104,6 +118,7 @@ class Outbound:
                 private_addresses=settings.direct_private_addresses,
             ),
             port=settings.direct_port,
+            security=_security(settings),
         )
 
     def next_hop(self, sender_domain: str, recipient_domain: str) -> str | None:
@@ -188,9 +203,10 @@ class Outbound:
         except NoRoute as error:
             raise NotOpened(error.reply, domain, [f"* {error.reply.text}"]) from None
         lines: list[str] = []
+        policy = await self._security.sts_policy(domain) if self._security else None
         for host in hosts[:HOSTS_AN_ATTEMPT]:
             try:
-                return await self._open_host(host)
+                return await self._open_host(host, await self._demand(domain, host, policy))
             except NotOpened as error:
                 lines += error.lines
                 last = error
@@ -198,8 +214,14 @@ class Outbound:
                     break
         raise NotOpened(last.reply, last.remote, lines)
 
-    async def _open_host(self, host: Host) -> Session:
-        """A session with one server, encrypted if it can be, in plain text otherwise."""
+    async def _demand(self, domain: str, host: Host, policy: StsPolicy | None) -> Demand:
+        if self._security is None:
+            return NOTHING
+        return await self._security.demand(domain, host.name, policy)
+
+    async def _open_host(self, host: Host, demand: Demand) -> Session:
+        """A session with one server: as its domain demands, and without a demand encrypted if it
+        can be, in plain text otherwise. Raises NotOpened."""
         target = Target(
             name=host.name,
             host=host.address,
@@ -208,6 +230,12 @@ class Outbound:
             verify=False,
             timeouts=self._timeouts,
         )
+        if demand.forbidden:
+            reply = Reply(0, "4.7.5", f"{demand.forbidden}.")
+            raise NotOpened(reply, target.remote, [f"* {reply.text}"])
+        if demand.required:
+            strict = replace(target, tls="required", verify=demand.verify, tlsa=demand.tlsa)
+            return await self._opener.open(strict, refuse_self=True)
         if not self._speaks_plain(host):
             try:
                 return await self._opener.open(target, refuse_self=True)
@@ -230,6 +258,22 @@ class Outbound:
     def close(self) -> None:
         """End the kept connections."""
         self._connections.close()
+
+
+def _security(settings: SendingSettings) -> TransportSecurity | None:
+    """What looks after the demands of domains, where mail goes to them directly."""
+    if settings.outbound != "direct" or not (settings.direct_mta_sts or settings.direct_dane):
+        return None
+    resolver = Resolver(settings.name_servers, dnssec=settings.direct_dane)
+    http = HttpOut(
+        resolver, private_addresses=settings.direct_private_addresses, answer_octets=MOST_OCTETS
+    )
+    return TransportSecurity(
+        resolver,
+        http if settings.direct_mta_sts else None,
+        dane=settings.direct_dane,
+        port=settings.direct_port,
+    )
 
 
 def _read(setting: str, reader: Callable[[S], T], value: S) -> T:
