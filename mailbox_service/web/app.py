@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from mailbox_service.config import Config
 from mailbox_service.web import external, health, open_api, smtp_submission
 from mailbox_service.web.admin import addresses as admin_addresses
+from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
 from mailbox_service.web.admin import configuration as admin_configuration
 from mailbox_service.web.admin import mails as admin_mails
@@ -86,6 +87,7 @@ AREAS: tuple[Routes, ...] = (
     admin_statistics.routes,
     admin_users.routes,
     admin_webhooks.routes,
+    admin_binding.routes,
     admin_policies.routes,
     admin_cleanup.routes,
     admin_configuration.routes,
