@@ -39,6 +39,8 @@ LONGEST_MESSAGE = 2_000
 DEFAULT_PAGE, LARGEST_PAGE = 1_000, 1_000
 # A link that confirms a sender is good for a week.
 LINK_LIFE = 7 * 86_400 * 1_000_000
+# The same address is asked again after this time at the earliest.
+ASK_AGAIN = 5 * 60 * 1_000_000
 
 
 class ListChange(Struct, kw_only=True):
@@ -233,6 +235,8 @@ class SingleSenders:
         found = await self._senders.get(caller.account, address)
         if found is not None and found.value.verified:
             return "ok"
+        if found is not None and self._clock() - found.value.asked_at < ASK_AGAIN:
+            return "ok"  # the mail is on its way: nobody fills a stranger's mailbox with these
         if found is None and await self._senders.count(caller.account) >= MOST_SINGLE_SENDERS:
             raise Refusal(f"There are {MOST_SINGLE_SENDERS} single senders already")
         token = secrets.token_urlsafe(32)

@@ -222,7 +222,8 @@ async def test_a_single_sender_is_proved_by_a_link_in_a_mail(api: Api) -> None:
     letter = {**LETTER, "sender": address, **account}
     assert (await api.refused("email/send", letter))[0] == 400
     fields = {"email_address": address, "message": "Hello Zoe", **account}
-    assert await api.data("single_sender_emails/add", fields) == "ok"
+    for _ in range(2):  # the second comes too soon for another mail
+        assert await api.data("single_sender_emails/add", fields) == "ok"
     answer = await api.post("single_sender_emails/view", account)
     told = answer.json()
     assert told["data"]["request_id"] == told["request_id"]
