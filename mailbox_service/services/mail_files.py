@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -61,7 +62,7 @@ def opened(path: Path, advance: Advance = ignored) -> Iterator[BinaryIO]:
                     yield cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, inner), CHUNK))
             else:
                 yield stream
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BadFile(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mailbox_service.core import mbox
 from mailbox_service.core.stored import FLAGGED, SEEN, StoredMessage
 from mailbox_service.core.transfer import MovedMail
 from mailbox_service.services import importing as module
@@ -209,6 +211,12 @@ def test_a_file_that_ends_to_make_sense_is_named(tmp_path: Path) -> None:
     file.write_bytes(b'{"raw":"a"}\n\n{"raw":1}\n')
     with pytest.raises(BadFile, match=r"bad.jsonl: line 3: there is neither"):
         list(mails_of(file, "jsonl"))
+    spoiled = tmp_path / "bad.mbox.gz"
+    octets = bytearray(gzip.compress(mbox.written(MovedMail(bytes(range(256)) * 99)), 9))
+    for damage in (octets[:-20], octets[:60] + bytes(20) + octets[80:]):
+        spoiled.write_bytes(damage)
+        with pytest.raises(BadFile, match=r"bad\.mbox\.gz"):
+            list(mails_of(spoiled, "mbox"))
     other = tmp_path / "image.png"
     other.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(BadFile, match="neither mbox"):
