@@ -3,12 +3,14 @@ import './styles/parts.css';
 import './styles/layout.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { readPath } from './lib/paths';
+import { speech } from './stores/language.svelte';
 import { theme } from './stores/theme.svelte';
-import { chooseLanguage, language } from './texts';
 
 theme.apply();
-chooseLanguage(navigator.languages);
-document.documentElement.lang = language();
+if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);
 
-const target = document.getElementById('page');
-if (target) mount(App, { target });
+void speech.start().then(() => {
+  const target = document.getElementById('page');
+  if (target) mount(App, { target });
+});

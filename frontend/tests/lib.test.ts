@@ -156,5 +156,5 @@ test('snippets quote what they hold', () => {
 test('texts fill in values and choose plural forms', () => {
   expect(t('arrived.held', { n: 1 })).toBe('1 new mail');
   expect(t('arrived.held', { n: 2 })).toBe('2 new mails');
-  expect(t('reply.to', { name: '{n}' })).toBe('Reply to {n}');
+  expect(t('copy.what', { what: '{n}' })).toBe('Copy {n}');
 });

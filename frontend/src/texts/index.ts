@@ -1,32 +1,29 @@
-/** Every word that the page says comes from here. A further language is one more table of the same type. */
+/** Every word that the page says comes from here. */
 
-import { en, type Texts } from './en';
+import type { MailTexts } from './en/mail';
+import type { PageTexts } from './en/page';
+import { tables, type Area } from './tables.svelte';
 
-const tables: Record<string, Texts> = { en };
-
-let current: Texts = en;
-let tag = 'en';
+export type TextKey = keyof (PageTexts & MailTexts);
 
 export function language(): string {
-  return tag;
+  return tables.language;
 }
-
-/** Takes the first language of the list that has a table; English otherwise. */
-export function chooseLanguage(wishes: readonly string[]): void {
-  const found = wishes.map((wish) => wish.toLowerCase().split('-')[0]!).find((wish) => wish in tables);
-  tag = found ?? 'en';
-  current = tables[tag]!;
-}
-
-export type TextKey = keyof Texts;
 
 /** The text of `key`, with `{name}` filled in. A text with plural forms takes its form from `n`. */
 export function t(key: TextKey, values: Record<string, string | number> = {}): string {
-  const entry = current[key];
+  const entry = tables.entries[key];
+  if (entry === undefined) return key;
   const text = typeof entry === 'string' ? entry : plural(entry, Number(values['n'] ?? 0));
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
 }
 
 function plural(forms: { one: string; other: string }, n: number): string {
-  return new Intl.PluralRules(tag).select(n) === 'one' ? forms.one : forms.other;
+  return new Intl.PluralRules(tables.language).select(n) === 'one' ? forms.one : forms.other;
+}
+
+/** A part of the page that is loaded when it is asked for, together with the words that it says. */
+export async function withTexts<Module>(areas: readonly Area[], part: Promise<Module>): Promise<Module> {
+  const [module] = await Promise.all([part, ...areas.map((area) => tables.need(area))]);
+  return module;
 }

@@ -1,0 +1,172 @@
+/**
+ * English, of the frame: what a first visit needs.
+ *
+ * The English tables are the measure of the others: a language without one of their keys does not compile.
+ */
+
+import { forms, type Table } from '../forms';
+
+export const page = {
+  // The frame of the page
+  'brand.home': 'mailbox, to the inbox',
+  skip: 'Skip to content',
+  nav: 'Mailbox',
+  'nav.quick': 'Quick',
+  'nav.inbox': 'Inbox',
+  'nav.starred': 'Starred',
+  'nav.sent': 'Sent',
+  'nav.drafts': 'Drafts',
+  'nav.connect': 'Connect a program',
+  'nav.open': 'Open an address',
+  'nav.search': 'Search',
+  'nav.more': 'More',
+  close: 'Close',
+  cancel: 'Cancel',
+  open: 'Open',
+  copy: 'Copy',
+  copied: 'Copied',
+  'copy.what': 'Copy {what}',
+  'copy.failed': 'The browser does not allow copying. Mark and copy it yourself: {text}',
+  'secret.show': 'Show {what}',
+  'secret.hide': 'Hide {what}',
+  'try-again': 'Try again',
+  'try-now': 'Try now',
+  undo: 'Undo',
+  'undo.title': 'Undo (Z)',
+  theme: 'Theme',
+  'theme.system': 'Like the system',
+  'theme.light': 'Light',
+  'theme.dark': 'Dark',
+
+  // The line to the service
+  live: 'Live',
+  listening: 'Listening',
+  'live.title': 'Connected, new mail appears by itself',
+  'live.since': 'connected since {time}',
+  'live.offline': 'Offline',
+  'live.connecting': 'Connecting',
+  offline: 'You are offline.',
+  'offline.why': 'What you have read stays readable. New mail shows up when the connection is back.',
+  reconnecting: 'No connection. Trying again in {n} s.',
+  'reconnecting.now': 'No connection. Trying again now.',
+
+  // What went wrong
+  'error.unreachable': 'The service does not answer. Check the connection and try again.',
+  'error.server': 'The service could not do it. Try again in a minute. [{status}]',
+  'error.server.said': 'The service could not do it. Try again in a minute. [{status}]: {said}',
+  'error.said': '{said} [{status}]',
+  'error.often': 'Too many requests in a short time. Wait a minute and try again.',
+  'error.refused': 'The service refused it. [{status}]',
+  'error.unknown': 'Something unexpected happened. Load the page again.',
+  'error.chunk': 'A part of the page could not be loaded. Check the connection and load it again.',
+
+  // Addresses
+  addresses: 'Addresses',
+  'addresses.here': 'In this browser',
+  'address.copy': 'Copy address',
+  'address.copied': 'Address copied',
+  'address.switch': 'Address {address}, switch address',
+  'address.new': 'New address',
+  'address.open': 'Open one I already have',
+  'address.forget': 'Forget it here',
+  'address.domain.any': 'Any domain',
+  'address.domain.next': 'Domain of the next address',
+  password: 'Password',
+  'password.once': 'The password of this address. It is shown only now: keep it somewhere.',
+  refused: 'This address can no longer be opened.',
+  'refused.why': 'It was deleted, or its token was withdrawn.',
+
+  // Doors
+  private: 'This site is private',
+  closed: 'No mailbox is open here',
+  unreachable: 'The service does not answer',
+
+  // First visit
+  'hero.ready': 'Your address is ready',
+  'hero.open': 'Your address is open',
+  'hero.note': 'Only this browser can open it so far.',
+  'hero.elsewhere': 'Take it to another device or program',
+  waiting: 'Waiting for the first mail',
+  'waiting.why': 'It appears here by itself, usually within a second. Nothing to refresh.',
+  'point.anywhere': 'Use it anywhere',
+  'point.anywhere.why': 'Paste it into the form that asks for your e-mail.',
+  'point.codes': 'Codes come ready',
+  'point.codes.why': 'A code or confirmation link is one press away in the list.',
+  'point.answers': 'It answers, too',
+  'point.answers.why': 'Write, reply, attach.',
+
+  // The list
+  'inbox.of': 'Inbox of {address}',
+  list: 'Messages',
+  'list.older': 'Show older mail',
+  'list.trouble': 'The list could not be loaded',
+  filter: 'Show',
+  'filter.all': 'All',
+  'filter.unread': 'Unread',
+  'filter.codes': 'Codes',
+  search: 'Search all mail',
+  'search.clear': 'Clear search',
+  'empty.inbox': 'No mail yet',
+  'empty.search': 'No mail with “{words}”.',
+  'empty.search.why': 'Searched senders, subjects and text of all mail here.',
+  'empty.starred': 'Nothing starred yet',
+  'empty.starred.why': 'Press S on a mail that you want to find again.',
+  'empty.unread': 'Everything is read',
+  'empty.codes': 'No codes yet',
+  'empty.codes.why': 'Mails with a code or a confirmation link are gathered here.',
+  'sender.none': 'Unknown sender',
+  'subject.none': '(no subject)',
+  'unread.spoken': 'Unread:',
+  answered: 'Answered',
+  'attachments.has': 'Has attachments',
+  'star.named': 'Star {subject}',
+  'star.title': 'Star (S)',
+  'code.copy': 'Copy code {code}',
+  'code.title': 'Copy code',
+  'code.copied.spoken': 'Code {code} copied',
+  'link.open': 'Open link',
+  'link.title': 'Opens {host} in a new tab',
+  'link.spoken': 'link from {sender}, opens in a new tab',
+  arrived: 'New mail from {from}: {subject}',
+  'arrived.code': 'New mail from {from}: {subject}, code {code}',
+  'arrived.held': forms('{n} new mail', '{n} new mails'),
+  deleted: forms('Mail deleted', '{n} mails deleted'),
+  'deleted.undone': forms('The mail is back', '{n} mails are back'),
+
+  // The reader
+  'mail.missing': 'There is no such mail in this mailbox. It may have been deleted.',
+  reply: 'Reply',
+  forward: 'Forward',
+  delete: 'Delete',
+  newer: 'Newer (K)',
+  older: 'Older (J)',
+  'mark.read': 'Mark read',
+  'attachment.unnamed': 'attachment {n}',
+
+  // Composing
+  compose: 'Compose',
+  send: 'Send',
+  sending: 'Sending',
+
+  // Language, selection, and what came later
+  language: 'Language',
+  'nav.settings': 'Mailbox settings',
+  'nav.account': 'Account',
+  'nav.admin': 'Administration',
+  select: 'Select several',
+  'select.done': 'Done',
+  'select.all': 'Select all',
+  'select.row': 'Select {subject}',
+  selected: forms('{n} selected', '{n} selected'),
+  'zip.save': 'Download as zip',
+  'zip.making': 'Packing {at} of {of}',
+  'zip.failed': forms('One mail could not be packed.', '{n} mails could not be packed.'),
+  announcement: 'Announcement',
+  kept: 'No connection: this is what this browser has kept.',
+
+  // Keys
+  keys: 'Keyboard',
+  'keys.title': 'Keyboard (?)',
+};
+
+export type PageTexts = Table<typeof page>;
