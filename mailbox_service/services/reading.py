@@ -10,7 +10,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import BadCredential
@@ -20,7 +21,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
-from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
 
 log = logging.getLogger("mailbox.reading")
 
@@ -29,6 +30,11 @@ log = logging.getLogger("mailbox.reading")
 LOOK_AGAIN_SECONDS = 15.0
 # What a stream sends after a reconnection. A client that was away longer loads its list anew.
 CATCH_UP = 500
+# Further down, SQLite walks over everything above.
+QUICK_OFFSET = 1_000
+
+T = TypeVar("T")
+Both = tuple[StoredMessage, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ class Reading:
 
         if filters and address is not None:
             await summarise_mailbox(self._database, address)
-        page = await self._database.read(unit)
+        page = await self._read_page(address, filters, offset, unit)
         if touch and address is not None:
             await self.touch(address)
         return replace(page, messages=await self.summarised(page.messages))
@@ -139,13 +145,17 @@ class Reading:
     ) -> tuple[StoredMessage, bytes] | None:
         """One message of a mailbox with its bytes; empty when those are damaged."""
 
-        async def unit(tx: Transaction) -> tuple[StoredMessage, bytes] | None:
+        async def unit(tx: Transaction, most: int | None = None) -> Both | None:
             found = await owned(tx, address, message_id)
             if found is None:
                 return None
+            check_octets([found], most)
             return found, await readable(tx, found)
 
-        both = await self._database.read(unit)
+        try:
+            both = await self._database.read_small("content", unit, most=SMALL_OCTETS)
+        except TooLarge:
+            both = await self._database.read(unit)
         if both is None:
             return None
         message, content = both
@@ -167,7 +177,7 @@ class Reading:
     ) -> tuple[Page, list[bytes]]:
         """A page of a mailbox with the bytes of every message, as the mailbox API lists it."""
 
-        async def unit(tx: Transaction) -> tuple[Page, list[bytes]]:
+        async def unit(tx: Transaction, most: int | None = None) -> tuple[Page, list[bytes]]:
             listed = await messages.list_page(
                 tx,
                 address,
@@ -177,6 +187,7 @@ class Reading:
                 filters=filters,
                 unknown_only=unknown_only,
             )
+            check_octets(listed, most)
             total = 0
             if counted:
                 total = await messages.count(
@@ -184,10 +195,27 @@ class Reading:
                 )
             return Page(listed, total), [await readable(tx, message) for message in listed]
 
-        page, raw = await self._database.read(unit)
+        try:
+            small = partial(unit, most=SMALL_OCTETS)
+            page, raw = await self._read_page(address, filters, offset, small)
+        except TooLarge:
+            page, raw = await self._database.read(unit)
         if touch and address is not None:
             await self.touch(address)
         return page, raw
+
+    async def _read_page(
+        self,
+        address: str | None,
+        filters: Filters,
+        offset: int,
+        unit: Callable[[Transaction], Coroutine[Any, Any, T]],
+    ) -> T:
+        """Read a page on the event loop where it is likely to be quick: the top of one mailbox,
+        not searched."""
+        if address is None or filters or offset > QUICK_OFFSET:
+            return await self._database.read(unit)
+        return await self._database.read_small(f"page:{address}", unit)
 
     async def touch(self, address: str) -> None:
         """Note that the owner of an address was here; written once a day."""
@@ -365,6 +393,12 @@ async def owned(tx: Transaction, address: str | None, message_id: int) -> Stored
     if found is None or (address is not None and found.address != address):
         return None
     return found
+
+
+def check_octets(found: Sequence[StoredMessage], most: int | None) -> None:
+    """Raises TooLarge when messages have more octets in all."""
+    if most is not None and sum(message.size for message in found) > most:
+        raise TooLarge
 
 
 async def readable(tx: Transaction, message: StoredMessage) -> bytes:

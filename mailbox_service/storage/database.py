@@ -35,6 +35,13 @@ Unit = Callable[Concatenate["Transaction", P], Coroutine[Any, Any, T]]
 
 NO_PARAMS: Params = {}
 
+# What the event loop may read for one request.
+SMALL_OCTETS = 128 << 10
+
+
+class TooLarge(Exception):
+    """There is more to read than the event loop should."""
+
 
 class Transaction(Protocol):
     """One transaction of either engine. SQL has `:name` parameters and is the subset that
@@ -93,6 +100,13 @@ class Database(Protocol):
         short rows, and never for contents. Each of its statements sees a state of its own, on
         both engines, so what must agree is asked for in one statement or with `read`.
         """
+        ...
+
+    async def read_small(self, key: str, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit that reads little, contents among it, on one consistent state. On SQLite on
+        the event loop itself, while that is quick: what took long is remembered under `key` for
+        a while, and runs in a thread. A unit that finds more than `SMALL_OCTETS` raises TooLarge;
+        its caller then uses `read`."""
         ...
 
     def write(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:

@@ -278,6 +278,9 @@ class PostgresDatabase:
 
         return await self._on_reader(on_one_state)
 
+    async def read_small(self, key: str, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(work, *args, **kwargs)
+
     async def read_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async def on_any_state(connection: asyncpg.Connection) -> T:
             return await work(PostgresTransaction(connection), *args, **kwargs)

@@ -59,10 +59,13 @@ READERS = 2
 # With less free disk than a small mail takes in the log and in the tables, with what follows
 # from it, nothing is ready, though a note of some octets may still find room.
 LEAST_FREE_OCTETS = 256 * 1024
-# A quick read stops the event loop. One that takes longer than this was none, and begins again
-# in a reader's thread. Looked at every so many steps of SQLite's machine, some 0.1 ms.
+# A quick read stops the event loop. One that takes more of the processor than this was none, and
+# begins again in a reader's thread. Looked at every so many steps of SQLite's machine, some 0.1 ms.
 QUICK_SECONDS = 0.005
 QUICK_STEPS = 5000
+# What took longer than that is not tried again for a while; so many are remembered.
+SLOW_SECONDS = 30.0
+MOST_SLOW = 10_000
 # Commits on the event loop between two copies of the log into the tables; some megabytes.
 COMMITS_A_CHECKPOINT = 250
 # Statements kept compiled a connection: more than all SQL of this service.
@@ -126,6 +129,7 @@ class SqliteDatabase:
         self._here: QuickWriter | None = None
         self._quick: sqlite3.Connection | None = None
         self._quick_until = 0.0
+        self._slow: dict[str, float] = {}
         self._closing = False
 
     async def open(self) -> None:
@@ -210,15 +214,31 @@ class SqliteDatabase:
 
     async def read_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._quick is not None:
-            self._quick_until = time.perf_counter() + QUICK_SECONDS
+            self._quick_until = time.thread_time() + QUICK_SECONDS
             try:
                 return run_to_end(work(SqliteTransaction(self._quick), *args, **kwargs))
             except sqlite3.Error:
                 pass  # too long, or in another's way: a reader may wait, and says what it is
         return await self.read(work, *args, **kwargs)
 
+    async def read_small(self, key: str, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._incoming.caught_up()
+        now = time.monotonic()
+        if self._quick is not None and self._slow.get(key, 0.0) < now:
+            self._quick_until = time.thread_time() + QUICK_SECONDS
+            try:
+                self._quick.execute("BEGIN")
+                return run_to_end(work(SqliteTransaction(self._quick), *args, **kwargs))
+            except sqlite3.Error:
+                if len(self._slow) >= MOST_SLOW:
+                    self._slow.clear()
+                self._slow[key] = now + SLOW_SECONDS
+            finally:
+                roll_back(self._quick)
+        return await self.read(work, *args, **kwargs)
+
     def _quick_is_over(self) -> bool:
-        return time.perf_counter() > self._quick_until
+        return time.thread_time() > self._quick_until
 
     def write(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         def bound(tx: Transaction) -> Coroutine[object, object, T]:
@@ -303,7 +323,7 @@ class QuickWriter:
     async def commit(self, group: Sequence[Bound]) -> Sequence[Outcome] | None:
         """Commit a group and sync it; None when it has to be done in the writer's thread."""
         connection = self._connection
-        self._until = time.perf_counter() + QUICK_SECONDS
+        self._until = time.thread_time() + QUICK_SECONDS
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [Outcome(run_to_end(start(self._tx))) for start in group]
@@ -324,7 +344,7 @@ class QuickWriter:
         return await synced
 
     def _is_over(self) -> bool:
-        return time.perf_counter() > self._until
+        return time.thread_time() > self._until
 
     def close(self) -> None:
         """Disconnect."""
