@@ -18,8 +18,8 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from mailbox_service.core.errors import StorageFull, TemporaryFailure
-from mailbox_service.storage import contents, sqlite
+from mailbox_service.core.errors import BadRequest, StorageFull, TemporaryFailure
+from mailbox_service.storage import contents, cursors, sqlite
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.sqlite import SqliteDatabase
 from tests.storage.conftest import MakeDisk, make_read_only
@@ -333,3 +333,50 @@ async def test_the_loop_is_free_while_a_group_is_committed(store: SqliteDatabase
         await asyncio.sleep(0.001)
         turns += 1
     assert turns > 20
+
+
+async def test_quick_units_that_are_refused_or_slow_are_done_by_the_thread(
+    store: SqliteDatabase,
+) -> None:
+    """A refusal undoes its unit alone, and a unit that takes long stops the loop for no longer
+    than a quick one may."""
+
+    async def slow(tx: Transaction) -> int:
+        row = await tx.fetch_one(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) "
+            "SELECT count(*) FROM n"
+        )
+        assert row is not None
+        return int(row[0])
+
+    async def refused(tx: Transaction) -> None:
+        await cursors.put(tx, "refused", 1)
+        raise BadRequest("no")
+
+    kept = [store.write_quick(cursors.put, f"c{n}", n) for n in range(5)]
+    bad = store.write_quick(refused)
+    counted = store.write_quick(slow)
+    await asyncio.gather(*kept)
+    with pytest.raises(BadRequest):
+        await bad
+    assert await counted == 1_000_000
+    assert [await store.read(cursors.get, f"c{n}") for n in range(5)] == list(range(5))
+    assert await store.read(cursors.get, "refused") == 0
+    assert await store.read_small("count", slow) == 1_000_000
+
+
+async def test_quick_writes_survive_many_turns_of_the_log(store: SqliteDatabase) -> None:
+    for round_ in range(600):
+        await store.write_quick(cursors.put, "turns", round_)
+    assert await store.read(cursors.get, "turns") == 599
+
+
+async def test_a_quick_write_while_another_program_writes_waits_its_turn(
+    store: SqliteDatabase,
+) -> None:
+    with another_process_in_a_transaction(store.path):
+        written = store.write_quick(cursors.put, "waited", 7)
+        await asyncio.sleep(0.05)
+        assert not written.done()
+    await written
+    assert await store.read(cursors.get, "waited") == 7
