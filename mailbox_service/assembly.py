@@ -25,6 +25,7 @@ from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore
+from mailbox_service.outbound.own_servers import OwnServers
 from mailbox_service.outbound.records import DomainRecords
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.telegram import BotApi
@@ -34,6 +35,7 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.agents import Agents
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import as_datetime, now_micros
@@ -41,6 +43,7 @@ from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
+from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
@@ -64,7 +67,7 @@ from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.verifying_origin import VerifyingOrigin
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
-from mailbox_service.storage import send_queue, telegram_pushes, webhooks
+from mailbox_service.storage import integration_mails, send_queue, telegram_pushes, webhooks
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
 from mailbox_service.storage.sqlite import SqliteDatabase
@@ -118,6 +121,8 @@ class Parts:
     mail_access: MailAccess
     sending: Sending
     sending_api: SendingApi
+    agents: Agents
+    integrating: Integrating
     file_out: FileOut
     sent: SentMail
     delivering: Delivering
@@ -215,6 +220,17 @@ def build(config: Config) -> Parts:
         mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
         sending_api=sending_api,
+        agents=Agents(database, authenticating, registering, sending_api.api_keys),
+        integrating=Integrating(
+            database,
+            config,
+            OwnServers(
+                Resolver(config.name_servers),
+                config.own_name,
+                private_hosts=config.smtp_private_hosts,
+            ),
+            signals,
+        ),
         file_out=file_out,
         sent=SentMail(database, signals),
         delivering=delivering,
@@ -369,6 +385,7 @@ class Service:
             await parts.database.write(send_queue.end_leases, now=now_micros())
             await parts.database.write(webhooks.end_leases, now=now_micros())
             await parts.database.write(telegram_pushes.end_leases, now=now_micros())
+            await parts.database.write(integration_mails.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
             await parts.database.listen(parts.signals.arrived)
             parts.signals.send_abroad(parts.database.notify)
@@ -378,6 +395,7 @@ class Service:
             self._work("delivery", parts.delivering.run())
             self._work("webhooks", parts.notifying.run())
             self._work("sending events", parts.sending_api.reporting.run())
+            self._work("integrations", parts.integrating.run())
             self._work("sender domains", parts.sending_api.domains.run())
             if self.config.telegram_bot_token:
                 self._work("telegram", parts.telegram_pushing.run())

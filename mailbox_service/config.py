@@ -170,6 +170,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sending_rate: Annotated[
         int, described("Calls a minute and key of /v3/email/send and /v3/email/mime; 0: any.", ge=0)
     ] = 250
+    enable_mcp: Annotated[bool, described("AI agents may use mailboxes at /mcp (MCP).")] = True
+    mcp_budgets: Annotated[
+        dict[str, int],
+        described("Calls a minute and agent by tool, where not the usual; 0: not offered."),
+    ] = field(default_factory=dict)
+    mcp_origins: Annotated[
+        list[str],
+        described("Pages that may call /mcp, as https://host, besides frontend_url and loopback."),
+    ] = field(default_factory=list)
     sending_history_days: Annotated[
         int, described("Days that the sending API remembers what happened.", ge=1, le=3_650)
     ] = 30
@@ -182,6 +191,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fetch_private_hosts: Annotated[
         list[str],
         described("Hosts that attachments by URL may come from although they are private."),
+    ] = field(default_factory=list)
+    smtp_private_hosts: Annotated[
+        list[str],
+        described("Private hosts that /send-email and its kin may connect to (name or address)."),
     ] = field(default_factory=list)
 
     # Addresses

@@ -18,6 +18,7 @@ TELEGRAM = "telegram"
 SETTINGS = "settings"
 ADDRESSES = "addresses"
 SENDING_EVENTS = "sending-events"
+INTEGRATIONS = "integrations"
 
 
 def mailbox(address: str) -> str:

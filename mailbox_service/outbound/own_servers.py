@@ -81,7 +81,7 @@ class OwnServers:
             if connection.username:
                 if not connection.use_tls and not (here or connection.allow_insecure_auth):
                     raise ServerProblem("auth_insecure")
-                await client.login(connection.username, password)
+                await log_in(client, connection.username, password)
                 server.logged_in = True
             server.tls = version_of(client)
         except ServerProblem:
@@ -194,13 +194,10 @@ class OwnServer:
                         raise
             if len(rejected) == len(recipients):
                 await self._client.rset()
-                first = next(iter(rejected.values()))
-                lasting = [code for code in codes.values() if code // 100 == 5]
                 raise ServerProblem(
                     "recipient_refused",
-                    # One that may be taken later is worth another try.
-                    smtp_code=codes[recipients[0]] if len(lasting) == len(codes) else 450,
-                    said=first,
+                    smtp_code=codes[recipients[0]],
+                    said=rejected[recipients[0]],
                     rejected=rejected,
                 )
             begun = True
@@ -242,6 +239,29 @@ class OwnServer:
     def close(self) -> None:
         """Cut the connection."""
         self._client.close()
+
+
+async def log_in(client: aiosmtplib.SMTP, username: str, password: str) -> None:
+    """Log in by the best way that is offered. Another is tried only when the server does not
+    know the one before (504): a wrong password is wrong for all, and tried often it locks the
+    account."""
+    if client.last_ehlo_response is None:
+        await client.ehlo()
+    ways = {
+        "cram-md5": client.auth_crammd5,
+        "plain": client.auth_plain,
+        "login": client.auth_login,
+    }
+    offered = [way for way in ways if way in client.server_auth_methods]
+    if not offered:
+        raise ServerProblem("auth_unsupported")
+    for way in offered:
+        try:
+            await ways[way](username, password)
+            return
+        except aiosmtplib.SMTPAuthenticationError as error:
+            if error.code != 504 or way == offered[-1]:
+                raise
 
 
 def version_of(client: aiosmtplib.SMTP) -> str:

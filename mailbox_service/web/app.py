@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from mailbox_service.config import Config
-from mailbox_service.web import external, health, open_api, smtp_submission
+from mailbox_service.web import external, health, integration, open_api, smtp_submission
 from mailbox_service.web.admin import addresses as admin_addresses
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
@@ -25,6 +25,7 @@ from mailbox_service.web.admin import telegram as admin_telegram
 from mailbox_service.web.admin import testing as admin_testing
 from mailbox_service.web.admin import users as admin_users
 from mailbox_service.web.admin import webhooks as admin_webhooks
+from mailbox_service.web.agents.door import AgentDoor
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
 from mailbox_service.web.front import Front
@@ -99,6 +100,7 @@ AREAS: tuple[Routes, ...] = (
     mini_app.routes,
     admin_telegram.routes,
     sending_pages.routes,
+    integration.routes,
 )
 
 
@@ -123,8 +125,13 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
         services, config, TrustedProxies(config.trusted_proxies), Guesses(), streams, memory
     )
     sending_door = SendingDoor(SENDING_AREAS, rate=config.sending_rate)
-    services.sending_api.api_keys.endpoints = sending_door.endpoints
-    app = Application(routes=[Doors(table, around, built, sending_door)])
+    agent_door = AgentDoor(config)
+    services.sending_api.api_keys.endpoints = (
+        *sending_door.endpoints,
+        *integration.ENDPOINTS,
+        *agent_door.permissions,
+    )
+    app = Application(routes=[Doors(table, around, built, sending_door, agent_door)])
     app.router.redirect_slashes = False
     app.state.streams = streams
     app.state.memory = memory

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mailbox_service.core.errors import MailError
+from mailbox_service.web.agents.door import AgentDoor
 from mailbox_service.web.answers import JSON, Answer, encode_json, write
 from mailbox_service.web.errors import (
     ClientGone,
@@ -33,7 +34,11 @@ log = logging.getLogger("mailbox.web")
 # Everything else belongs to the page when there is one.
 API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/")
 # `/files/` is fetched by whoever holds a signed address, as from any object store.
-WITHOUT_SITE_PASSWORD = ("/open_api", "/telegram/", "/files/")
+# The integration endpoints prove an API key.
+WITHOUT_SITE_PASSWORD = (
+    *("/open_api", "/telegram/", "/files/"),
+    *("/send-email", "/test-connection", "/smtp-connections"),
+)
 WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
 NOT_FOUND = refusal(404, "Not Found", "NotFound")
 
@@ -42,9 +47,15 @@ class Doors(BaseRoute):
     """Finds the route, judges the caller, calls the handler, words the refusal."""
 
     def __init__(
-        self, table: Table, around: Surroundings, page: Page | None, sending: SendingDoor
+        self,
+        table: Table,
+        around: Surroundings,
+        page: Page | None,
+        sending: SendingDoor,
+        agents: AgentDoor,
     ) -> None:
         self._sending = sending
+        self._agents = agents
         self._table = table
         self._around = around
         self._page = page
@@ -64,6 +75,8 @@ class Doors(BaseRoute):
         try:
             if self._sending.is_for(call.path):
                 answer: Answer | Response = await self._sending.answer(call)
+            elif self._agents.is_for(call.path):
+                answer = await self._agents.answer(call)
             else:
                 answer = await self._answer(call)
         except Refused as refused:

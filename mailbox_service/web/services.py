@@ -10,11 +10,13 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.agents import Agents
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
+from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.oauth2 import OAuth2
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
@@ -61,6 +63,8 @@ class Services:
     receiving: Receiving
     sending: Sending
     sending_api: SendingApi
+    integrating: Integrating
+    agents: Agents
     sent: SentMail
     administering: Administering
     auto_replying: AutoReplying

@@ -52,6 +52,13 @@ OPEN_ROUTES = {
     ("GET", "/confirm-sender/{token}"),  # proves a token in the path
     ("POST", "/confirm-sender/{token}"),
     ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path
+    ("POST", "/send-email"),  # these prove an API key or the admin password
+    ("GET", "/send-email/{mail_id}"),
+    ("POST", "/send-emails"),
+    ("POST", "/test-connection"),
+    ("GET", "/smtp-connections"),
+    ("PUT", "/smtp-connections/{name}"),
+    ("DELETE", "/smtp-connections/{name}"),
     ("PUT", "/files/attachment"),  # proves a signed ticket in the address
     ("GET", "/files/attachment"),
     ("GET", "/openapi.json"),

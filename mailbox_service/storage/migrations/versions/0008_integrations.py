@@ -1,0 +1,58 @@
+"""Mail through servers that users name.
+
+`integration_mails` waits for its server like the send queue for its own: a lease is a turn in
+the future. The content goes with the last attempt, the row stays for a while to be asked about.
+"""
+
+from __future__ import annotations
+
+from alembic.util import CommandError
+
+from mailbox_service.storage.migrations.dialect import define
+
+revision = "0008_integrations"
+down_revision = "0007_sending_api"
+branch_labels = None
+depends_on = None
+
+TABLES = """
+CREATE TABLE integration_mails (
+    id {LASTING_ID},
+    public_id TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL,
+    connection TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    recipients TEXT NOT NULL,
+    content_id BIGINT,
+    repeat_key TEXT,
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    next_attempt_at BIGINT,
+    lease_holder TEXT,
+    updated_at BIGINT NOT NULL,
+    sent_at BIGINT,
+    error TEXT NOT NULL DEFAULT '',
+    error_code TEXT NOT NULL DEFAULT '',
+    response TEXT NOT NULL DEFAULT '',
+    rejected TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (account, repeat_key)
+)
+
+CREATE INDEX integration_mails_due ON integration_mails (next_attempt_at)
+    WHERE next_attempt_at IS NOT NULL
+
+CREATE INDEX integration_mails_over ON integration_mails (updated_at)
+    WHERE next_attempt_at IS NULL
+"""
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    define(TABLES)
+
+
+def downgrade() -> None:
+    """The way back is the backup from before the upgrade."""
+    raise CommandError("Restore the backup from before the upgrade.")
