@@ -28,10 +28,12 @@ from mailbox_service.core.sending_api import (
 )
 from mailbox_service.services.integrating import (
     Asked,
+    Batch,
     ConnectionForm,
     QueuedMail,
     Result,
     ShownConnection,
+    Tested,
 )
 from mailbox_service.web.answers import SUCCESS, Answer, Headers, Success, json_answer
 from mailbox_service.web.errors import COME_BACK_AFTER, status_of
@@ -308,7 +310,13 @@ async def send_emails(call: Call) -> BatchResult:
     """Send up to fifty mails over one connection, and wait for what the server says to each."""
     who, fields, body = await known(call, SEND_MANY)
     mails = await read_mails(fields)
-    batch = await call.services.integrating.send_many(asked(call, who, fields, body), mails)
+    return batch_row(
+        await call.services.integrating.send_many(asked(call, who, fields, body), mails)
+    )
+
+
+def batch_row(batch: Batch) -> BatchResult:
+    """What became of a batch, on the wire."""
     sent = sum(one.status == "sent" for one in batch.results)
     lost = sum(one.status == "failed" for one in batch.results)
     return BatchResult(
@@ -327,7 +335,11 @@ async def send_emails(call: Call) -> BatchResult:
 async def test_connection(call: Call) -> TestResult:
     """Connect, encrypt and log in, and leave again; no mail is sent."""
     who, fields, body = await known(call, TEST)
-    tested = await call.services.integrating.test(asked(call, who, fields, body))
+    return tested_row(await call.services.integrating.test(asked(call, who, fields, body)))
+
+
+def tested_row(tested: Tested) -> TestResult:
+    """What a test found, on the wire."""
     row = TestResult(
         success=tested.problem is None,
         duration_ms=tested.duration_ms,

@@ -1,0 +1,1 @@
+"""The door of AI agents: mailboxes as tools (MCP)."""
