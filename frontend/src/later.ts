@@ -3,7 +3,8 @@
 import { withTexts } from './texts';
 
 export const later = {
-  compose: () => withTexts(['mail'], import('./views/Compose.svelte')),
+  compose: () => withTexts(['mail', 'more'], import('./views/Compose.svelte')),
+  rich: () => withTexts(['mail'], import('./parts/RichText.svelte')),
   sent: () => withTexts(['mail'], import('./views/Sent.svelte')),
   drafts: () => withTexts(['mail'], import('./views/Drafts.svelte')),
   connect: () => withTexts(['mail'], import('./views/Connect.svelte')),

@@ -66,6 +66,11 @@ export class Api {
     return this.json('GET', '/api/settings');
   }
 
+  /** Asks for an allowance to send; throws what the service refused. */
+  async requestSending(): Promise<void> {
+    await this.json('POST', '/api/request_send_mail_access');
+  }
+
   inbox(query: InboxQuery = {}, signal?: AbortSignal): Promise<InboxPage> {
     return this.json('GET', `/api/inbox${search({ limit: 50, ...query })}`, undefined, { signal });
   }

@@ -2,6 +2,7 @@
 
 import type { Person } from './people';
 import { faultOf } from './people';
+import { mailHtml } from './rich';
 import type { Submission } from './wire';
 
 export interface DraftFile {
@@ -18,8 +19,13 @@ export interface Draft {
   to: Person[];
   cc: Person[];
   bcc: Person[];
+  /** How the sender is called; empty for the bare address. */
+  fromName?: string;
   subject: string;
+  /** The words; those of `html` when the letter is formatted. */
   text: string;
+  /** The formatted letter, cleaned; missing or null while it is plain text. */
+  html?: string | null;
   /** What is answered or forwarded, below the text; empty for a new mail. */
   quoted: string;
   files: DraftFile[];
@@ -97,14 +103,13 @@ export function submission(draft: Draft, contents: ReadonlyMap<string, string>):
   // A mail that only carries files still needs a body (mailbox API §10.2).
   const content = body(draft).trim() === '' ? '\n' : body(draft);
   return {
-    from_name: '',
+    from_name: draft.fromName ?? '',
     to_name: draft.to.length === 1 ? draft.to[0]!.name : '',
     to_mail: addresses(draft.to),
     cc: addresses(draft.cc),
     bcc: addresses(draft.bcc),
     subject: draft.subject.trim(),
-    content,
-    is_html: false,
+    ...(draft.html ? { content: mailHtml(draft.html, draft.quoted), is_html: true, text: content } : { content, is_html: false }),
     ...(draft.inReplyTo ? { in_reply_to: draft.inReplyTo } : {}),
     ...(draft.references ? { references: draft.references } : {}),
     attachments: draft.files.map((file) => ({

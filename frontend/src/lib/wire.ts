@@ -166,7 +166,9 @@ export interface Submission {
   bcc: string[];
   subject: string;
   content: string;
-  is_html: false;
+  is_html: boolean;
+  /** The same words as plain text, beside HTML. */
+  text?: string;
   in_reply_to?: string;
   references?: string;
   attachments: { filename: string; content: string; type: string; disposition: 'attachment' }[];

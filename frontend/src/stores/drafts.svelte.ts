@@ -9,9 +9,6 @@ import { session } from './session.svelte';
 
 const DRAFTS = 'mailbox.drafts';
 
-/** Older drafts than these are let go when a new one is kept. */
-const MOST_DRAFTS = 50;
-
 const TYPING_MS = 300;
 
 function isDrafts(value: unknown): value is Draft[] {
@@ -28,17 +25,22 @@ class Drafts {
 
   /** Files of this visit; those of earlier visits come out of IndexedDB. */
   private readonly files = new Map<string, Blob>();
+  /** Drafts that have changed since they were last written. */
+  private readonly unsaved = new Set<string>();
   private resting: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    addEventListener('pagehide', () => this.storeNow());
+    addEventListener('pagehide', () => this.flush());
+    // A phone may end a page in the background without another word.
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && this.flush());
     // Files whose draft is gone: the page was closed before they could be dropped.
     void dropFilesExcept(new Set(this.list.flatMap((draft) => draft.files.map((file) => file.id)))).catch(() => undefined);
     addEventListener('storage', (event) => {
-      // Another tab writes too; what is only here (a blank draft just opened) stays.
+      // Another tab writes too; what is only here (typed this moment, or just opened) stays.
       if (event.key !== DRAFTS) return;
+      const own = this.list.filter((one) => isBlank(one) || this.unsaved.has(one.id));
       const theirs = recall<Draft[]>(DRAFTS, [], isDrafts);
-      this.list = [...this.list.filter((one) => isBlank(one)), ...theirs];
+      this.list = [...own, ...theirs.filter((one) => !own.some((mine) => mine.id === one.id))];
     });
   }
 
@@ -49,7 +51,8 @@ class Drafts {
   /** A new draft; it enters the list when something has been written. */
   make(start: Partial<Draft> = {}): Draft {
     const draft = { ...emptyDraft(session.current?.address ?? ''), ...start };
-    this.list = [draft, ...this.list.filter((one) => !isBlank(one))].slice(0, MOST_DRAFTS);
+    this.list = [draft, ...this.list.filter((one) => !isBlank(one))];
+    this.unsaved.add(draft.id);
     this.store();
     return draft;
   }
@@ -60,6 +63,7 @@ class Drafts {
     this.list = this.list.some((one) => one.id === next.id)
       ? this.list.map((one) => (one.id === next.id ? next : one))
       : [next, ...this.list];
+    this.unsaved.add(next.id);
     this.store();
     return next;
   }
@@ -67,7 +71,7 @@ class Drafts {
   /** Out of the list; its files stay until `forget`, so that it can come back by `keep`. */
   remove(id: string): void {
     this.list = this.list.filter((one) => one.id !== id);
-    this.storeNow();
+    this.flush();
   }
 
   async forget(draft: Draft): Promise<void> {
@@ -124,15 +128,16 @@ class Drafts {
     return kept;
   }
 
-  /** Writes when the fingers rest, and before the page goes away. */
   private store(): void {
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.storeNow(), TYPING_MS);
+    this.resting = setTimeout(() => this.flush(), TYPING_MS);
   }
 
-  private storeNow(): void {
+  /** Writes now: before the page goes away. Otherwise drafts are written when the fingers rest. */
+  flush(): void {
     clearTimeout(this.resting);
     this.kept = remember(DRAFTS, this.list.filter((draft) => !isBlank(draft)));
+    if (this.kept) this.unsaved.clear();
   }
 }
 

@@ -1,10 +1,11 @@
 /** Every word that the page says comes from here. */
 
 import type { MailTexts } from './en/mail';
+import type { MoreTexts } from './en/more';
 import type { PageTexts } from './en/page';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts);
 
 export function language(): string {
   return tables.language;
