@@ -12,7 +12,8 @@ import logging
 import sys
 import threading
 import time
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 # C0, DEL and C1 without the tab; the Unicode line ends and the marks that turn text around.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(0x7F, 0xA0))} | {
@@ -57,6 +58,43 @@ class Lines(logging.Formatter):
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE] + "…"
         return neutral(line)
+
+
+class Fact(logging.LogRecord):
+    """A record without what no line of ours tells: file, thread, process. Making it is most of
+    what a line costs, and every mail has one."""
+
+    def __init__(
+        self,
+        name: str,
+        level: int,
+        pathname: str,
+        lineno: int,
+        msg: object,
+        args: Any,
+        exc_info: Any,
+        func: str | None = None,
+        sinfo: str | None = None,
+    ) -> None:
+        named = isinstance(args, tuple) and len(args) == 1 and isinstance(args[0], Mapping)
+        if exc_info or named:
+            super().__init__(name, level, pathname, lineno, msg, args, exc_info, func, sinfo)
+            return
+        self.name = name
+        self.msg = msg
+        self.args = args
+        self.levelname = logging.getLevelName(level)
+        self.levelno = level
+        self.pathname = pathname
+        self.filename = self.module = ""
+        self.lineno = lineno
+        self.funcName = func or ""
+        self.exc_info = self.exc_text = None
+        self.stack_info = sinfo
+        self.created = now = time.time()
+        self.msecs = now % 1 * 1000.0
+        self.relativeCreated = 0.0
+        self.thread = self.threadName = self.process = self.processName = self.taskName = None
 
 
 class Together(logging.Handler):
@@ -112,6 +150,7 @@ def start(level: str) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The documented way not to look for the caller either: a third of what a line costs.
     logging._srcfile = None
+    logging.setLogRecordFactory(Fact)
     handler = Together(sys.stderr)
     handler.setFormatter(Lines())
     root = logging.getLogger()

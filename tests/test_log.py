@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -87,3 +88,29 @@ def test_libraries_that_quote_clients_are_silent() -> None:
     finally:
         root.handlers, root.level = handlers, level
         logging.getLogger("mailbox").setLevel(ours)
+        logging.setLogRecordFactory(logging.LogRecord)
+
+
+def test_a_record_of_ours_says_what_any_other_says() -> None:
+    for message, args in (("a %s %d", ("b", 3)), ("%(x)s", ({"x": 1},)), ("plain", ())):
+        texts = {
+            Lines().format(kind("mailbox.x", logging.INFO, "", 0, message, args, None))[25:]
+            for kind in (log.Fact, logging.LogRecord)
+        }
+        assert len(texts) == 1, texts
+
+
+def test_lines_that_wait_are_written_with_a_warning_or_soon_after() -> None:
+    stream = io.StringIO()
+    handler = log.Together(stream)
+    handler.setFormatter(Lines())
+    logger = logging.Logger("mailbox.test")
+    logger.addHandler(handler)
+    logger.info("first")
+    logger.warning("second")
+    assert [line.split()[-1] for line in stream.getvalue().splitlines()] == ["first", "second"]
+    logger.info("third")
+    deadline = time.monotonic() + 30
+    while "third" not in stream.getvalue():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -55,13 +55,13 @@ def date_text(moment: datetime) -> str:
     """A date-time of RFC 5322 §3.3, in UTC. `moment` is aware; its microseconds are dropped."""
     if moment.tzinfo is None:
         raise ValueError("a date needs its time zone")
-    return _second_text(moment.replace(microsecond=0))
+    return _second_text(int(moment.timestamp() // 1))
 
 
 # All mail of one second shares its date; a few entries serve the clocks of all doors.
 @lru_cache(maxsize=16)
-def _second_text(second: datetime) -> str:
-    return format_datetime(second.astimezone(UTC))
+def _second_text(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
 def text_field(name: str, text: str) -> str:

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -38,8 +37,6 @@ from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
 
 log = logging.getLogger("mailbox.receiving")
-
-Store = Callable[[NewMessage], "asyncio.Future[Any]"]
 
 
 class Receiving:
@@ -120,7 +117,7 @@ class Receiving:
         content = without_claims(content, self._own_name)
         if self._has_files_to_drop(content) or any(map(self._below, envelope.recipients)):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
-        return self._receive(envelope, content, peer, self._arrivals.keep)
+        return self._receive(envelope, content, peer)
 
     def _check_content(self, content: bytes) -> None:
         count_received(content)
@@ -131,7 +128,7 @@ class Receiving:
     async def _receive_slowly(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
         mailboxes = await self._mailboxes(envelope)
         content = await self.reduced(content)
-        return await self._receive(envelope, content, peer, self._arrivals.keep, mailboxes)
+        return await self._receive(envelope, content, peer, mailboxes)
 
     async def _mailboxes(self, envelope: Envelope) -> tuple[str, ...]:
         """The mailboxes of an envelope, each once."""
@@ -142,8 +139,9 @@ class Receiving:
         envelope: Envelope,
         content: bytes,
         peer: Peer,
-        store: Store,
-        mailboxes: tuple[str, ...] | None = None,
+        mailboxes: tuple[str, ...] = (),
+        *,
+        with_ids: bool = False,
     ) -> asyncio.Future[Receipt]:
         now = self._clock()
         queue_id = self._new_queue_id()
@@ -155,30 +153,20 @@ class Receiving:
             recipient=only,
             date=second_of(now // 1_000_000),
         )
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         mailboxes = mailboxes or envelope.recipients
-        stored = store(NewMessage(mailboxes, envelope.reverse_path, field + content, now))
-        stored.add_done_callback(partial(self._stored, mailboxes, queue_id, receipt))
+        message = NewMessage(mailboxes, envelope.reverse_path, field + content, now)
+        kept = None if with_ids else self._arrivals.keep(message, Receipt(queue_id))
+        receipt = kept or asyncio.ensure_future(self._add(message, queue_id))
+        receipt.add_done_callback(partial(self._tell, mailboxes))
         return receipt
 
-    def _stored(
-        self,
-        mailboxes: tuple[str, ...],
-        queue_id: str,
-        receipt: asyncio.Future[Receipt],
-        stored: asyncio.Future[list[int] | None],
-    ) -> None:
-        """Answer the door, and wake whoever waits for this mail."""
-        if stored.cancelled():
-            receipt.cancel()
+    async def _add(self, message: NewMessage, queue_id: str) -> Receipt:
+        return Receipt(queue_id, tuple(await self._arrivals.add(message)))
+
+    def _tell(self, mailboxes: tuple[str, ...], receipt: asyncio.Future[Receipt]) -> None:
+        """Wake whoever waits for this mail."""
+        if receipt.cancelled() or receipt.exception() is not None:
             return
-        error = stored.exception()
-        if error is not None:
-            if not receipt.done():
-                receipt.set_exception(error)
-            return
-        if not receipt.done():
-            receipt.set_result(Receipt(queue_id, tuple(stored.result() or ())))
         for mailbox in mailboxes:
             self._signals.notify(topics.mailbox(mailbox))
         self._signals.notify(topics.MESSAGES)
@@ -193,7 +181,7 @@ class Receiving:
             await self.check_recipient(recipient, envelope.reverse_path)
         content = await self.reduced(without_claims(content, self._own_name))
         mailboxes = await self._mailboxes(envelope)
-        receipt = await self._receive(envelope, content, peer, self._arrivals.add, mailboxes)
+        receipt = await self._receive(envelope, content, peer, mailboxes, with_ids=True)
         # The mail doors have a line of their own for what they accept.
         log.info(
             "received queue_id=%s reverse_path=%s recipients=%d",

@@ -120,8 +120,8 @@ class Database(Protocol):
         several times what they do."""
         ...
 
-    def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
-        """Put arriving mail on disk the quickest way; the future ends when it is there. It goes
+    def keep(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
+        """Put arriving mail on disk the quickest way; the future ends with `answer` then. It goes
         into the tables soon: what `read` and `write` run sees it, `read_quick` only after
         `caught_up`. None where this way is closed: then the tables are written at once."""
         ...

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ from mailbox_service.storage.grouping import Bound, Outcome, describe
 from mailbox_service.storage.incoming_log import IncomingLog
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.syncing import Syncing, syncing_for
+
+T = TypeVar("T")
 
 log = logging.getLogger("mailbox.storage")
 
@@ -76,7 +78,8 @@ class Pending:
 
     message: NewMessage
     payload: bytes
-    future: asyncio.Future[None]
+    future: asyncio.Future[Any]
+    answer: object
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -156,17 +159,17 @@ class Incoming:
 
     # --- into the log -----------------------------------------------------------------------
 
-    def add(self, message: NewMessage) -> asyncio.Future[None] | None:
-        """Put one message on disk; the future ends when it is there. None for what does not go
-        through the log: large messages, and all of them while it is not ours."""
+    def add(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
+        """Put one message on disk; the future ends with `answer` when it is there. None for what
+        does not go through the log: large messages, and all of them while it is not ours."""
         if self._syncing is None or self._closing:
             return None
         if len(message.content) > LARGEST_OCTETS or len(message.addresses) > ROWS:
             return None
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[T] = loop.create_future()
         try:
-            self._pending.append(Pending(message, payload_of(message), future))
+            self._pending.append(Pending(message, payload_of(message), future, answer))
         except (OverflowError, ValueError) as error:  # ValueError: half a surrogate pair
             future.set_exception(error)
             return future
@@ -212,7 +215,7 @@ class Incoming:
                 self._unsettled.append(Arrived(number, pending.message))
                 self._octets += len(pending.message.content)
                 if not pending.future.done():
-                    pending.future.set_result(None)
+                    pending.future.set_result(pending.answer)
             many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
             self._settle_soon(0.0 if many else SETTLE_SECONDS)
         self._append_next()

@@ -318,7 +318,7 @@ class PostgresDatabase:
             self._writer.cut()
             raise
 
-    def keep(self, message: NewMessage) -> None:
+    def keep(self, message: NewMessage, answer: T) -> None:
         """Nothing is won here: the server has a log of its own, which it syncs once a group."""
 
     async def caught_up(self) -> None:

@@ -252,8 +252,8 @@ class SqliteDatabase:
 
         return self._groups.add(bound, quick=True)
 
-    def keep(self, message: NewMessage) -> asyncio.Future[None] | None:
-        return self._incoming.add(message)
+    def keep(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
+        return self._incoming.add(message, answer)
 
     async def caught_up(self) -> None:
         await self._incoming.caught_up()

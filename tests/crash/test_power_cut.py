@@ -48,7 +48,7 @@ async def caller(store, number):
         elif number % 3 == 1:
             await store.write_quick(add, content)
         else:
-            await store.keep(NewMessage(("ann@x.test",), "", content, 1))
+            await store.keep(NewMessage(("ann@x.test",), "", content, 1), None)
         os.write(answers, b"%d\\n" % zlib.crc32(content))
 
 async def add(tx, content):

@@ -55,7 +55,7 @@ async def every_content(tx: Transaction) -> list[bytes]:
 
 
 async def keep(store: SqliteDatabase, *letters: NewMessage) -> None:
-    kept = [store.keep(one) for one in letters]
+    kept = [store.keep(one, None) for one in letters]
     assert all(future is not None for future in kept)
     await asyncio.gather(*[future for future in kept if future is not None])
 
@@ -98,9 +98,9 @@ async def count_contents(tx: Transaction) -> int:
 
 async def test_large_mail_and_mail_to_a_crowd_go_straight_into_the_tables(tmp_path: Path) -> None:
     async with opened(tmp_path / "mailbox.db") as store:
-        assert store.keep(letter(1, LARGEST_OCTETS)) is None
+        assert store.keep(letter(1, LARGEST_OCTETS), None) is None
         crowd = tuple(f"box{n}@x.test" for n in range(1000))
-        assert store.keep(NewMessage(crowd, "", b"x", 1)) is None
+        assert store.keep(NewMessage(crowd, "", b"x", 1), None) is None
 
 
 async def test_what_a_killed_process_had_answered_is_found_once(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_what_is_left_of_an_older_turn_is_not_taken_for_new(
 async def test_a_second_process_on_a_store_leaves_the_log_to_the_first(tmp_path: Path) -> None:
     path = tmp_path / "mailbox.db"
     async with opened(path) as store, opened(path) as other:
-        assert other.keep(letter(1)) is None
+        assert other.keep(letter(1), None) is None
         await keep(store, letter(2))
         assert await store.read(messages.count, None) == 1
         assert await other.read(messages.count, None) == 1
@@ -189,7 +189,7 @@ async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_pat
 
 async def test_mail_that_cannot_even_be_written_down_is_refused_alone(tmp_path: Path) -> None:
     async with opened(tmp_path / "mailbox.db") as store:
-        bad = store.keep(NewMessage(("ann@x.test",), "", b"bad", 2**80))
+        bad = store.keep(NewMessage(("ann@x.test",), "", b"bad", 2**80), None)
         assert bad is not None
         with pytest.raises(OverflowError):
             await bad
@@ -217,7 +217,7 @@ async def test_a_disk_that_takes_no_more_is_a_temporary_refusal_and_loses_nothin
     async with opened(path) as store:
         await keep(store, letter(1))
         with no_file_longer_than(1):
-            refused = store.keep(letter(2))
+            refused = store.keep(letter(2), None)
             assert refused is not None
             with pytest.raises(TemporaryFailure):
                 await refused
@@ -257,7 +257,7 @@ async def main():
     store = SqliteDatabase(Path(sys.argv[1]))
     await store.open()
     for number in range(40):
-        await store.keep(NewMessage(("ann@x.test",), "", b"%d" % number, number))
+        await store.keep(NewMessage(("ann@x.test",), "", b"%d" % number, number), None)
     os.kill(os.getpid(), 9)
 
 asyncio.run(main())
