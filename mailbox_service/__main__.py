@@ -17,6 +17,7 @@ COMMANDS = (
     *(
         "send",
         "wait",
+        "mcp",
         "backup",
         "restore",
     ),

@@ -66,6 +66,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "altcha": ("mailbox_service.services.human_verification",),
     "jsonpath": ("mailbox_service.core.json_paths",),
     "webauthn": ("mailbox_service.services.passkeys",),
+    "mcp": ("mailbox_service.web.agents.protocol",),
+    "mcp_types": ("mailbox_service.web.agents.protocol",),
 }
 
 # The core has no clock, no randomness and no way out.

@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mailbox_service.core.sending_api import Caller
 from mailbox_service.services.sending_api.api_keys import KeyForm
 from mailbox_service.web.agents.toolbox import TOOLS
+from tests.nexthop import NextHop, running
 from tests.web.conftest import SiteWith
 from tests.web.site import LETTER, Mailbox, Site
 
@@ -568,3 +569,61 @@ async def test_without_a_server_of_ones_own_its_tools_say_so(site: Site) -> None
         ):
             told = await refusal(client, tool, **arguments)
             assert told["error"] == "SMTP connection is not configured"
+
+
+# A server of the caller's own
+
+
+@asynccontextmanager
+async def with_own_server(site: Site, api_key: str) -> AsyncIterator[NextHop]:
+    """A real SMTP server as the default connection of the key's account."""
+    async with running(NextHop()) as hop:
+        answer = await site.http.put(
+            "/smtp-connections/default",
+            json={
+                "host": "127.0.0.1",
+                "port": hop.port,
+                "use_tls": False,
+                "from_address": "me@a.test",
+            },
+            headers={"X-Smtp2go-Api-Key": api_key},
+        )
+        assert answer.status_code == 200, answer.text
+        yield hop
+
+
+async def test_mail_goes_through_a_server_of_ones_own(site_with: SiteWith) -> None:
+    async with site_with(smtp_private_hosts=["127.0.0.1"]) as site:
+        made = await key(site)
+        async with with_own_server(site, made) as hop, agent(site, made) as client:
+            tested = await call(client, "smtp_test_connection")
+            assert (tested["success"], tested["port"]) == (True, hop.port)
+            queued = await call(
+                client, "smtp_send_email", to=["b@far.test", "c@far.test"], subject="s", text="t"
+            )
+            assert (queued["status"], queued["recipients"]) == ("queued", 2)
+            await site.parts.integrating.settled()
+            batch = await call(
+                client,
+                "smtp_send_emails",
+                emails=[{"to": f"{name}@far.test", "subject": name, "html": "x"} for name in "de"],
+            )
+            assert (batch["sent"], batch["connections"]) == (2, 1)
+            assert [len(one.recipients) for one in hop.taken] == [2, 1, 1]
+
+
+async def test_an_operation_that_failed_says_so_in_its_result(site_with: SiteWith) -> None:
+    async with site_with(smtp_private_hosts=["127.0.0.1"]) as site:
+        made = await key(site)
+        async with agent(site, made) as client:
+            async with with_own_server(site, made):
+                pass
+            told = await refusal(client, "smtp_test_connection")
+            assert (told["success"], told["error_code"]) == (False, "connection_refused")
+            told = await refusal(client, "smtp_send_email", to="b@far.test", subject="s")
+            assert told["error_code"] == "invalid_field"
+
+
+async def test_the_permission_of_the_endpoint_is_that_of_its_tool(site: Site) -> None:
+    async with agent(site, await key(site, "/send-email")) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["smtp_send_email"]
