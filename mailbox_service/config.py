@@ -142,11 +142,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, described("Let outbound = direct connect to loopback and private addresses (tests).")
     ] = False
     direct_mta_sts: Annotated[
-        bool, described("outbound = direct heeds the policies of domains (MTA-STS, RFC 8461).")
+        bool, described("With outbound = direct: heed the policies of domains (MTA-STS, RFC 8461).")
     ] = True
     direct_dane: Annotated[
         bool,
-        described("outbound = direct heeds keys in DNS (DANE); name servers must validate DNSSEC."),
+        described("With outbound = direct: heed keys in DNS (DANE); name servers must check DNSSEC."),
     ] = False
     name_servers: Annotated[
         list[str], described("Name servers as host or host:port. Empty: those of the system.")
@@ -164,6 +164,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, described("Roles that send without balance, comma-separated.")
     ] = ""
     resend_token: Annotated[str, described("Key of the Resend API; needs no relay.")] = ""
+    dkim_algorithms: Annotated[
+        list[Literal["rsa", "ed25519"]],
+        described(
+            "How mail of our domains is signed: rsa, which every receiver reads, ed25519, which "
+            "costs a tenth and not all of them read, or both.",
+            min_length=1,
+        ),
+    ] = field(default_factory=lambda: ["rsa", "ed25519"])
     sending_plan: Annotated[
         int, described("Mails a month through the sending API's keys; 0: any number.", ge=0)
     ] = 0

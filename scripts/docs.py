@@ -69,7 +69,8 @@ def kind(hint: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(kind(part) for part in parts if part is not NoneType)
     if origin is list:
-        return f"list of {kind(parts[0])}s"
+        words = kind(parts[0])
+        return f"list of {words}" if get_origin(parts[0]) is Literal else f"list of {words}s"
     if dict in (hint, origin) or (isinstance(hint, type) and hasattr(hint, "__struct_fields__")):
         return "object"
     return {str: "text", int: "number", bool: "true or false"}[hint]

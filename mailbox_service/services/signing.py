@@ -65,13 +65,15 @@ class Signing:
         config: Config,
         *,
         clock: Clock = now_micros,
-        algorithms: Sequence[Algorithm] = ALGORITHMS,
+        algorithms: Sequence[Algorithm] = (),
     ) -> None:
+        """`algorithms` in place of those that the configuration names."""
         self._database = database
         self._domains = frozenset(config.served_domains)
         self._own_name = config.own_name
         self._clock = clock
-        self._algorithms = tuple(algorithms)
+        chosen = algorithms or config.dkim_algorithms
+        self._algorithms = tuple(name for name in ALGORITHMS if name in chosen)
         self._keys: dict[str, Keys] = {}
         self._making = asyncio.Lock()
 
@@ -128,17 +130,18 @@ class Signing:
             if keys is not None and keys.until > now:
                 return keys  # somebody else made them ready while we waited
             kept = await self._database.read(dkim_keys.of_domain, domain)
-            lacking = [name for name in self._algorithms if name not in {k.algorithm for k in kept}]
+            algorithms = self._algorithms
+            lacking = [name for name in algorithms if name not in {k.algorithm for k in kept}]
             if domain not in self._domains:
                 # A sender domain elsewhere: its one key was published when it was verified, and
-                # signs for the names below it.
+                # signs for the names below it, whatever is chosen for domains of ours.
                 kept = kept or await self._database.read(keys_above, domain)
-                lacking = []
+                algorithms, lacking = ALGORITHMS, []
             if lacking:
                 made = {algorithm: await new_key(algorithm) for algorithm in lacking}
                 kept = await self._database.write(add_first, domain, made, self._clock())
                 log.info("dkim-keys-made domain=%s algorithms=%s", domain, ",".join(lacking))
-            chosen = keys_in_use(kept, self._algorithms, self._clock())
+            chosen = keys_in_use(kept, algorithms, self._clock())
             signers = tuple(Signer(key.domain, key.selector, key.private_key) for key in chosen)
             slow = any(key.algorithm == "rsa" for key in chosen)
             keys = Keys(signers, slow, now + KEYS_SECONDS)

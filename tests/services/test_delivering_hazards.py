@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dkim  # type: ignore[import-untyped]
@@ -12,6 +13,7 @@ import pytest
 
 from mailbox_service import signals as topics
 from mailbox_service.core.delivery import DAY, Reply
+from mailbox_service.core.dkim import generate_key
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.core.notification import read_notice
 from mailbox_service.outbound.connections import Connections
@@ -24,7 +26,7 @@ from mailbox_service.services import claiming, delivering
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record
 from mailbox_service.services.signing import Signing, safe_lines
-from mailbox_service.storage import send_queue
+from mailbox_service.storage import dkim_keys, send_queue
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.nameserver import NameServer, serving
@@ -355,6 +357,61 @@ async def test_keys_change_with_an_overlap(database: AnyDatabase, hop: NextHop) 
     await post.worker().deliver_due()
     assert await verified(post.signing, hop.taken[2].content, both) == [True]
     assert b"s=mailbox-ed25519-2" in hop.taken[2].content
+
+
+@pytest.mark.parametrize("algorithms", [["rsa"], ["ed25519"], ["ed25519", "rsa"]])
+async def test_mail_is_signed_as_the_configuration_says(
+    database: AnyDatabase, hop: NextHop, algorithms: list[str]
+) -> None:
+    post = Post(database, hop, dkim_algorithms=algorithms)
+    post.signing = Signing(database, post.config, clock=post.clock)
+    await post.submit("bob@next.test")
+    await post.worker().deliver_due()
+    (taken,) = hop.taken
+    records = dict(await post.signing.records("x.test"))
+    assert len(records) == len(algorithms)
+    assert await verified(post.signing, taken.content, records) == [True] * len(algorithms)
+    head = taken.content.partition(b"\r\n\r\n")[0]
+    assert [name for name in ("rsa", "ed25519") if f"a={name}-sha256".encode() in head] == [
+        name for name in ("rsa", "ed25519") if name in algorithms
+    ]
+
+
+async def test_an_algorithm_that_was_taken_out_signs_no_more_and_keeps_its_key(
+    database: AnyDatabase, hop: NextHop
+) -> None:
+    both = Signing(database, Post(database, hop).config)
+    before = await both.records("x.test")
+    post = Post(database, hop, dkim_algorithms=["ed25519"])
+    post.signing = Signing(database, post.config, clock=post.clock)
+    await post.submit("bob@next.test")
+    await post.worker().deliver_due()
+    head = hop.taken[0].content.partition(b"\r\n\r\n")[0]
+    assert (head.count(b"DKIM-Signature:"), b"a=ed25519-sha256" in head) == (1, True)
+    assert sorted(await post.signing.records("x.test")) == sorted(before)
+
+
+async def test_a_domain_elsewhere_is_signed_with_the_key_that_was_published(
+    database: AnyDatabase, hop: NextHop
+) -> None:
+    """Whatever is chosen for our own domains."""
+    key = generate_key("rsa")
+    await database.write(
+        dkim_keys.add,
+        domain="shop.test",
+        selector="s1",
+        algorithm="rsa",
+        private_key=key,
+        now=0,
+    )
+    post = Post(database, hop, dkim_algorithms=["ed25519"])
+    signing = Signing(database, post.config)
+    await post.submit("bob@next.test")
+    submission = replace((await post.only()).submission, address="news@mail.shop.test")
+    departing = await signing.departing(submission, LETTER)
+    assert departing.count(b"DKIM-Signature:") == 1
+    assert b"a=rsa-sha256" in departing
+    assert b"s=s1" in departing
 
 
 async def test_two_processes_make_one_set_of_keys(database: AnyDatabase) -> None:
