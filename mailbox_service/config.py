@@ -146,7 +146,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = True
     direct_dane: Annotated[
         bool,
-        described("With outbound = direct: heed keys in DNS (DANE); name servers must check DNSSEC."),
+        described(
+            "With outbound = direct: heed keys in DNS (DANE); name servers must check DNSSEC."
+        ),
     ] = False
     name_servers: Annotated[
         list[str], described("Name servers as host or host:port. Empty: those of the system.")
