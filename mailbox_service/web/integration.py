@@ -40,7 +40,7 @@ from mailbox_service.web.errors import COME_BACK_AFTER, status_of
 from mailbox_service.web.guards import OPEN, administrator
 from mailbox_service.web.integration_fields import read_mail, read_mails
 from mailbox_service.web.request import Call
-from mailbox_service.web.routing import SMALL_BODY, WHOLE_MESSAGE, Handler, Routes
+from mailbox_service.web.routing import WHOLE_MESSAGE, Handler, Routes
 from mailbox_service.web.sending.door import check_place, shown_key
 
 routes = Routes("integration")
@@ -52,6 +52,34 @@ ENDPOINTS = (SEND, SEND_MANY, TEST, CONNECTIONS)
 LONGEST_KEY = 256
 
 decode = msgspec.json.Decoder().decode
+
+
+class MailForm(Struct, kw_only=True):
+    """A mail; connectors' other names for the fields are understood too (docs/integrations.md)."""
+
+    to: str | list[str]
+    subject: str
+    html: str | None = None
+    text: str | None = None
+    reply_to: str | list[str] | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    cc: str | list[str] | None = None
+    bcc: str | list[str] | None = None
+    attachments: list[dict[str, str]] | dict[str, str] | None = None
+    connection: str | None = None
+
+
+class MailsForm(Struct, kw_only=True):
+    """Up to fifty mails."""
+
+    emails: list[MailForm]
+    connection: str | None = None
+
+
+class TestForm(Struct, kw_only=True):
+    """Which connection; `default` when it is not said."""
+
+    connection: str | None = None
 
 
 class MailState(Struct, kw_only=True):
@@ -282,7 +310,7 @@ def converted(fields: Mapping[str, Any]) -> ConnectionForm:
         raise BadField(path.rstrip("`"), words) from None
 
 
-@routes.post(SEND, OPEN, returns=Queued, body_limit=WHOLE_MESSAGE)
+@routes.post(SEND, OPEN, body=MailForm, returns=Queued, body_limit=WHOLE_MESSAGE)
 @in_json
 async def send_email(call: Call) -> Queued:
     """Queue one mail through a server of yours. Proves an API key or the admin password; it is
@@ -304,7 +332,7 @@ async def mail_state(call: Call) -> MailState:
     return state_row(await call.services.integrating.state(who.account, mail_id))
 
 
-@routes.post(SEND_MANY, OPEN, returns=BatchResult, body_limit=WHOLE_MESSAGE)
+@routes.post(SEND_MANY, OPEN, body=MailsForm, returns=BatchResult, body_limit=WHOLE_MESSAGE)
 @in_json
 async def send_emails(call: Call) -> BatchResult:
     """Send up to fifty mails over one connection, and wait for what the server says to each."""
@@ -330,7 +358,7 @@ def batch_row(batch: Batch) -> BatchResult:
     )
 
 
-@routes.post(TEST, OPEN, returns=TestResult)
+@routes.post(TEST, OPEN, body=TestForm, returns=TestResult)
 @in_json
 async def test_connection(call: Call) -> TestResult:
     """Connect, encrypt and log in, and leave again; no mail is sent."""
@@ -363,7 +391,7 @@ async def list_connections(call: Call) -> ConnectionRows:
     return ConnectionRows([connection_row(one) for one in found])
 
 
-@routes.add("PUT", CONNECTIONS + "/{name}", OPEN, returns=ConnectionRow, body_limit=SMALL_BODY)
+@routes.add("PUT", CONNECTIONS + "/{name}", OPEN, body=ConnectionForm, returns=ConnectionRow)
 @in_json
 async def keep_connection(call: Call) -> ConnectionRow:
     """Keep an SMTP connection under a name; `default` is used when a call names none. The
