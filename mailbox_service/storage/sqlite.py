@@ -2,7 +2,8 @@
 
 Each connection lives in the thread that aiosqlite gives it, and a unit of work runs there from
 its first statement to its last: one thread hop a group, not one a statement. That is why a unit
-may await nothing but its transaction; what it awaits here never really waits.
+may await nothing but its transaction; what it awaits here never really waits. Two ways are
+shorter still: `incoming` for arriving mail, `quick_writing` for short units.
 """
 
 from __future__ import annotations
@@ -22,36 +23,29 @@ import aiosqlite
 from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
 from mailbox_service.storage import cursors, migrate
 from mailbox_service.storage.answering import Answering
-from mailbox_service.storage.database import (
-    NO_PARAMS,
-    Dialect,
-    Params,
-    Row,
-    Transaction,
-    Unit,
-)
+from mailbox_service.storage.database import Transaction, Unit
 from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, describe, log
 from mailbox_service.storage.incoming import CURSOR, Incoming
-from mailbox_service.storage.incoming_log import sync_folder
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.messages import NewMessage
-from mailbox_service.storage.syncing import Syncing, syncing_for
+from mailbox_service.storage.quick_writing import (
+    QUICK_SECONDS,
+    QUICK_STEPS,
+    QuickWriter,
+    checkpoint,
+)
+from mailbox_service.storage.sqlite_units import (
+    PRAGMAS,
+    STATEMENT_CACHE,
+    SqliteTransaction,
+    connect_here,
+    roll_back,
+    run_to_end,
+)
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# FULL syncs the write-ahead log at every commit: NORMAL may lose the last commits to a power
-# cut, after the client was told yes.
-PRAGMAS = (
-    # Before there is a table. Contents are most of a store: fewer, larger pages are less work
-    # for the same octets, a quarter more messages of 100 KiB a second than with 4 KiB.
-    "PRAGMA page_size = 16384",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = OFF",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16384",
-)
 # How long a statement waits for another process that writes, such as a command of ours. A
 # client of the mail doors waits longer than that for its reply.
 BUSY_SECONDS = 5.0
@@ -59,59 +53,15 @@ READERS = 2
 # With less free disk than a small mail takes in the log and in the tables, with what follows
 # from it, nothing is ready, though a note of some octets may still find room.
 LEAST_FREE_OCTETS = 256 * 1024
-# A quick read stops the event loop. One that takes more of the processor than this was none, and
-# begins again in a reader's thread. Looked at every so many steps of SQLite's machine, some 0.1 ms.
-QUICK_SECONDS = 0.005
-QUICK_STEPS = 5000
-# What took longer than that is not tried again for a while; so many are remembered.
+# A small read that took long is not tried on the event loop again for a while; so many are
+# remembered.
 SLOW_SECONDS = 30.0
 MOST_SLOW = 10_000
-# Commits on the event loop between two copies of the log into the tables; some megabytes.
-COMMITS_A_CHECKPOINT = 250
-# Statements kept compiled a connection: more than all SQL of this service.
-STATEMENT_CACHE = 512
 
 TOUCH = """
 INSERT INTO cursors (name, position) VALUES ('ping', 1)
 ON CONFLICT (name) DO UPDATE SET position = cursors.position + 1
 """
-
-
-class SqliteTransaction:
-    """Runs at once, inside the connection's thread: its coroutines never suspend."""
-
-    dialect: Dialect = "sqlite"
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def fetch_all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
-        return self._connection.execute(sql, params).fetchall()
-
-    async def fetch_one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
-        # All rows, so that a RETURNING statement runs to its end.
-        rows = self._connection.execute(sql, params).fetchall()
-        return rows[0] if rows else None
-
-    async def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
-        return max(self._connection.execute(sql, params).rowcount, 0)
-
-    async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
-        self._connection.executemany(sql, rows)
-
-    async def hold(self, lock: int) -> None:
-        """Held already: there is one writer, and its transactions begin IMMEDIATE."""
-
-
-def run_to_end(coroutine: Coroutine[object, object, T]) -> T:
-    """Drive a unit of work in this thread; it must not wait for anything outside."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    coroutine.close()
-    raise RuntimeError("a unit of work awaited something other than its transaction")
 
 
 class SqliteDatabase:
@@ -283,91 +233,6 @@ class SqliteDatabase:
         await self.read(look)
 
 
-class QuickWriter:
-    """Commits groups of quick units on the event loop, and has the kernel sync them.
-
-    The connection leaves its log unsynced (`synchronous = NORMAL`); a group is answered when a
-    sync of the log that began after its commit has ended, which is what FULL means. What cannot
-    be done at once, because somebody else writes or a unit is refused or takes long, is left to
-    the writer's thread, which does the group again from the start.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, log_file: int, syncing: Syncing) -> None:
-        self._connection = connection
-        self._tx = SqliteTransaction(connection)
-        self._log_file = log_file
-        self._syncing = syncing
-        self._commits = 0
-        self._until = 0.0
-        connection.set_progress_handler(self._is_over, QUICK_STEPS)
-
-    @classmethod
-    async def of(cls, path: Path) -> QuickWriter:
-        """One for a store whose log file exists. Raises OSError, sqlite3.Error."""
-        connection = connect_here(
-            path, "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0"
-        )
-        log_file = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
-        syncing = await syncing_for(log_file)
-        await asyncio.to_thread(sync_folder, path.parent)
-        return cls(connection, log_file, syncing)
-
-    @property
-    def wants_checkpoint(self) -> bool:
-        """So much was written here that the log should be copied into the tables."""
-        if self._commits < COMMITS_A_CHECKPOINT:
-            return False
-        self._commits = 0
-        return True
-
-    async def commit(self, group: Sequence[Bound]) -> Sequence[Outcome] | None:
-        """Commit a group and sync it; None when it has to be done in the writer's thread."""
-        connection = self._connection
-        self._until = time.thread_time() + QUICK_SECONDS
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            outcomes = [Outcome(run_to_end(start(self._tx))) for start in group]
-            connection.execute("COMMIT")
-        except Exception:
-            # Whatever it was: the thread meets it again, and tells it to those concerned.
-            roll_back(connection)
-            return None
-        self._commits += 1
-        error = await self._sync()
-        return outcomes if error is None else [Outcome(error=error)] * len(group)
-
-    async def _sync(self) -> OSError | None:
-        if os.fstat(self._log_file).st_nlink == 0:
-            return OSError(errno.EIO, "the log of the store was removed")
-        synced: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
-        self._syncing.start(self._log_file, synced.set_result)
-        return await synced
-
-    def _is_over(self) -> bool:
-        return time.thread_time() > self._until
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._syncing.close()
-        os.close(self._log_file)
-        self._connection.close()
-
-
-def connect_here(path: Path, *pragmas: str) -> sqlite3.Connection:
-    """A connection for the thread of the event loop: it waits for nothing."""
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=0, cached_statements=STATEMENT_CACHE
-    )
-    for pragma in (*PRAGMAS[2:], *pragmas):
-        connection.execute(pragma)
-    return connection
-
-
-def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the log into the tables, as far as nobody reads there."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-
 async def touch(tx: Transaction) -> None:
     """Write as little as can be written."""
     await tx.execute(TOUCH)
@@ -448,11 +313,6 @@ def run_apart(group: Sequence[Bound], connection: sqlite3.Connection) -> list[Ou
             outcomes.append(Outcome(error=error))
         connection.execute("RELEASE unit")
     return outcomes
-
-
-def roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
 
 
 def as_refusal(error: BaseException) -> BaseException:
