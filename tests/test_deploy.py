@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import subprocess
 import sys
-import threading
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -239,95 +236,3 @@ def test_proxies_let_the_largest_message_and_the_longest_wait_through() -> None:
     waits = [int(seconds) for seconds in re.findall(r"proxy_read_timeout (\d+)s;", nginx)]
     assert len(waits) == 2
     assert min(waits) > 60
-
-
-# Backup -------------------------------------------------------------------------------------
-
-
-def test_a_backup_during_writes_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
-    """Hazard 26: a backup under load is one consistent state."""
-    data, target = tmp_path / "data", tmp_path / "backups"
-    data.mkdir()
-    (data / "mailbox.toml").write_text('jwt_secret = "kept"\n')
-    store = data / "mailbox.db"
-    acknowledged, stop, enough = [0], threading.Event(), threading.Event()
-
-    def write() -> None:
-        with closing(sqlite3.connect(store, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute(
-                "CREATE TABLE mail (id INTEGER PRIMARY KEY, part INTEGER, content BLOB)"
-            )
-            number = 0
-            while not stop.is_set() and number < 100_000:
-                number += 1
-                connection.execute("BEGIN IMMEDIATE")
-                for part in (1, 2):
-                    connection.execute(
-                        "INSERT INTO mail (part, content) VALUES (?, zeroblob(4096))", [part]
-                    )
-                connection.execute("COMMIT")
-                acknowledged[0] = number
-                if number == 50:
-                    enough.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        assert enough.wait(30)
-        before = acknowledged[0]
-        made = subprocess.run(
-            [sys.executable, str(DEPLOY / "backup.py"), str(data), str(target)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    finally:
-        stop.set()
-        writer.join()
-    assert made.returncode == 0, made.stderr
-    (folder,) = target.iterdir()
-    assert str(folder) == made.stdout.strip()
-    assert sorted(file.name for file in folder.iterdir()) == ["mailbox.db", "mailbox.toml"]
-    assert folder.stat().st_mode & 0o077 == 0
-    with closing(sqlite3.connect(folder / "mailbox.db")) as copy:
-        first, second = (
-            copy.execute("SELECT count(*) FROM mail WHERE part = ?", [part]).fetchone()[0]
-            for part in (1, 2)
-        )
-    assert first == second >= before
-
-
-def test_a_backup_says_why_it_was_not_made(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    for arguments, words in (
-        ([str(tmp_path / "none"), str(tmp_path)], "there is no such folder"),
-        ([str(data), str(data / "copies")], "inside the data"),
-        ([str(data)], "usage"),
-    ):
-        made = subprocess.run(
-            [sys.executable, str(DEPLOY / "backup.py"), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert made.returncode != 0
-        assert words in made.stderr
-    assert list(data.iterdir()) == []
-
-
-def test_a_damaged_store_makes_no_backup(tmp_path: Path) -> None:
-    data, target = tmp_path / "data", tmp_path / "backups"
-    data.mkdir()
-    (data / "mailbox.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
-    made = subprocess.run(
-        [sys.executable, str(DEPLOY / "backup.py"), str(data), str(target)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert made.returncode == 1
-    assert "no backup was made" in made.stderr
-    assert [file.name for file in target.iterdir() if file.suffix != ".part"] == []
