@@ -241,9 +241,17 @@ async def test_the_admin_password_opens_no_mailbox(site: Site) -> None:
             assert answer.status_code == 401, operation.path
 
 
-async def test_one_mailbox_sees_and_changes_nothing_of_another(site: Site) -> None:
+async def test_one_mailbox_sees_and_changes_nothing_of_another(site_with: SiteWith) -> None:
     """Hazard 37: another owner's good token finds nothing by the ids of this mailbox."""
+    async with site_with(local_attachments=True) as site:
+        await judge_two_mailboxes(site)
+
+
+async def judge_two_mailboxes(site: Site) -> None:
     ann, bob = await site.open("ann"), await site.open("bob")
+    put = await site.http.post("/api/attachment/put_url", json={"key": "a"}, headers=ann.auth)
+    url = put.json()["url"]
+    assert (await site.http.put(url, content=b"secret of ann")).status_code == 200
     mail_id = await site.arrive(ann.address)
     letter = {"to_mail": "x@far.example", "subject": "s", "content": "secret of ann"}
     queued = await site.http.post("/api/send_mail", json=letter, headers=ann.auth)
@@ -256,6 +264,7 @@ async def test_one_mailbox_sees_and_changes_nothing_of_another(site: Site) -> No
             continue  # the last ends the token that the others are tried with
         path = concrete(operation, str(sent_id if "sent" in operation.path else mail_id))
         body: dict[str, Any] = {"ids": [mail_id], "seen": True, "flagged": True, "answered": True}
+        body["key"] = "a"
         answer = await site.http.request(
             operation.method, f"{path}?limit=100&offset=0", headers=bob.auth, json=body
         )
@@ -280,6 +289,7 @@ async def everything_of(
         "/api/sendbox?limit=100&offset=0",
         f"/api/sent/{sent_id}",
         "/api/settings",
+        "/api/attachment/list",
     ):
         answer = await site.http.get(path, headers=auth)
         found.append((answer.status_code, answer.json()))

@@ -18,7 +18,7 @@ PARSED = (ROW - {"raw"}) | {"to", "sender", "subject", "text", "html", "attachme
 LIGHT = {
     "id", "address", "source", "from_name", "from_address", "to", "subject", "preview",
     "created_at", "size", "message_id", "seen", "flagged", "answered", "attachment_count",
-    "code", "codes", "link", "links",
+    "code", "codes", "link", "links", "verdicts",
 }  # fmt: skip
 OPENED = LIGHT | {
     "text", "html", "remote_count", "headers", "attachments", "reply_to", "cc", "in_reply_to",
@@ -144,6 +144,7 @@ async def test_the_inbox_shows_light_rows(site: Site) -> None:
     assert row["code"] == "482913"
     assert row["codes"] == ["482913"]
     assert (row["link"], row["links"]) == (None, [])
+    assert row["verdicts"] is None  # nobody looked
     assert row["seen"] is row["flagged"] is row["answered"] is False
     older = await site.http.get(f"/api/inbox?before_id={ids[1]}", headers=ann.auth)
     assert [row["id"] for row in older.json()["results"]] == [ids[0]]

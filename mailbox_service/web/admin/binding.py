@@ -72,13 +72,15 @@ read_mail = msgspec.json.Decoder(PlatformMail)
 async def send_by_binding(call: Call) -> Sent:
     """Queue a mail in the name of any address of our domains, without allowance and without a
     line in the sent box."""
+    try:
+        draft = draft_of(await call.json(read_mail))
+    except (Uncaught, ValueError):
+        draft = None
+    # Said first, yet after the body was read: a body without an end is refused in any case.
     if call.config.outbound == "hold":
         raise BadRequest(text("EnableSendMailMsg"), message_key="EnableSendMailMsg")
-    try:
-        body = await call.json(read_mail)
-        draft = draft_of(body)
-    except (Uncaught, ValueError):
-        raise invalid_input(call) from None
+    if draft is None:
+        raise invalid_input(call)
     check_domain(draft.sender.address, call.config.send_mail_domains)
     try:
         await call.services.sending.submit_draft(
