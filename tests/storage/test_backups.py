@@ -71,6 +71,6 @@ def test_a_backup_inside_the_data_or_of_a_damaged_store_is_none(tmp_path: Path) 
         back_up(data, data / "copies", NOON)
     assert list(data.iterdir()) == []
     (data / "mailbox.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 8192)
-    with pytest.raises(BackupFailed, match="mailbox.db"):
+    with pytest.raises(BackupFailed, match=r"mailbox\.db"):
         back_up(data, target, NOON)
     assert [file.name for file in target.iterdir() if file.suffix != ".part"] == []
