@@ -33,6 +33,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "mailbox_service.signals",
     ),
     "smtp_proxy": ("mailbox_service.core",),
+    # For programs elsewhere: it speaks to the service over HTTP, and sees nothing of it.
+    "mailbox_service.client": (),
     "mailbox_service.assembly": ("mailbox_service", "smtp_proxy"),
     "mailbox_service.commands": ("mailbox_service",),
     "mailbox_service.__main__": ("mailbox_service.commands",),
@@ -55,7 +57,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sse_starlette": ("mailbox_service.web",),
     "aiosmtpd": ("smtp_proxy",),
     "pymap": ("smtp_proxy.imap",),
-    "httpx2": ("mailbox_service.outbound", "smtp_proxy.remote"),
+    "httpx2": ("mailbox_service.outbound", "mailbox_service.client", "smtp_proxy.remote"),
     "httpcore2": ("mailbox_service.outbound",),
     "uvicorn": ("mailbox_service.web",),
     "click": ("mailbox_service.commands", "mailbox_service.__main__", "smtp_proxy.__main__"),
@@ -67,6 +69,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonpath": ("mailbox_service.core.json_paths",),
     "webauthn": ("mailbox_service.services.passkeys",),
     "mcp": ("mailbox_service.web.agents.protocol",),
+    "pytest": ("mailbox_service.client.pytest_plugin",),
     "mcp_types": ("mailbox_service.web.agents.protocol",),
 }
 

@@ -40,6 +40,8 @@ class MailsQuery(FilterFields, kw_only=True, rename={"from_": "from"}):
 class WaitQuery(FilterFields, kw_only=True, rename={"from_": "from"}):
     """Which mail to wait for."""
 
+    unread: Annotated[int, Meta(ge=0, le=1, description="1: an unread mail only.")] = 0
+    codes: Annotated[int, Meta(ge=0, le=1, description="1: a mail with a code only.")] = 0
     timeout: Annotated[int, Meta(ge=0, le=60, description="Seconds.")] = 30
 
 
