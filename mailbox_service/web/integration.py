@@ -167,6 +167,18 @@ class ConnectionRows(Struct):
     results: list[ConnectionRow]
 
 
+class IntegrationRefusal(Struct, kw_only=True):
+    """Why not: `error_code` is for programs; `field` names what of the request was wrong."""
+
+    success: bool = False
+    error: str
+    error_code: str
+    field: str | UnsetType = UNSET
+
+
+REFUSALS = {"application/json": IntegrationRefusal}
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
     """Who calls: an account, and whether it is the operator in person."""
@@ -212,9 +224,9 @@ def refused(error: MailError) -> Answer:
     elif isinstance(error, TemporaryFailure):
         code = "temporary_failure"
         headers = ((b"retry-after", b"%d" % COME_BACK_AFTER),)
-    body: dict[str, Any] = {"success": False, "error": error.detail[:1_000], "error_code": code}
+    body = IntegrationRefusal(error=error.detail[:1_000], error_code=code)
     if isinstance(error, BadField) and error.field:
-        body["field"] = error.field
+        body.field = error.field
     return json_answer(body, status, headers)
 
 
@@ -310,7 +322,7 @@ def converted(fields: Mapping[str, Any]) -> ConnectionForm:
         raise BadField(path.rstrip("`"), words) from None
 
 
-@routes.post(SEND, OPEN, body=MailForm, returns=Queued, body_limit=WHOLE_MESSAGE)
+@routes.post(SEND, OPEN, body=MailForm, returns=Queued, refusals=REFUSALS, body_limit=WHOLE_MESSAGE)
 @in_json
 async def send_email(call: Call) -> Queued:
     """Queue one mail through a server of yours. Proves an API key or the admin password; it is
@@ -323,7 +335,7 @@ async def send_email(call: Call) -> Queued:
     )
 
 
-@routes.get(SEND + "/{mail_id}", OPEN, returns=MailState)
+@routes.get(SEND + "/{mail_id}", OPEN, returns=MailState, refusals=REFUSALS)
 @in_json
 async def mail_state(call: Call) -> MailState:
     """What became of a mail that was queued."""
@@ -332,7 +344,14 @@ async def mail_state(call: Call) -> MailState:
     return state_row(await call.services.integrating.state(who.account, mail_id))
 
 
-@routes.post(SEND_MANY, OPEN, body=MailsForm, returns=BatchResult, body_limit=WHOLE_MESSAGE)
+@routes.post(
+    SEND_MANY,
+    OPEN,
+    body=MailsForm,
+    returns=BatchResult,
+    refusals=REFUSALS,
+    body_limit=WHOLE_MESSAGE,
+)
 @in_json
 async def send_emails(call: Call) -> BatchResult:
     """Send up to fifty mails over one connection, and wait for what the server says to each."""
@@ -358,7 +377,7 @@ def batch_row(batch: Batch) -> BatchResult:
     )
 
 
-@routes.post(TEST, OPEN, body=TestForm, returns=TestResult)
+@routes.post(TEST, OPEN, body=TestForm, returns=TestResult, refusals=REFUSALS)
 @in_json
 async def test_connection(call: Call) -> TestResult:
     """Connect, encrypt and log in, and leave again; no mail is sent."""
@@ -382,7 +401,7 @@ def tested_row(tested: Tested) -> TestResult:
     return row
 
 
-@routes.get(CONNECTIONS, OPEN, returns=ConnectionRows)
+@routes.get(CONNECTIONS, OPEN, returns=ConnectionRows, refusals=REFUSALS)
 @in_json
 async def list_connections(call: Call) -> ConnectionRows:
     """The SMTP connections of the account, without passwords."""
@@ -391,7 +410,14 @@ async def list_connections(call: Call) -> ConnectionRows:
     return ConnectionRows([connection_row(one) for one in found])
 
 
-@routes.add("PUT", CONNECTIONS + "/{name}", OPEN, body=ConnectionForm, returns=ConnectionRow)
+@routes.add(
+    "PUT",
+    CONNECTIONS + "/{name}",
+    OPEN,
+    body=ConnectionForm,
+    returns=ConnectionRow,
+    refusals=REFUSALS,
+)
 @in_json
 async def keep_connection(call: Call) -> ConnectionRow:
     """Keep an SMTP connection under a name; `default` is used when a call names none. The
@@ -403,7 +429,7 @@ async def keep_connection(call: Call) -> ConnectionRow:
     return connection_row(kept)
 
 
-@routes.delete(CONNECTIONS + "/{name}", OPEN, returns=Success)
+@routes.delete(CONNECTIONS + "/{name}", OPEN, returns=Success, refusals=REFUSALS)
 @in_json
 async def forget_connection(call: Call) -> Success:
     """Forget an SMTP connection and its password."""

@@ -85,7 +85,12 @@ def document(operations: Iterable[Operation]) -> Schema:
     types = [
         kind
         for operation in listed
-        for kind in (operation.query, operation.body, operation.returns)
+        for kind in (
+            operation.query,
+            operation.body,
+            operation.returns,
+            *operation.refusals.values(),
+        )
         if kind not in (None, bytes, str)
     ]
     schemas, components = msgspec.json.schema_components(
@@ -189,7 +194,10 @@ def parameters(operation: Operation, known: Known) -> list[Schema]:
 def responses(operation: Operation, known: Known) -> Schema:
     """The answer, and the form of every refusal."""
     content = {operation.media_type: {"schema": known.schema(operation.returns)}}
-    refusal = {"text/plain": {"schema": {"type": "string"}}}
+    refusal = {
+        media_type: {"schema": known.schema(kind)}
+        for media_type, kind in {"text/plain": str, **operation.refusals}.items()
+    }
     return {
         "200": {"description": "Done.", "content": content},
         "4XX": {"description": "Refused; the text says why.", "content": refusal},

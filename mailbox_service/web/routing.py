@@ -47,6 +47,8 @@ class Operation:
     returns: Any = None
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    # Media type -> type, where a refusal of the handler is no plain text.
+    refusals: dict[str, Any] = field(default_factory=dict)
     # Octets of the body; the writer of the route knows what fits into it.
     body_limit: int = SMALL_BODY
 

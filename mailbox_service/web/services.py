@@ -9,8 +9,8 @@ from mailbox_service.services.access import Access
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
-from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.exporting import Exporting

@@ -74,6 +74,10 @@ def schema(target: Target) -> Any:
 def test_generated_requests_are_answered_as_documented(
     target: Target, schema: Any, path: str, method: str
 ) -> None:
+    (area,) = schema[path][method.upper()].tags
+    # The token of a mailbox would stand where a key of the sending API is looked for.
+    headers = ADMIN if area == "integration" else target.headers
+
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -84,7 +88,7 @@ def test_generated_requests_are_answered_as_documented(
     )
     @given(case=schema[path][method.upper()].as_strategy())
     def judge(case: schemathesis.Case[Any]) -> None:
-        answer = case.call(headers=target.headers)
+        answer = case.call(headers=headers)
         assert answer.text != "Error Internal Server Error", case.as_curl_command()
         case.validate_response(
             answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import HTML, Answer, Headers
@@ -11,6 +12,13 @@ from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
 routes = Routes("sending api")
+
+# How a page's answer is described, a refusal too.
+PAGE: dict[str, Any] = {
+    "returns": str,
+    "media_type": "text/html",
+    "refusals": {"text/html": str},
+}
 
 # No script, nothing from elsewhere; the one form posts to where it came from.
 POLICY: Headers = (
@@ -40,7 +48,7 @@ def page(title: str, inside: str, status: int = 200) -> Answer:
     return Answer(text.encode(), HTML, status=status, headers=POLICY)
 
 
-@routes.get("/confirm-sender/{token}", OPEN, returns=str, media_type="text/html")
+@routes.get("/confirm-sender/{token}", OPEN, **PAGE)
 async def ask(call: Call) -> Answer:
     """Ask whoever opened the link from a confirmation mail. Looking confirms nothing: scanners
     open links too."""
@@ -54,7 +62,7 @@ async def ask(call: Call) -> Answer:
     )
 
 
-@routes.post("/confirm-sender/{token}", OPEN, returns=str, media_type="text/html")
+@routes.post("/confirm-sender/{token}", OPEN, **PAGE)
 async def confirm(call: Call) -> Answer:
     """Confirm the sender that the link is about."""
     address = await call.services.sending_api.single_senders.confirm(call.path_values["token"])
