@@ -3,7 +3,7 @@ content, the sent box, the queue, the first events."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailbox_service.core.envelope import Receipt
@@ -16,6 +16,7 @@ from mailbox_service.storage import (
     contents,
     events,
     idempotency,
+    many_rows,
     send_counts,
     send_queue,
     sending_events,
@@ -24,12 +25,14 @@ from mailbox_service.storage import (
 )
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.send_queue import NewRecipient
-from mailbox_service.storage.sending_events import About
+from mailbox_service.storage.sending_events import About, NewEvent
 from mailbox_service.storage.sending_messages import NewMessage
 from mailbox_service.storage.submissions import NewSubmission
 
 # A client that repeats a request does so within minutes; a day covers a stopped machine.
 KEY_LIFE = 24 * 3_600 * 1_000_000
+# Stands where the receipt of a submission will be.
+NOT_YET = Receipt("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,48 @@ class Order:
 
 async def enqueue(tx: Transaction, order: Order) -> Receipt:
     """Everything that a submission changes, as one unit."""
+    kept = await admit(tx, order)
+    if kept is not None:
+        return kept
+    (receipt,) = await accept(tx, [order])
+    if order.key is not None:
+        await idempotency.fill(
+            tx,
+            principal=order.key.principal,
+            key=order.key.text,
+            submission_id=receipt.submission_id,
+        )
+    return receipt
+
+
+async def enqueue_all(tx: Transaction, orders: Sequence[Order]) -> list[Receipt | MailError]:
+    """Several submissions in one unit, each refused alone; all of them are `undoes_nothing`."""
+    answers: list[Receipt | MailError] = []
+    accepted = []
+    for order in orders:
+        try:
+            await admit(tx, order)
+        except MailError as refusal:
+            answers.append(refusal)
+        else:
+            answers.append(NOT_YET)
+            accepted.append(order)
+    receipts = iter(await accept(tx, accepted) if accepted else ())
+    return [next(receipts) if answer is NOT_YET else answer for answer in answers]
+
+
+def undoes_nothing(order: Order) -> bool:
+    """Whether a refusal of this submission leaves nothing behind that would have to be undone:
+    it takes no key, and passes one counter at most."""
+    counters = bool(order.price.address) + len(order.limits)
+    if order.sent_by is not None:
+        counters += len(order.sent_by.rates) + bool(order.sent_by.due_at)
+    return order.key is None and (counters == 0 or (counters == 1 and order.obstacle is None))
+
+
+async def admit(tx: Transaction, order: Order) -> Receipt | None:
+    """Take the key and the price, and pass the counters. The receipt of a request that is
+    repeated; None for one that is new. Raises what is in its way."""
     submission, now = order.submission, order.now
     for address in order.unopened:
         if await addresses.by_address(tx, address) is not None:
@@ -117,24 +162,14 @@ async def enqueue(tx: Transaction, order: Order) -> Receipt:
             raise QuotaReached(text(message_key), message_key=message_key)
     if order.obstacle is not None:
         raise order.obstacle
-    await addresses.touch(tx, submission.address, now)
-    submission_id = await put_into_queue(tx, order)
-    if order.key is not None:
-        await idempotency.fill(
-            tx,
-            principal=order.key.principal,
-            key=order.key.text,
-            submission_id=submission_id,
-        )
     if order.sent_by is not None:
-        await remember(tx, submission_id, order.sent_by, order)
-    return Receipt(submission.queue_id, (), submission_id, submission.message_id)
+        await pass_limits(tx, order.sent_by, now)
+    return None
 
 
-async def remember(tx: Transaction, submission_id: int, sent_by: SentBy, order: Order) -> None:
-    """What the sending API wants to know later, and the limits of the credential. Raises what
-    `rates` say, QuotaReached when too much is scheduled."""
-    now = order.now
+async def pass_limits(tx: Transaction, sent_by: SentBy, now: int) -> None:
+    """The limits of a credential of the sending API. Raises what `rates` say, QuotaReached when
+    too much is scheduled."""
     for period, limit, refusal in sent_by.rates:
         if not await send_counts.add_within(tx, period, limit=limit):
             raise refusal
@@ -142,38 +177,78 @@ async def remember(tx: Transaction, submission_id: int, sent_by: SentBy, order: 
         waiting = await sending_messages.count_scheduled(tx, sent_by.message.account, now=now)
         if waiting >= sent_by.most_scheduled:
             raise QuotaReached(f"There are {waiting} scheduled emails already")
-    await sending_messages.add(tx, submission_id, sent_by.message, now=now)
-    first = order.recipients[0].recipient
-    await sending_events.add(
-        tx,
-        replace(sent_by.about, submission_id=submission_id, size=len(order.content)),
-        [
-            sending_events.NewEvent("processed", now, first),
-            *(
-                sending_events.NewEvent("rejected", now, recipient, reason=reason)
-                for recipient, reason in sent_by.rejected.items()
-            ),
-        ],
+
+
+async def accept(tx: Transaction, orders: Sequence[Order]) -> list[Receipt]:
+    """Store and queue submissions that were admitted, and what is remembered of them."""
+    await addresses.touch_all(
+        tx, {order.submission.address for order in orders}, max(order.now for order in orders)
     )
+    ids = await put_all_into_queue(tx, orders)
+    sent = [
+        (order, order.sent_by, number)
+        for order, number in zip(orders, ids, strict=True)
+        if order.sent_by is not None
+    ]
+    for order, sent_by, number in sent:
+        await sending_messages.add(tx, number, sent_by.message, now=order.now)
+    if sent:
+        await sending_events.add_all(tx, [facts_about(*one) for one in sent])
+    return [
+        Receipt(order.submission.queue_id, (), number, order.submission.message_id)
+        for order, number in zip(orders, ids, strict=True)
+    ]
+
+
+def facts_about(order: Order, sent_by: SentBy, number: int) -> tuple[About, list[NewEvent]]:
+    """The first events of a message of the sending API: it is on its way, but not to all."""
+    facts = [
+        NewEvent("processed", order.now, order.recipients[0].recipient),
+        *(
+            NewEvent("rejected", order.now, recipient, reason=reason)
+            for recipient, reason in sent_by.rejected.items()
+        ),
+    ]
+    return replace(sent_by.about, submission_id=number, size=len(order.content)), facts
 
 
 async def put_into_queue(tx: Transaction, order: Order) -> int:
     """Store a message and queue it for its recipients, with their first events; its id."""
-    submission, now = order.submission, order.now
-    content_id = await contents.add(tx, order.content, uses=1)
-    submission_id = await submissions.add(
-        tx, submission, content_id=content_id, size=len(order.content), now=now
-    )
-    await send_queue.add(tx, submission_id, order.recipients, priority=order.priority, now=now)
-    await events.add_first(
+    return (await put_all_into_queue(tx, [order]))[0]
+
+
+async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[int]:
+    """Store messages and queue each for its recipients, with their first events; their ids."""
+    content_ids: list[int] = []
+    for portion in many_rows.portions([(order.content, 1, None) for order in orders]):
+        content_ids += await contents.add_all(tx, portion)
+    ids = await submissions.add_all(
         tx,
-        submission_id,
-        address=submission.address,
-        queue_id=submission.queue_id,
-        state=send_queue.worst(new.state for new in order.recipients),
-        now=now,
+        [
+            (order.submission, content_id, len(order.content), order.now)
+            for order, content_id in zip(orders, content_ids, strict=True)
+        ],
     )
-    return submission_id
+    queued = list(zip(orders, ids, strict=True))
+    rows = await send_queue.add_all(
+        tx, [(number, order.recipients, order.priority, order.now) for order, number in queued]
+    )
+    facts: list[events.NewEvent] = []
+    for order, number in queued:
+        submission = order.submission
+        state = send_queue.worst(new.state for new in order.recipients)
+        for new in order.recipients:
+            detail = events.first_detail(
+                number,
+                queue_id=submission.queue_id,
+                state=state,
+                recipient=new.recipient,
+                recipient_state=new.state,
+            )
+            row_id = rows[number, new.recipient]
+            facts.append((new.state, order.now, submission.address, number, row_id, detail))
+    await events.add_all(tx, facts)
+    return ids
 
 
 async def pay(tx: Transaction, price: Price, now: int) -> None:

@@ -43,7 +43,8 @@ from mailbox_service.core.trace_fields import count_received
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
-from mailbox_service.services.queueing import Key, Order, Price, SentBy, enqueue, no_balance
+from mailbox_service.services.departures import Departures
+from mailbox_service.services.queueing import Key, Order, Price, SentBy, no_balance
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
     send_queue,
@@ -53,10 +54,6 @@ from mailbox_service.storage.send_queue import NewRecipient
 from mailbox_service.storage.submissions import NewSubmission
 
 log = logging.getLogger("mailbox.sending")
-
-# What the event loop may write by itself: a common letter to a few.
-QUICK_OCTETS = 32_768
-QUICK_RECIPIENTS = 4
 
 # RFC 5321 §4.5.3.1.8 asks for 100; a thousand is Postfix's `smtpd_recipient_limit`.
 MOST_RECIPIENTS = 1_000
@@ -82,6 +79,7 @@ class Sending:
         new_queue_id: Callable[[], str] = new_id,
     ) -> None:
         self._database = database
+        self._departures = Departures(database)
         self._administering = administering
         self._signals = signals
         self._clock = clock
@@ -425,9 +423,7 @@ class Sending:
         return asyncio.ensure_future(judge())
 
     def _queue(self, principal: Principal, order: Order) -> asyncio.Future[Receipt]:
-        small = len(order.content) <= QUICK_OCTETS and len(order.recipients) <= QUICK_RECIPIENTS
-        write = self._database.write_quick if small else self._database.write
-        queued = write(enqueue, order)
+        queued = self._departures.add(order)
         queued.add_done_callback(partial(self._queued, principal, order))
         return queued
 
@@ -447,7 +443,8 @@ class Sending:
             submission.door,
             principal.kind,
         )
-        self._signals.notify(topics.QUEUE)
+        if any(one.state == send_queue.QUEUED for one in order.recipients):
+            self._signals.notify(topics.QUEUE)
         self._signals.notify(topics.mailbox(submission.address))
         if order.sent_by is not None:
             self._signals.notify(topics.SENDING_EVENTS)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from mailbox_service.core.address import without_detail
 from mailbox_service.core.errors import NameTaken
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.dialects import each_text
 
 # The mailbox API shows activity by the day, so a touch that comes sooner is not written.
 DAY = 86_400_000_000
@@ -34,6 +38,11 @@ BY_ID = f"SELECT {COLUMNS} FROM addresses WHERE id = :id"
 
 TOUCH = """
 UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
+"""
+
+TOUCH_ALL = """
+UPDATE addresses SET updated_at = :now
+ WHERE address IN ({addresses}) AND updated_at < :day_ago
 """
 
 SET_PASSWORD = """
@@ -160,6 +169,13 @@ async def all_addresses(tx: Transaction) -> list[str]:
 async def touch(tx: Transaction, address: str, now: int) -> None:
     """Note that an address is in use, once a day."""
     await tx.execute(TOUCH, {"address": address, "now": now, "day_ago": now - DAY})
+
+
+async def touch_all(tx: Transaction, used: Collection[str], now: int) -> None:
+    """Note that several addresses are in use, once a day."""
+    sql = TOUCH_ALL.format(addresses=each_text(tx.dialect, "addresses"))
+    params = {"addresses": json.dumps(sorted(used)), "now": now, "day_ago": now - DAY}
+    await tx.execute(sql, params)
 
 
 async def set_password(tx: Transaction, address_id: int, *, password_hash: str, now: int) -> bool:

@@ -7,10 +7,10 @@ stream shows of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailbox_service.storage import locks
+from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
 
 
@@ -27,21 +27,10 @@ class Event:
     detail: Mapping[str, object]
 
 
-ADD = """
-INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
-VALUES (:kind, :at, :address, :submission_id, :recipient_id, :detail)
-"""
+ADDED = ("kind", "at", "address", "submission_id", "recipient_id", "detail")
 
-# Its kind is the state: queued or held. The detail is that of `sent_detail`, put together where
-# the rows are: canonical addresses and queue ids hold nothing that JSON would escape.
-ADD_FIRST = """
-INSERT INTO events (kind, at, address, submission_id, recipient_id, detail)
-SELECT state, :now, :address, submission_id, id,
-       '{"id":' || submission_id || ',"queue_id":"' || CAST(:queue_id AS TEXT)
-       || '","state":"' || CAST(:state AS TEXT) || '","recipient":"' || recipient
-       || '","recipient_state":"' || state || '","last_reply":null}'
-  FROM recipients WHERE submission_id = :submission_id ORDER BY id
-"""
+# Kind, time, address, submission, recipient, and the detail as JSON.
+NewEvent = tuple[str, int, str, int | None, int | None, str]
 
 COLUMNS = "id, kind, at, address, submission_id, recipient_id, detail"
 
@@ -73,34 +62,24 @@ async def add(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """Append one fact."""
-    await locks.order_events(tx)
-    await tx.execute(
-        ADD,
-        {
-            "kind": kind,
-            "at": at,
-            "address": address,
-            "submission_id": submission_id,
-            "recipient_id": recipient_id,
-            "detail": json.dumps(detail, ensure_ascii=False) if detail else "{}",
-        },
-    )
+    text = json.dumps(detail, ensure_ascii=False) if detail else "{}"
+    await add_all(tx, [(kind, at, address, submission_id, recipient_id, text)])
 
 
-async def add_first(
-    tx: Transaction, submission_id: int, *, address: str, queue_id: str, state: str, now: int
-) -> None:
-    """Append for each recipient of a new submission that it was queued, or held."""
+async def add_all(tx: Transaction, facts: Sequence[NewEvent]) -> None:
+    """Append several facts, in their order."""
     await locks.order_events(tx)
-    await tx.execute(
-        ADD_FIRST,
-        {
-            "submission_id": submission_id,
-            "address": address,
-            "queue_id": queue_id,
-            "state": state,
-            "now": now,
-        },
+    await many_rows.insert(tx, "events", ADDED, facts)
+
+
+def first_detail(
+    submission_id: int, *, queue_id: str, state: str, recipient: str, recipient_state: str
+) -> str:
+    """The JSON of `sent_detail` for a recipient that was just queued. Canonical addresses and
+    queue ids hold nothing that JSON would escape."""
+    return (
+        f'{{"id":{submission_id},"queue_id":"{queue_id}","state":"{state}",'
+        f'"recipient":"{recipient}","recipient_state":"{recipient_state}","last_reply":null}}'
     )
 
 

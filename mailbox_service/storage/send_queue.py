@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from mailbox_service.core.events import EventKind
 from mailbox_service.core.stored import QueuedRecipient
+from mailbox_service.storage import many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, skip_locked
 
@@ -111,12 +112,10 @@ class QueueRow:
     recipient: QueuedRecipient
 
 
-ADD = """
-INSERT INTO recipients (submission_id, recipient, domain, state, priority, queued_at,
-                        next_attempt_at, updated_at, last_reply)
-VALUES (:submission_id, :recipient, :domain, :state, :priority, :queued_at, :next_attempt_at,
-        :now, :reply)
-"""
+ADDED = (
+    *("submission_id", "recipient", "domain", "state", "priority", "queued_at"),
+    *("next_attempt_at", "updated_at", "last_reply"),
+)
 
 DUE_DOMAINS = """
 SELECT domain, count(*)
@@ -289,23 +288,27 @@ async def add(
 ) -> None:
     """Queue the recipients of a new submission; their first turn is now, or
     when they are due."""
-    await tx.execute_many(
-        ADD,
-        [
-            {
-                "submission_id": submission_id,
-                "recipient": new.recipient,
-                "domain": new.domain,
-                "state": new.state,
-                "priority": priority,
-                "now": now,
-                "queued_at": new.due_at or now,
-                "next_attempt_at": None if new.state in (HELD, FAILED) else new.due_at or now,
-                "reply": new.reply,
-            }
-            for new in recipients
-        ],
+    await add_all(tx, [(submission_id, recipients, priority, now)])
+
+
+async def add_all(
+    tx: Transaction, added: Sequence[tuple[int, Sequence[NewRecipient], int, int]]
+) -> Mapping[tuple[int, str], int]:
+    """Queue the recipients of several submissions, each with its id, its priority and its time;
+    the ids of the rows by submission and address."""
+    rows = [
+        (
+            *(submission_id, new.recipient, new.domain, new.state, priority, new.due_at or now),
+            None if new.state in (HELD, FAILED) else new.due_at or now,
+            *(now, new.reply),
+        )
+        for submission_id, recipients, priority, now in added
+        for new in recipients
+    ]
+    kept = await many_rows.insert_returning(
+        tx, "recipients", ADDED, rows, "id, submission_id, recipient"
     )
+    return {(int(row[1]), str(row[2])): int(row[0]) for row in kept}
 
 
 async def claim_due(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailbox_service.storage import locks
+from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_text
 
@@ -79,12 +79,10 @@ class SendingEvent:
     created_at: int
 
 
-ADD = """
-INSERT INTO sending_events (account, kind, at, submission_id, username, sender, recipient,
-                            subject, host, reply, reason, detail)
-VALUES (:account, :kind, :at, :submission_id, :username, :sender, :recipient, :subject, :host,
-        :reply, :reason, :detail)
-"""
+ADDED = (
+    *("account", "kind", "at", "submission_id", "username", "sender", "recipient", "subject"),
+    *("host", "reply", "reason", "detail"),
+)
 
 COUNT = """
 INSERT INTO sending_counts (account, day, username, sender, last_ip, octets, {column})
@@ -181,43 +179,46 @@ class Sums:
 
 async def add(tx: Transaction, about: About, events: Sequence[NewEvent]) -> None:
     """Append facts about one message, and count them."""
+    await add_all(tx, [(about, events)])
+
+
+async def add_all(tx: Transaction, added: Sequence[tuple[About, Sequence[NewEvent]]]) -> None:
+    """Append facts about several messages, and count them: once for each day, user and sender."""
     await locks.order_events(tx)
-    await tx.execute_many(
-        ADD,
-        [
-            {
-                "account": about.account,
-                "kind": event.kind,
-                "at": event.at,
-                "submission_id": about.submission_id,
-                "username": about.username,
-                "sender": about.sender,
-                "recipient": event.recipient,
-                "subject": about.subject,
-                "host": event.host,
-                "reply": event.reply,
-                "reason": event.reason,
-                "detail": event.detail,
-            }
-            for event in events
-        ],
-    )
-    numbers: dict[tuple[str, int], int] = {}
-    for event in events:
-        if event.kind in COUNTED:
-            key = (event.kind, event.at // DAY_MICROS)
-            numbers[key] = numbers.get(key, 0) + 1
-    for (kind, day), number in numbers.items():
-        first = kind == "processed"
+    rows = [
+        (
+            *(about.account, event.kind, event.at, about.submission_id, about.username),
+            *(about.sender, event.recipient, about.subject, event.host, event.reply),
+            *(event.reason, event.detail),
+        )
+        for about, events in added
+        for event in events
+    ]
+    await many_rows.insert(tx, "sending_events", ADDED, rows)
+    counts: dict[tuple[str, int, str, str, str], tuple[int, int, str]] = {}
+    for about, events in added:
+        # What is counted once a message: its octets, and from where it came.
+        size, client_ip = about.size, about.client_ip
+        for event in events:
+            if event.kind not in COUNTED:
+                continue
+            day = event.at // DAY_MICROS
+            key = (about.account, day, about.username, about.sender, event.kind)
+            number, octets, last_ip = counts.get(key, (0, 0, ""))
+            if event.kind == "processed":
+                octets, last_ip, size = octets + size, client_ip or last_ip, 0
+            counts[key] = (number + 1, octets, last_ip)
+    # Always in one order: processes that count together must not wait for each other.
+    for (account, day, username, sender, kind), (number, octets, last_ip) in sorted(counts.items()):
         await tx.execute(
             COUNT.format(column=COUNTED[kind]),
             {
-                "account": about.account,
+                "account": account,
                 "day": day,
-                "username": about.username,
-                "sender": about.sender,
-                "last_ip": about.client_ip if first else "",
-                "octets": about.size if first else 0,
+                "username": username,
+                "sender": sender,
+                "last_ip": last_ip,
+                "octets": octets,
                 "number": number,
             },
         )

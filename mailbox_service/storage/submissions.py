@@ -7,9 +7,10 @@ the way any more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailbox_service.storage import contents
+from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
 
 
@@ -56,13 +57,10 @@ class Submission:
 COLUMNS = """id, queue_id, address, reverse_path, content_id, size, door, message_id,
        from_address, subject, smtputf8, record, listed, created_at"""
 
-ADD = """
-INSERT INTO submissions (queue_id, address, reverse_path, content_id, size, door, message_id,
-                         from_address, subject, smtputf8, record, listed, created_at)
-VALUES (:queue_id, :address, :reverse_path, :content_id, :size, :door, :message_id,
-        :from_address, :subject, :smtputf8, :record, :listed, :now)
-RETURNING id
-"""
+ADDED = (
+    *("queue_id", "address", "reverse_path", "content_id", "size", "door", "message_id"),
+    *("from_address", "subject", "smtputf8", "record", "listed", "created_at"),
+)
 
 BY_ID = f"SELECT {COLUMNS} FROM submissions WHERE id = :id"
 
@@ -119,26 +117,25 @@ async def add(
     tx: Transaction, submission: NewSubmission, *, content_id: int, size: int, now: int
 ) -> int:
     """Keep a submission whose content is stored; its id."""
-    row = await tx.fetch_one(
-        ADD,
-        {
-            "queue_id": submission.queue_id,
-            "address": submission.address,
-            "reverse_path": submission.reverse_path,
-            "content_id": content_id,
-            "size": size,
-            "door": submission.door,
-            "message_id": submission.message_id,
-            "from_address": submission.from_address,
-            "subject": submission.subject,
-            "smtputf8": int(submission.smtputf8),
-            "record": submission.record,
-            "listed": int(submission.listed),
-            "now": now,
-        },
-    )
-    assert row is not None
-    return int(row[0])
+    return (await add_all(tx, [(submission, content_id, size, now)]))[0]
+
+
+async def add_all(
+    tx: Transaction, added: Sequence[tuple[NewSubmission, int, int, int]]
+) -> list[int]:
+    """Keep several submissions, each with the id and the size of its content and its time; their
+    ids."""
+    rows = [
+        (
+            *(one.queue_id, one.address, one.reverse_path, content_id, size, one.door),
+            *(one.message_id, one.from_address, one.subject, int(one.smtputf8), one.record),
+            *(int(one.listed), now),
+        )
+        for one, content_id, size, now in added
+    ]
+    kept = await many_rows.insert_returning(tx, "submissions", ADDED, rows, "id, queue_id")
+    ids = {row[1]: int(row[0]) for row in kept}
+    return [ids[one.queue_id] for one, _, _, _ in added]
 
 
 async def by_id(tx: Transaction, submission_id: int) -> Submission | None:
