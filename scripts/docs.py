@@ -1,7 +1,8 @@
 """Write what is generated in docs/: `make docs`. `--check` writes nothing and says what is stale.
 
 docs/settings.md comes from the settings type (mailbox_service/config.py), docs/api/openapi.json
-from the routes: neither a setting nor a route can exist undocumented.
+from the routes, and the TypeScript client from that: neither a setting nor a route can exist
+undocumented.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mailbox_service.first_run import described, first_values
 from mailbox_service.web.app import all_operations
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.openapi import document
+from scripts import typescript_client
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,7 +93,16 @@ def openapi() -> str:
     return json.dumps(document(operations), ensure_ascii=False, indent=1) + "\n"
 
 
-GENERATED = {"docs/settings.md": settings, "docs/api/openapi.json": openapi}
+def typescript() -> str:
+    """The generated part of the TypeScript client."""
+    return typescript_client.generated(json.loads(openapi()))
+
+
+GENERATED = {
+    "docs/settings.md": settings,
+    "docs/api/openapi.json": openapi,
+    "clients/typescript/src/generated.ts": typescript,
+}
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ class PageQuery(Struct):
     offset: Offset
 
 
-class FilterFields(Struct, kw_only=True):
+class FilterFields(Struct, kw_only=True, rename={"from_": "from"}):
     """What a mail must have; texts are found anywhere, in any case."""
 
     q: Annotated[str, Meta(max_length=1000, description="In sender, subject or text.")] = ""

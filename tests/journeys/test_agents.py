@@ -93,13 +93,13 @@ async def test_an_agent_in_python_over_stdio(service: RunningService) -> None:
     """The operator's own agent has every mailbox; one with a token has its own."""
     opened, token = service.open_address("somebody")
     async with over_stdio(service) as client:
-        await shop(service, client, "python-stdio")
+        theirs = await shop(service, client, "pythonstdio")
         assert (await call(client, "list_mails", address=opened))["count"] == 0
         assert not any(tool.name.startswith("smtp_") for tool in (await client.list_tools()).tools)
     async with over_stdio(service, token) as client:
         listed = await call(client, "list_addresses")
         assert [one["address"] for one in listed["addresses"]] == [opened]
-        other = await client.call_tool("list_mails", {"address": "python-stdio@x.test"})
+        other = await client.call_tool("list_mails", {"address": theirs})
         assert other.is_error
 
 
