@@ -196,6 +196,30 @@ class LightRow(Struct, frozen=True):
     text: str | UnsetType = UNSET
 
 
+# Characters of what a page shows: as much as a line of a wide screen has room for.
+BRIEF_PREVIEW = 110
+BRIEF_LINK = 60
+
+
+class BriefRow(Struct, frozen=True, omit_defaults=True):
+    """A mail in a brief list, where what is empty is left out: an absent mark is false, an absent
+    count 0, an absent text empty."""
+
+    id: int
+    created_at: str
+    size: int
+    from_address: str = ""
+    from_name: str = ""
+    subject: str = ""
+    preview: str = ""
+    seen: bool = False
+    flagged: bool = False
+    answered: bool = False
+    attachment_count: int = 0
+    code: str | None = None
+    link: LinkRow | None = None
+
+
 EMPTY_SUMMARY = StoredSummary(
     message_id=None,
     from_name="",
@@ -207,6 +231,28 @@ EMPTY_SUMMARY = StoredSummary(
     codes=(),
     links=(),
 )
+
+
+def brief_row(message: StoredMessage) -> BriefRow:
+    """A mail in a brief list."""
+    summary = message.summary or EMPTY_SUMMARY
+    best = summary.links[0] if summary.links else None
+    link = LinkRow(best["url"], best["text"][:BRIEF_LINK], best["host"]) if best else None
+    return BriefRow(
+        id=message.id,
+        created_at=wire_time(message.received_at),
+        size=message.size,
+        from_address=summary.from_address,
+        from_name=summary.from_name,
+        subject=summary.subject,
+        preview=summary.preview[:BRIEF_PREVIEW],
+        seen=bool(message.flags & SEEN),
+        flagged=bool(message.flags & FLAGGED),
+        answered=bool(message.flags & ANSWERED),
+        attachment_count=summary.attachment_count,
+        code=summary.codes[0] if summary.codes else None,
+        link=link,
+    )
 
 
 def light_row(message: StoredMessage, text: str | UnsetType = UNSET) -> LightRow:

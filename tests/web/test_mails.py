@@ -128,6 +128,32 @@ async def test_a_mail_taken_apart_has_the_keys_of_the_contract(site: Site) -> No
     assert single.json() == row
 
 
+async def test_a_brief_page_of_twenty_mails_is_eight_kilobytes_at_most(site: Site) -> None:
+    ann = await site.open()
+    words = "A line of words that goes on and on. " * 20
+    for number in range(20):
+        link = f"https://shop.example/confirm?order={number}" if number % 4 == 0 else ""
+        raw = (
+            f"From: The Ferry Company <orders@ferry.example>\r\nTo: ann@inbox.test\r\n"
+            f"Subject: Your order {number} is on its way to you\r\n"
+            f"Message-ID: <{number}.1795262400@mailer.ferry.example>\r\n\r\n"
+            f"{words}\r\nYour code is {480000 + number}\r\n{link}\r\n"
+        )
+        await site.arrive(raw=raw.encode())
+    answer = await site.http.get("/api/inbox/brief?limit=20", headers=ann.auth)
+    page = answer.json()
+    assert len(page["results"]) == 20
+    assert len(answer.content) <= 8_000
+    assert (page["count"], page["unread"]) == (20, 20)
+    whole = (await site.http.get("/api/inbox?limit=20", headers=ann.auth)).json()["results"]
+    for brief, light in zip(page["results"], whole, strict=True):
+        assert light["preview"].startswith(brief["preview"])
+        assert brief.get("code") == light["code"]
+        kept = brief.keys() - {"preview", "link"}
+        assert {key: brief[key] for key in kept} == {key: light[key] for key in kept}
+        assert not any(light[key] for key in ("seen", "flagged", "answered") if key not in brief)
+
+
 async def test_the_inbox_shows_light_rows(site: Site) -> None:
     ann = await site.open()
     ids = [await site.arrive() for _ in range(3)]
