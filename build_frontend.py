@@ -15,9 +15,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT))
 
-import npm  # noqa: E402  (it lies beside the project, not in a package)
+from scripts import npm  # noqa: E402  (it lies beside the project, not in the wheel)
 
 
 class PageHook(BuildHookInterface[Any]):
