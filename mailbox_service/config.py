@@ -202,6 +202,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         list[str],
         described("Hosts that attachments by URL may come from although they are private."),
     ] = field(default_factory=list)
+    bounce_domain: Annotated[
+        str,
+        described("Domain of the sending API's return-paths; its MX is this host. Empty: senders'."),
+    ] = ""
+    feedback_address: Annotated[
+        str, described("Address that mailbox providers send complaints about spam to.")
+    ] = ""
+    tracking_url: Annotated[
+        str, described("Where links of tracked mail begin. Empty: frontend_url, or this server.")
+    ] = ""
     smtp_private_hosts: Annotated[
         list[str],
         described("Private hosts that /send-email and its kin may connect to (name or address)."),
@@ -324,6 +334,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, described("Let webhooks call loopback and private addresses (tests, closed nets).")
     ] = False
     frontend_url: Annotated[str, described("Where the page is, for links in webhooks.")] = ""
+    event_history_days: Annotated[
+        int,
+        described(
+            "Days that the event stream and the history of sent mail reach back.", ge=1, le=36_500
+        ),
+    ] = 90
     cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
     enable_ai_email_extract: Annotated[
         bool, described("Write the code of a mail into its metadata (mailbox API §9.9).")

@@ -38,6 +38,8 @@ SETTING = "auto_cleanup"
 # waits longer than that for its turn.
 STEP_ROWS = 200
 STEP_OCTETS = 4 << 20
+# Events are some hundred octets each, and nothing belongs to them.
+STEP_EVENTS = 500
 # Where sizes are not known beforehand.
 STEP_UNSIZED = 50
 # Addresses closed in one commit; each is a unit of its own.
@@ -95,6 +97,7 @@ class Cleaning:
         self._signals = signals
         self._clock = clock
         self._batch = cleanup.batch_size(config.cleanup_batch_size)
+        self._event_days = config.event_history_days
         self._holder = secrets.token_hex(8)
         self._renewed: float | None = None
         self._done_day = -1
@@ -230,6 +233,17 @@ class Cleaning:
             except Exception as error:
                 reason = error.detail if isinstance(error, MailError) else type(error).__name__
                 log.warning("cleanup-failed statement=%r reason=%s", name, reason)
+        try:
+            await self._forget_events()
+        except MailError as error:
+            log.warning("cleanup-failed kind=events reason=%s", error.detail)
+
+    async def _forget_events(self) -> None:
+        """Whatever the stored settings say: nobody asks for the table of events to grow."""
+        before = cleanup.before(self._clock(), self._event_days)
+        oldest = await self._database.read(cleaning.oldest_event)
+        if oldest is not None and oldest < before:
+            await self._recorded("events", "schedule", self._old_events(before))
 
     async def _tidy(self) -> None:
         """Once a minute, forget counts of days gone by and keys that are too old."""
@@ -299,6 +313,19 @@ class Cleaning:
                 yield count
             # A full page may end within the window.
             first = found[-1][0] + 1 if len(found) == wanted else last + 1
+
+    async def _old_events(self, before: int) -> AsyncIterator[int]:
+        """Forget old events, the oldest first, until there is a step that finds none."""
+        after: int | None = 0
+        while after is not None:
+            began = time.monotonic()
+            count, after = await self._database.write(
+                cleaning.forget_events, before=before, after=after, limit=STEP_EVENTS
+            )
+            if not count:
+                return
+            yield count
+            await self._rest(began)
 
     async def _mail_step(
         self, remove: Any, ids: Sequence[int], old: OldRows | None, before: int

@@ -103,6 +103,15 @@ OLDEST_SENT = """
 SELECT id FROM submissions WHERE address = :address AND listed = 1 ORDER BY id LIMIT :limit
 """
 
+OLDEST_EVENT = "SELECT at FROM events ORDER BY id LIMIT 1"
+
+END_OF_EVENTS = """
+SELECT max(id) FROM (SELECT id FROM events WHERE id > :after ORDER BY id LIMIT :limit) AS page
+"""
+
+# By id, in whose order events were written: an index by age would be paid for by every fact.
+FORGET_EVENTS = "DELETE FROM events WHERE id > :after AND id <= :last AND at < :before"
+
 # The tables of mailbox-api §8.1 as they are read from ours, for conditions that administrators
 # write. Times are text there; contents and passwords are not shown.
 TEXT_TIME = {
@@ -256,6 +265,25 @@ async def remove_allowance(tx: Transaction, key: int) -> int:
 async def remove_auto_reply(tx: Transaction, key: str) -> int:
     """Forget the automatic reply of a mailbox."""
     return await tx.execute(REMOVE_AUTO_REPLY, {"key": key})
+
+
+async def oldest_event(tx: Transaction) -> int | None:
+    """When the first event was that is still known."""
+    row = await tx.fetch_one(OLDEST_EVENT)
+    return None if row is None else int(row[0])
+
+
+async def forget_events(
+    tx: Transaction, *, before: int, after: int, limit: int
+) -> tuple[int, int | None]:
+    """Forget those of the next events behind an id that are older than a time: how many, and the
+    last id that was looked at, None when there is nothing behind it."""
+    end = await tx.fetch_one(END_OF_EVENTS, {"after": after, "limit": limit})
+    if end is None or end[0] is None:
+        return 0, None
+    last = int(end[0])
+    params = {"after": after, "last": last, "before": before}
+    return await tx.execute(FORGET_EVENTS, params), last
 
 
 def key_of(table: str) -> str:

@@ -13,6 +13,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.services import cleaning as services_cleaning
 from mailbox_service.services.cleaning import Cleaning, close_step, portions
 from mailbox_service.storage import cleaning as storage_cleaning
+from mailbox_service.storage import events
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.services.parts import NOON, Mailboxes
@@ -201,6 +202,47 @@ async def test_a_part_that_fails_does_not_stop_the_others(
     assert any("kind=mails" in line for line in told)
     assert any("'bad'" in line for line in told)
     assert any("'not ours'" in line for line in told)
+
+
+async def test_events_are_forgotten_at_night_when_they_are_old(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any rule of an administrator's, in steps, and never one that is not old."""
+    monkeypatch.setattr(services_cleaning, "STEP_EVENTS", 4)
+    mailboxes = Mailboxes(database, event_history_days=90)
+    worker = cleaning_of(mailboxes)
+    assert not await worker.clean_daily()
+    night = NOON + DAY
+    ages = [91.0] * 9 + [200.0, 90.0, 89.9, 91.0, 1.0]
+
+    async def remember(tx: Transaction) -> None:
+        for days in ages:
+            at = night - round(days * DAY)
+            await events.add(tx, "sent", at=at, address="ann@x.test")
+
+    await database.write(remember)
+    steps: list[int] = []
+    forget = storage_cleaning.forget_events
+
+    async def watched(tx: Transaction, **rest: Any) -> tuple[int, int | None]:
+        count, last = await forget(tx, **rest)
+        steps.append(count)
+        return count, last
+
+    monkeypatch.setattr(storage_cleaning, "forget_events", watched)
+    mailboxes.clock.now = night
+    assert await worker.clean_daily()
+    assert steps == [4, 4, 2, 1, 0]
+    left = await database.read(events.after, "ann@x.test", after_id=0, limit=100)
+    assert [round((night - event.at) / DAY, 1) for event in left] == [90.0, 89.9, 1.0]
+    runs = await worker.runs(limit=10)
+    assert [(run.kind, run.asked_by, run.removed) for run in runs] == [("events", "schedule", 11)]
+    # Nothing is old: no step, and nothing to tell.
+    steps.clear()
+    mailboxes.clock.now = night
+    await worker._forget_events()
+    assert steps == []
+    assert len(await worker.runs(limit=10)) == 1
 
 
 async def test_the_work_of_a_process_that_died_is_taken_over(database: AnyDatabase) -> None:
