@@ -175,6 +175,16 @@ def test_the_metadata_names_licence_python_and_both_commands(wheel: Path) -> Non
     assert "smtp-proxy = smtp_proxy.__main__:main" in commands
 
 
+def test_the_wheel_gives_pytest_its_fixtures(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (points,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        told = archive.read(points).decode()
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        extras = HeaderParser().parsestr(archive.read(metadata).decode()).get_all("Provides-Extra")
+    assert "[pytest11]\nmailbox_service = mailbox_service.client.pytest_plugin" in told
+    assert "pytest" in (extras or [])
+
+
 def test_the_installed_wheel_finds_its_page_and_its_version(installed: Path) -> None:
     code = (
         "import importlib.metadata as m, importlib.resources as r, mailbox_service, smtp_proxy\n"
