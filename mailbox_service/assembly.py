@@ -34,8 +34,8 @@ from mailbox_service.services.access import Access
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
-from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import as_datetime, now_micros
@@ -187,6 +187,8 @@ def build(config: Config) -> Parts:
         signals,
     )
     authenticating.sending_logins = sending_api.smtp_users
+    receiving.returns = sending_api.returns
+    delivering.tracking = sending_api.tracking
     http_out = HttpOut(
         Resolver(config.name_servers), private_addresses=config.webhook_private_addresses
     )
@@ -396,6 +398,7 @@ class Service:
             self._work("webhooks", parts.notifying.run())
             self._work("sending events", parts.sending_api.reporting.run())
             self._work("integrations", parts.integrating.run())
+            self._work("returned mail", parts.sending_api.returns.run())
             self._work("sender domains", parts.sending_api.domains.run())
             if self.config.telegram_bot_token:
                 self._work("telegram", parts.telegram_pushing.run())

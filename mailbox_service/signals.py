@@ -19,6 +19,7 @@ SETTINGS = "settings"
 ADDRESSES = "addresses"
 SENDING_EVENTS = "sending-events"
 INTEGRATIONS = "integrations"
+RETURNS = "returns"
 
 
 def mailbox(address: str) -> str:

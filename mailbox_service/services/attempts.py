@@ -14,6 +14,7 @@ from mailbox_service.core.notification import FailedRecipient, failure_notice, w
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.clock import as_datetime
 from mailbox_service.services.receiving import Receiving
+from mailbox_service.services.sending_api.tracking import ApiMessage
 from mailbox_service.services.signing import protocol_of
 from mailbox_service.storage import send_queue
 from mailbox_service.storage.send_queue import Claim, Settled
@@ -90,6 +91,8 @@ class Job:
     damaged: bool
     lease_until: int
     begun: bool = False
+    # What the sending API wants of the message, when it came from there.
+    message: ApiMessage | None = None
 
     def begin(self) -> None:
         """From here on a cut leaves it open whether the message went out."""

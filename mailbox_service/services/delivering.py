@@ -17,6 +17,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -42,6 +43,7 @@ from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.queueing import KEY_LIFE
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.recording import Record, record
+from mailbox_service.services.sending_api.tracking import ApiMessage, Tracking
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, idempotency, send_counts, send_queue, submissions
@@ -96,6 +98,7 @@ class Delivering:
         self._clock = clock
         self._new_queue_id = new_queue_id
         self._jitter = jitter
+        self.tracking: Tracking | None = None
         # Unique a start, so that nobody settles what another worker leased.
         self._holder = secrets.token_hex(8)
         self._lanes = Lanes(config.served_domains)
@@ -253,6 +256,21 @@ class Delivering:
                 self._leased.discard(one.id)
 
     async def _attempt(self, job: Job) -> None:
+        message = None
+        if self.tracking is not None and job.hop is not None:
+            message = await self.tracking.message(job.submission)
+        if message is None or not message.traits.personal or job.damaged:
+            await self._attempt_once(job, message)
+            return
+        for recipient in job.claims:  # each has a copy of their own
+            one = replace(job, claims=(recipient,))
+            try:
+                await self._attempt_once(one, message)
+            finally:
+                job.begun = job.begun or one.begun
+
+    async def _attempt_once(self, job: Job, message: ApiMessage | None) -> None:
+        job.message = message
         if job.hop is None:
             await self._database.write(
                 send_queue.hold, job.claims, holder=self._holder, now=self._clock()
@@ -294,6 +312,7 @@ class Delivering:
         if content is None:
             await self._quarantine(job, started)
             return
+        content = await self._personal(job, content)
         field_, answers = await local_answers(
             self._receiving, job, content, by=self._own_name, now=started
         )
@@ -312,10 +331,11 @@ class Delivering:
         if started > job.lease_until - LEASE_MARGIN:
             return  # paused for long; somebody else may have it by now
         submission = job.submission
+        content = await self._personal(job, content)
         departing = await self._signing.departing(submission, content)
         answers = await self._outbound.send(
             split(submission.address)[1],
-            submission.reverse_path,
+            self._return_path(job),
             [one.recipient for one in job.claims],
             departing,
             smtputf8=bool(submission.smtputf8),
@@ -324,6 +344,21 @@ class Delivering:
         outcomes = self._judge(job, answers, started)
         await self._record(job, outcomes, content)
         self._note_reachability(job, answers)
+
+    async def _personal(self, job: Job, content: bytes) -> bytes:
+        """The copy of the one recipient, when the message has copies."""
+        message = job.message
+        if message is None or self.tracking is None or not message.traits.personal:
+            return content
+        recipient = job.claims[0].recipient
+        return await self.tracking.personal(job.submission, message, recipient, content)
+
+    def _return_path(self, job: Job) -> str:
+        """Where failures are reported to: a path of its own for mail of the sending API."""
+        submission = job.submission
+        if job.message is None or self.tracking is None or not submission.reverse_path:
+            return submission.reverse_path
+        return self.tracking.return_path(submission, [one.recipient for one in job.claims])
 
     def _note_reachability(self, job: Job, answers: Mapping[str, Answer]) -> None:
         now = self._clock()

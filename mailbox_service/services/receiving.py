@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -37,6 +39,18 @@ from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
 
 log = logging.getLogger("mailbox.receiving")
+
+
+class Returns(Protocol):
+    """Addresses that mail of the sending API comes back to (`services.sending_api.returns`)."""
+
+    def takes(self, recipient: str) -> bool:
+        """Whether an address is one of them."""
+        ...
+
+    async def keep(self, recipients: Sequence[str], content: bytes) -> Receipt:
+        """Take a mail for some of them; it is on disk when this returns."""
+        ...
 
 
 class Receiving:
@@ -72,6 +86,7 @@ class Receiving:
         self._force_pass_list = tuple(config.junk_mail_force_pass_list)
         self._drops_files = config.remove_all_attachment or config.remove_exceed_size_attachment
         self._drops_all_files = config.remove_all_attachment
+        self.returns: Returns | None = None
 
     def serves(self, recipient: str) -> bool:
         """Whether a canonical address is of a domain of ours, or below one."""
@@ -83,6 +98,8 @@ class Receiving:
 
         Raises NotOurDomain or SenderRefused.
         """
+        if self._comes_back(recipient):
+            return True
         if not self.serves(recipient):
             raise NotOurDomain("Relaying denied: this host does not serve that domain")
         rules = self._administering.rules
@@ -113,11 +130,27 @@ class Receiving:
 
         Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
         """
+        if any(map(self._comes_back, envelope.recipients)):
+            count_received(content)
+            return asyncio.ensure_future(self._take_back(envelope, content, peer))
         self._check_content(content)
         content = without_claims(content, self._own_name)
         if self._has_files_to_drop(content) or any(map(self._below, envelope.recipients)):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
         return self._receive(envelope, content, peer)
+
+    def _comes_back(self, recipient: str) -> bool:
+        return self.returns is not None and self.returns.takes(recipient)
+
+    async def _take_back(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
+        """A mail for return-paths of ours, and perhaps for others besides."""
+        assert self.returns is not None
+        back = tuple(one for one in envelope.recipients if self.returns.takes(one))
+        others = tuple(one for one in envelope.recipients if one not in back)
+        receipt = await self.returns.keep(back, content)
+        if others:
+            receipt = await self.receive(replace(envelope, recipients=others), content, peer)
+        return receipt
 
     def _check_content(self, content: bytes) -> None:
         count_received(content)
@@ -176,6 +209,8 @@ class Receiving:
         The receipt names the ids."""
         for recipient in envelope.recipients:
             self.recipient_now(recipient, envelope.reverse_path)
+        if any(map(self._comes_back, envelope.recipients)):
+            return await self.receive(envelope, content, peer)
         self._check_content(content)
         for recipient in envelope.recipients:
             await self.check_recipient(recipient, envelope.reverse_path)

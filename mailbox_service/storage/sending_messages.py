@@ -28,15 +28,17 @@ class SentMessage:
     scheduled_at: int | None
     cancelled: int
     archived_content_id: int | None
+    # JSON of what the credential asked for (`core.tracking.Traits`); None: nothing.
+    traits: str | None = None
 
 
 COLUMNS = """submission_id, queue_id, account, username, sender, subject, fields, size, client_ip,
-       created_at, scheduled_at, cancelled, archived_content_id"""
+       created_at, scheduled_at, cancelled, archived_content_id, traits"""
 
 ADD = f"""
 INSERT INTO sending_messages ({COLUMNS})
 VALUES (:submission_id, :queue_id, :account, :username, :sender, :subject, :fields, :size,
-        :client_ip, :created_at, :scheduled_at, 0, :archived_content_id)
+        :client_ip, :created_at, :scheduled_at, 0, :archived_content_id, :traits)
 """
 
 CONTENT_OF = "SELECT content_id FROM submissions WHERE id = :submission_id"
@@ -112,6 +114,7 @@ class NewMessage:
     client_ip: str
     scheduled_at: int | None
     archived: bool
+    traits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ async def add(tx: Transaction, submission_id: int, message: NewMessage, *, now: 
             "created_at": now,
             "scheduled_at": message.scheduled_at,
             "archived_content_id": content_id,
+            "traits": message.traits,
         },
     )
 

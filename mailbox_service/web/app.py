@@ -10,7 +10,14 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from mailbox_service.config import Config
-from mailbox_service.web import external, health, integration, open_api, smtp_submission
+from mailbox_service.web import (
+    external,
+    health,
+    integration,
+    open_api,
+    smtp_submission,
+    tracking,
+)
 from mailbox_service.web.admin import addresses as admin_addresses
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
@@ -101,6 +108,7 @@ AREAS: tuple[Routes, ...] = (
     admin_telegram.routes,
     sending_pages.routes,
     integration.routes,
+    tracking.routes,
 )
 
 

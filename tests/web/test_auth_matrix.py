@@ -52,6 +52,10 @@ OPEN_ROUTES = {
     ("GET", "/confirm-sender/{token}"),  # proves a token in the path
     ("POST", "/confirm-sender/{token}"),
     ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path
+    ("GET", "/t/o/{token}"),  # these prove a signature in the path
+    ("GET", "/t/c/{token}"),
+    ("GET", "/t/u/{token}"),
+    ("POST", "/t/u/{token}"),
     ("POST", "/send-email"),  # these prove an API key or the admin password
     ("GET", "/send-email/{mail_id}"),
     ("POST", "/send-emails"),

@@ -24,12 +24,14 @@ from mailbox_service.services.sending_api.policies import (
 )
 from mailbox_service.services.sending_api.rendering import Rendering
 from mailbox_service.services.sending_api.reporting import Reporting
+from mailbox_service.services.sending_api.returns import Returns
 from mailbox_service.services.sending_api.senders import AddressLists, SingleSenders
 from mailbox_service.services.sending_api.smtp_users import SmtpUsers
 from mailbox_service.services.sending_api.statistics import Statistics
 from mailbox_service.services.sending_api.subaccounts import Subaccounts
 from mailbox_service.services.sending_api.suppressions import Suppressions
 from mailbox_service.services.sending_api.templates import Templates
+from mailbox_service.services.sending_api.tracking import Tracking
 from mailbox_service.signals import Signals
 from mailbox_service.storage.database import Database
 
@@ -55,6 +57,8 @@ class SendingApi:
     subaccounts: Subaccounts
     statistics: Statistics
     reporting: Reporting
+    tracking: Tracking
+    returns: Returns
 
     @classmethod
     def of(
@@ -76,13 +80,12 @@ class SendingApi:
         templates = Templates(database, Rendering(), clock=clock)
         fetching = Fetching(database, source, most=config.max_message_size, clock=clock)
         statistics = Statistics(database, policies, clock=clock)
+        tracking = Tracking(database, config, signals, clock=clock)
         return cls(
             policies=policies,
             api_keys=keys,
             smtp_users=SmtpUsers(database, policies, passwords, keys, clock=clock),
-            emails=Emails(
-                config, sending, policies, suppressions, templates, fetching, clock=clock
-            ),
+            emails=Emails(config, sending, policies, templates, fetching, clock=clock),
             activity=Activity(database, config, signals, clock=clock),
             templates=templates,
             suppressions=suppressions,
@@ -96,4 +99,6 @@ class SendingApi:
             subaccounts=Subaccounts(database, policies, keys, statistics, clock=clock),
             statistics=statistics,
             reporting=Reporting(database, config, signals, clock=clock),
+            tracking=tracking,
+            returns=Returns(database, config, tracking, signals, clock=clock),
         )

@@ -47,12 +47,14 @@ from mailbox_service.core.sending_api import (
     BadField,
     Caller,
     Credential,
+    CredentialSettings,
     PaymentRequired,
     RateReached,
     Refusal,
     SendingPrincipal,
 )
 from mailbox_service.core.submission_fields import from_addresses
+from mailbox_service.core.tracking import Traits
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.queueing import SentBy
 from mailbox_service.services.sending import Sending, new_message_id
@@ -66,7 +68,6 @@ from mailbox_service.services.sending_api.composing import (
 )
 from mailbox_service.services.sending_api.fetching import Fetching
 from mailbox_service.services.sending_api.policies import Policies, Policy
-from mailbox_service.services.sending_api.suppressions import Suppressions
 from mailbox_service.services.sending_api.templates import Templates
 from mailbox_service.storage.sending_events import About
 from mailbox_service.storage.sending_messages import NewMessage
@@ -140,6 +141,8 @@ class Message:
     fields: Mapping[str, Any]
     # Composing it takes so long that other requests would wait for it.
     large: bool = False
+    # Of a message that is composed here: by queue id. None: somebody wrote it.
+    message_id: Callable[[str], str] | None = None
 
 
 class Emails:
@@ -150,7 +153,6 @@ class Emails:
         config: Config,
         sending: Sending,
         policies: Policies,
-        suppressions: Suppressions,
         templates: Templates,
         fetching: Fetching,
         *,
@@ -159,7 +161,6 @@ class Emails:
     ) -> None:
         self._sending = sending
         self._policies = policies
-        self._suppressions = suppressions
         self._templates = templates
         self._fetching = fetching
         self._clock = clock
@@ -253,12 +254,15 @@ class Emails:
             raise BadField("to", error.detail) from None
         now = self._clock()
 
+        def named(queue_id: str) -> str:
+            return message_id or new_message_id(queue_id, sender.address)
+
         def content(queue_id: str) -> bytes:
             whole = draft
             if due:
                 schedule = ("X-Smtp2go-Schedule-Id", schedule_id_of(queue_id))
                 whole = replace(draft, headers=(*draft.headers, schedule))
-            return composed(whole, message_id or new_message_id(queue_id, sender.address), now)
+            return composed(whole, named(queue_id), now)
 
         return Message(
             sender=sender.address,
@@ -269,6 +273,7 @@ class Emails:
             subject=subject or "",
             fields=shown_fields(draft),
             large=sum(len(one.content) for one in attachments) > LARGE_FILES,
+            message_id=named,
         )
 
     async def _submit(
@@ -303,13 +308,10 @@ class Emails:
         }
         if rejected and len(rejected) == len(message.recipients):
             raise Refusal("No recipient is among the allowed recipients")
-        held_back = await self._suppressions.among(caller.account, message.recipients)
-        rejected.update(
-            (one, f"The recipient is suppressed ({reason})") for one, reason in held_back.items()
-        )
-        if settings.status == SANDBOX:
+        in_sandbox = settings.status == SANDBOX
+        if in_sandbox:
             rejected.update(dict.fromkeys(message.recipients, "The credential is a sandbox"))
-        recipients = message.recipients
+        recipients, auditor = message.recipients, ""
         if settings.audit_email:
             auditor = canonical(settings.audit_email)
             recipients = tuple(dict.fromkeys((*recipients, auditor)))
@@ -322,6 +324,7 @@ class Emails:
         if len(content) > self._largest:
             raise too_big(self._largest)
         now = self._clock()
+        subject = message.subject.replace("\0", "")[:LONGEST_SHOWN]
         sent_by = SentBy(
             queue_id=queue_id,
             credential=f"{caller.account}/{credential.username}",
@@ -333,7 +336,7 @@ class Emails:
                 account=caller.account,
                 username=credential.username,
                 sender=message.sender,
-                subject=message.subject.replace("\0", "")[:LONGEST_SHOWN],
+                subject=subject,
                 fields=json.dumps(
                     {**message.fields, "from": message.sender_text}, ensure_ascii=False
                 ),
@@ -341,17 +344,20 @@ class Emails:
                 client_ip=caller.ip,
                 scheduled_at=due or None,
                 archived=settings.archive_enabled,
+                traits=traits_of(settings),
             ),
             about=About(
                 caller.account,
                 0,
                 credential.username,
                 message.sender,
-                message.subject.replace("\0", "")[:LONGEST_SHOWN],
+                subject,
                 client_ip=caller.ip,
             ),
             rates=tuple(rates(caller, policy, now)),
             most_scheduled=self._most_scheduled,
+            message_id="" if message.message_id is None else message.message_id(queue_id),
+            always=None if in_sandbox else auditor,
         )
         if smtputf8 is None:
             addresses = (message.sender, *recipients)
@@ -379,6 +385,19 @@ class Emails:
         if due > now + FARTHEST:
             raise BadField("schedule", "The time is more than 3 days ahead")
         return max(due, now + 1)
+
+
+def traits_of(settings: CredentialSettings) -> str | None:
+    """What a credential asks for about its mail, as it is kept with a message; None for nothing."""
+    traits = Traits(
+        opens=settings.open_tracking_enabled,
+        clicks=settings.click_tracking_enabled,
+        footer=settings.feedback_enabled,
+        footer_html=settings.feedback_html if settings.feedback_enabled else "",
+        footer_text=settings.feedback_text if settings.feedback_enabled else "",
+        bounces_to=settings.bounce_notifications,
+    )
+    return None if traits == Traits() else msgspec.json.encode(traits).decode()
 
 
 def check_sender(policy: Policy, credential: Credential, sender: str) -> None:

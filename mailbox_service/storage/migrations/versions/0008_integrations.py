@@ -1,4 +1,4 @@
-"""Mail through servers that users name.
+"""Mail through servers that users name; mail that comes back; copies that tell of themselves.
 
 `integration_mails` waits for its server like the send queue for its own: a lease is a turn in
 the future. The content goes with the last attempt, the row stays for a while to be asked about.
@@ -45,6 +45,37 @@ CREATE INDEX integration_mails_due ON integration_mails (next_attempt_at)
 
 CREATE INDEX integration_mails_over ON integration_mails (updated_at)
     WHERE next_attempt_at IS NULL
+
+CREATE TABLE returned_mails (
+    id {LASTING_ID},
+    recipient TEXT NOT NULL,
+    next_look_at BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    content {BYTES} NOT NULL
+)
+
+CREATE INDEX returned_mails_due ON returned_mails (next_look_at)
+
+ALTER TABLE sending_messages ADD COLUMN traits TEXT
+
+CREATE TABLE tracked_copies (
+    id {LASTING_ID},
+    submission_id BIGINT NOT NULL,
+    account TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    UNIQUE (submission_id, recipient)
+)
+
+CREATE INDEX tracked_copies_by_time ON tracked_copies (created_at)
+
+CREATE TABLE tracked_links (
+    submission_id BIGINT NOT NULL,
+    place INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    PRIMARY KEY (submission_id, place)
+)
 """
 
 
