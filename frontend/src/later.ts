@@ -1,15 +1,34 @@
 /** The parts of the page that a first visit does without. Each comes with its words. */
 
+import { drawIcons } from './parts/icons';
+import type { Area } from './texts/tables.svelte';
 import { withTexts } from './texts';
 
+let drawn = false;
+
+/** A part with its words, and with the signs that the first visit lacks. */
+async function part<Module>(areas: readonly Area[], module: Promise<Module>): Promise<Module> {
+  const icons = drawn ? null : import('./parts/moreIcons');
+  const loaded = await withTexts(areas, module);
+  if (icons) {
+    const { MORE_ICONS } = await icons;
+    if (!drawn) drawIcons(MORE_ICONS);
+    drawn = true;
+  }
+  return loaded;
+}
+
 export const later = {
-  compose: () => withTexts(['mail', 'more'], import('./views/Compose.svelte')),
-  rich: () => withTexts(['mail'], import('./parts/RichText.svelte')),
-  sent: () => withTexts(['mail'], import('./views/Sent.svelte')),
-  drafts: () => withTexts(['mail'], import('./views/Drafts.svelte')),
-  connect: () => withTexts(['mail'], import('./views/Connect.svelte')),
-  reader: () => withTexts(['mail'], import('./parts/MailReader.svelte')),
-  source: () => withTexts(['mail'], import('./parts/SourceDialog.svelte')),
-  dialogs: () => withTexts(['mail'], import('./parts/dialogs')),
-  door: () => withTexts(['mail'], import('./views/Door.svelte')),
+  compose: () => part(['mail', 'more'], import('./views/Compose.svelte')),
+  rich: () => part(['mail'], import('./parts/RichText.svelte')),
+  sent: () => part(['mail'], import('./views/Sent.svelte')),
+  drafts: () => part(['mail'], import('./views/Drafts.svelte')),
+  settings: () => part(['mail', 'more'], import('./views/Settings.svelte')),
+  simple: () => part(['mail', 'more'], import('./views/Simple.svelte')),
+  connect: () => part(['mail', 'more'], import('./views/Connect.svelte')),
+  reader: () => part(['mail'], import('./parts/MailReader.svelte')),
+  source: () => part(['mail'], import('./parts/SourceDialog.svelte')),
+  dialogs: () => part(['mail'], import('./parts/dialogs')),
+  account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
+  door: () => part(['mail'], import('./views/Door.svelte')),
 };

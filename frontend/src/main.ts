@@ -3,14 +3,28 @@ import './styles/parts.css';
 import './styles/layout.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { later } from './later';
+import { drawIcons, ICONS } from './parts/icons';
 import { readPath } from './lib/paths';
 import { speech } from './stores/language.svelte';
 import { theme } from './stores/theme.svelte';
 
 theme.apply();
+drawIcons(ICONS);
 if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);
 
-void speech.start().then(() => {
+/** The mailbox comes with the page; the account and the administration are loaded where they are asked for. */
+async function whole() {
+  switch (readPath(location.pathname).page) {
+    case 'account':
+    case 'signed-in':
+      return (await later.account()).default;
+    default:
+      return App;
+  }
+}
+
+void speech.start().then(async () => {
   const target = document.getElementById('page');
-  if (target) mount(App, { target });
+  if (target) mount(await whole(), { target });
 });

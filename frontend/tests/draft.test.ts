@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { body, draftFault, emptyDraft, isBlank, randomId, submission, type Draft } from '../src/lib/draft';
+import { body, draftFault, emptyDraft, isBlank, randomId, type Draft  } from '../src/lib/draft';
+import { submission } from '../src/lib/submission';
 
 const ann = { name: 'Ann', address: 'ann@x.example' };
 const bob = { name: '', address: 'bob@x.example' };

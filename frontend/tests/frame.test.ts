@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { contentId, frameDocument, framePolicy, isPicture, pieces, picturesNamed, withPictures } from '../src/lib/frame';
+import { frameDocument, framePolicy, pieces } from '../src/lib/frame';
+import { contentId, isPicture, picturesNamed, withPictures } from '../src/lib/pictures';
 
 const nothing = new Map<string, string>();
 

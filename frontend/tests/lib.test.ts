@@ -100,7 +100,7 @@ test('keys make commands, and g waits for its partner', () => {
   expect(keys.read('s', 300)).toBe('star');
   expect(keys.read('g', 400)).toBeNull();
   expect(keys.read('s', 5000)).toBe('star');
-  expect(keys.read('x', 5001)).toBeNull();
+  expect(keys.read('q', 5001)).toBeNull();
 });
 
 test('a conversation has sides, and what was noticed', () => {
@@ -146,7 +146,7 @@ test('refusals are said in sentences', () => {
 });
 
 test('snippets quote what they hold', () => {
-  const access = { origin: "http://x'y", address: "o'neil@x.example", token: 'a.b.c', smtpHost: 'x.example', smtpPort: 8025, starttls: true };
+  const access = { origin: "http://x'y", address: "o'neil@x.example", token: 'a.b.c', smtpHost: 'x.example', smtpPort: 8025, starttls: true, imapHost: 'x.example', imapPort: 11143, imapStarttls: true };
   expect(curlWait(access)).toContain(`'http://x'\\''y/api/mails/wait?timeout=60'`);
   expect(curlSend(access)).toContain(`o'\\''neil`);
   expect(pythonSend(access)).toContain('server.starttls()');

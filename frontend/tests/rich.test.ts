@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { emptyDraft, submission } from '../src/lib/draft';
+import { emptyDraft } from '../src/lib/draft';
+import { submission } from '../src/lib/submission';
 import { htmlOfQuote, htmlOfText, linkOf, mailHtml, textOfHtml } from '../src/lib/rich';
 
 describe('the words of a formatted letter', () => {

@@ -2,7 +2,6 @@
 
 import { Refusal, Unreachable } from './refusal';
 import type {
-  Accepted,
   Flags,
   InboxPage,
   InboxQuery,
@@ -11,7 +10,6 @@ import type {
   SentMail,
   SentPage,
   ServiceSettings,
-  Submission,
 } from './wire';
 
 /** An answer that has not begun after this long is not coming; uploads are not bound by it. */
@@ -22,6 +20,8 @@ export interface Keys {
   token?: string | undefined;
   /** Password of a private site. */
   site?: string | undefined;
+  /** Whatever else says who is asking, by the name of its header. */
+  headers?: Record<string, string> | undefined;
 }
 
 type Body = Record<string, unknown> | undefined;
@@ -111,43 +111,8 @@ export class Api {
     return this.request('GET', '/api/events', undefined, { signal, headers, patience: null });
   }
 
-  /**
-   * Hand over one mail. The same `idempotencyKey` may be sent again without sending twice.
-   * XMLHttpRequest, because only it tells how much of an upload has gone.
-   */
-  send(
-    submission: Submission,
-    idempotencyKey: string,
-    progress: (share: number) => void,
-    signal: AbortSignal,
-  ): Promise<Accepted> {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      request.open('POST', '/api/send_mail');
-      const headers = this.headers({ 'Idempotency-Key': idempotencyKey });
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-      request.upload.onprogress = (event) => {
-        if (event.lengthComputable) progress(event.loaded / event.total);
-      };
-      request.onload = () => {
-        if (request.status < 200 || request.status > 299) {
-          reject(new Refusal(request.status, request.responseText, request.getResponseHeader('X-Error-Code')));
-          return;
-        }
-        try {
-          resolve(JSON.parse(request.responseText) as Accepted);
-        } catch {
-          reject(new Refusal(request.status, 'The answer was not understood.', null));
-        }
-      };
-      request.onerror = () => reject(new Unreachable());
-      request.onabort = () => reject(new DOMException('Sending was stopped', 'AbortError'));
-      signal.addEventListener('abort', () => request.abort(), { once: true });
-      request.send(JSON.stringify(submission));
-    });
-  }
-
-  private async json<T>(
+  /** Any route that answers JSON; parts that come later ask for theirs by this. */
+  async json<T>(
     method: string,
     path: string,
     body?: Body,
@@ -157,7 +122,7 @@ export class Api {
     return (await answer.json()) as T;
   }
 
-  private async blob(path: string): Promise<Blob> {
+  async blob(path: string): Promise<Blob> {
     // A download takes as long as it takes; only its beginning is bounded.
     return (await this.request('GET', path, undefined, {})).blob();
   }
@@ -203,11 +168,12 @@ export class Api {
     return answer;
   }
 
-  private headers(more: Record<string, string>, token?: string): Record<string, string> {
+  headers(more: Record<string, string>, token?: string): Record<string, string> {
     const keys = this.keys();
     const headers: Record<string, string> = {
       'Content-Type': 'application/json',
       'x-lang': this.language(),
+      ...keys.headers,
       ...more,
     };
     const bearer = token ?? keys.token;

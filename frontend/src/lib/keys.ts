@@ -11,6 +11,7 @@ export type Command =
   | 'star'
   | 'unread'
   | 'delete'
+  | 'select'
   | 'undo'
   | 'go-inbox'
   | 'go-sent'
@@ -29,6 +30,7 @@ const SINGLE: Record<string, Command> = {
   u: 'unread',
   '#': 'delete',
   Delete: 'delete',
+  x: 'select',
   z: 'undo',
   '?': 'help',
   Escape: 'leave',

@@ -7,7 +7,8 @@ export type Route =
   | { view: 'sent'; id: number | null }
   | { view: 'drafts' }
   | { view: 'compose'; draft: string }
-  | { view: 'connect' };
+  | { view: 'connect' }
+  | { view: 'settings' };
 
 export function readRoute(hash: string): Route {
   const [view, what] = hash.replace(/^#\/?/, '').split('/');
@@ -22,6 +23,7 @@ export function readRoute(hash: string): Route {
     case 'starred':
     case 'drafts':
     case 'connect':
+    case 'settings':
       return { view };
     default:
       return { view: 'inbox' };

@@ -8,6 +8,9 @@ export interface Access {
   smtpHost: string;
   smtpPort: number;
   starttls: boolean;
+  imapHost: string;
+  imapPort: number;
+  imapStarttls: boolean;
 }
 
 /** A single-quoted word of a POSIX shell. */
@@ -56,4 +59,24 @@ export function curlSmtp(access: Access): string {
   curl ${access.starttls ? '--ssl-reqd ' : ''}--url ${shell(`smtp://${access.smtpHost}:${access.smtpPort}`)} \\
     --user ${shell(`jwt:${access.token}`)} \\
     --mail-from ${shell(access.address)} --mail-rcpt ${shell(access.address)} --upload-file -`;
+}
+
+/** Everything at once, for programs that look after mailboxes. */
+export function everything(access: Access): string {
+  const { origin, address, token } = access;
+  return JSON.stringify({ api: origin, address, jwt: token, smtp: { host: access.smtpHost, port: access.smtpPort }, imap: { host: access.imapHost, port: access.imapPort } }, null, 2);
+}
+
+export function pythonImap(access: Access): string {
+  return `import imaplib
+
+TOKEN = ${python(access.token)}
+
+with imaplib.IMAP4(${python(access.imapHost)}, ${access.imapPort}) as server:
+${access.imapStarttls ? '    server.starttls()\n' : ''}    server.login(${python(access.address)}, TOKEN)
+    server.select("INBOX", readonly=True)
+    _, found = server.search(None, "UNSEEN")
+    for number in found[0].split():
+        _, parts = server.fetch(number.decode(), "(BODY.PEEK[HEADER.FIELDS (FROM SUBJECT)])")
+        print(parts[0][1].decode())`;
 }

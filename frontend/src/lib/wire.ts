@@ -19,6 +19,11 @@ export interface ServiceSettings {
   enableUserDeleteEmail: boolean;
   enableAddressPassword: boolean;
   enableSendMail: boolean;
+  enableAutoReply?: boolean;
+  enableWebhook?: boolean;
+  isS3Enabled?: boolean;
+  showGithub?: boolean;
+  statusUrl?: string;
   version: string;
   smtpImapProxyConfig: {
     smtp: { host: string; port: number; starttls: boolean };

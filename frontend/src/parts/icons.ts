@@ -1,4 +1,6 @@
-/** The signs of the page, drawn on a 24-unit grid: the inside of one `<symbol>` each. */
+/** The signs of the page, drawn on a 24-unit grid: the inside of one `<symbol>` each. These come with the first visit. */
+
+import type { MORE_ICONS } from './moreIcons';
 
 export const ICONS = {
   alert: '<path d="M12 4.5 3.8 18.7h16.4zM12 10v4M12 16.5h.01"/>',
@@ -6,39 +8,31 @@ export const ICONS = {
   auto: '<circle cx="12" cy="12" r="8"/><path d="M12 4v16a8 8 0 0 0 0-16z" fill="currentColor"/>',
   check: '<path d="m5 12.8 4.4 4.4L19 7.4"/>',
   clip: '<path d="m19 11.5-7 7a4.6 4.6 0 0 1-6.5-6.5l7.5-7.5a3.1 3.1 0 0 1 4.4 4.4l-7.3 7.3a1.55 1.55 0 0 1-2.2-2.2l6.6-6.6"/>',
-  clock: '<circle cx="12" cy="12" r="8"/><path d="M12 7.5V12l3 2"/>',
   copy: '<rect x="8.5" y="8.5" width="11" height="11" rx="2.2"/><path d="M15.5 8.5V6.7a2.2 2.2 0 0 0-2.2-2.2H6.7a2.2 2.2 0 0 0-2.2 2.2v6.6a2.2 2.2 0 0 0 2.2 2.2h1.8"/>',
   down: '<path d="m6.5 9.5 5.5 5.5 5.5-5.5"/>',
   download: '<path d="M12 4.5v10M7.5 10.5l4.5 4.5 4.5-4.5M5 19.5h14"/>',
   draft: '<path d="M13.5 4H7a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V9.5z"/><path d="M13.5 4v5.5H19M8.5 13.5h7M8.5 16.5h4.5"/>',
   external: '<path d="M13.5 5H19v5.5M19 5l-8.5 8.5M10 6H7a2 2 0 0 0-2 2v9a2 2 0 0 0 2 2h9a2 2 0 0 0 2-2v-3"/>',
   eye: '<path d="M3 12s3.2-6 9-6 9 6 9 6-3.2 6-9 6-9-6-9-6z"/><circle cx="12" cy="12" r="2.6"/>',
-  file: '<path d="M13.5 4H7a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V9.5z"/><path d="M13.5 4v5.5H19"/>',
   forward: '<path d="m14.5 5.5 5 5-5 5"/><path d="M19.5 10.5h-9a6 6 0 0 0-6 6v2"/>',
   globe: '<circle cx="12" cy="12" r="8"/><path d="M4 12h16M12 4c2.7 2.4 3.6 5 3.6 8s-.9 5.6-3.6 8c-2.7-2.4-3.6-5-3.6-8s.9-5.6 3.6-8z"/>',
   help: '<circle cx="12" cy="12" r="8"/><path d="M9.8 9.7a2.3 2.3 0 1 1 3.2 2.2c-.7.3-1 .8-1 1.6M12 16.2h.01"/>',
-  image: '<rect x="4" y="5" width="16" height="14" rx="2.2"/><circle cx="9" cy="10" r="1.4"/><path d="m5 17.5 4.5-4 3 2.5 3-3L20 16.5"/>',
   inbox: '<path d="M4 13.5 6.2 5.8A1.8 1.8 0 0 1 8 4.5h8a1.8 1.8 0 0 1 1.8 1.3L20 13.5v4a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2z"/><path d="M4 13.5h4.5a3.5 3.5 0 0 0 7 0H20"/>',
-  info: '<circle cx="12" cy="12" r="8"/><path d="M12 11v5M12 8.2h.01"/>',
   key: '<circle cx="8" cy="15.5" r="3.7"/><path d="m10.7 12.8 8.5-8.3M15.5 8.2l2.7 2.7"/>',
   keyboard: '<rect x="3.5" y="6.5" width="17" height="11" rx="2"/><path d="M7 10h.01M10.3 10h.01M13.7 10h.01M17 10h.01M8.5 14h7"/>',
   left: '<path d="M14.5 6 8.5 12l6 6"/>',
-  lock: '<rect x="5.5" y="11" width="13" height="9" rx="2.2"/><path d="M8.5 11V8a3.5 3.5 0 0 1 7 0v3"/>',
   menu: '<path d="M4.5 7h15M4.5 12h15M4.5 17h15"/>',
   moon: '<path d="M19.5 14.2A8 8 0 1 1 9.8 4.5a6.4 6.4 0 0 0 9.7 9.7z"/>',
   more: '<path d="M6 12h.01M12 12h.01M18 12h.01" stroke-width="2.6"/>',
   offline: '<path d="M4 4.5 19.5 20M8.5 15.5a5 5 0 0 1 6.2-.6M5.5 12.3a9.4 9.4 0 0 1 4-2.4M13.5 9.6a9.4 9.4 0 0 1 5 2.7M12 19h.01"/>',
-  pause: '<path d="M9 6v12M15 6v12" stroke-width="2.2"/>',
   pen: '<path d="M4.5 19.5 5.6 15 15.8 4.8a1.9 1.9 0 0 1 2.7 0l.7.7a1.9 1.9 0 0 1 0 2.7L9 18.4z"/><path d="m14 6.6 3.4 3.4"/>',
   plug: '<path d="M9 4v4.5M15 4v4.5M6.5 8.5h11v3a5.5 5.5 0 0 1-11 0zM12 17v3.5"/>',
   plus: '<path d="M12 5v14M5 12h14"/>',
-  quote: '<path d="M9.5 7C7 7.8 5.5 9.8 5.5 12.8V17h4.7v-4.7H7.7M18.5 7c-2.5.8-4 2.8-4 5.8V17h4.7v-4.7h-2.5"/>',
-  raw: '<path d="m8.5 7.5-4.5 4.5 4.5 4.5M15.5 7.5 20 12l-4.5 4.5"/>',
   refresh: '<path d="M19 12a7 7 0 0 1-12.3 4.5M5 12a7 7 0 0 1 12.3-4.5"/><path d="M17.5 4v3.7h-3.7M6.5 20v-3.7h3.7"/>',
   reply: '<path d="M9.5 5.5 4.5 10.5l5 5"/><path d="M4.5 10.5h9a6 6 0 0 1 6 6v2"/>',
-  replyall: '<path d="M7 5.5 2.5 10.5 7 15.5M12 5.5 7.5 10.5l4.5 5"/><path d="M7.5 10.5h7a6 6 0 0 1 6 6v2"/>',
   search: '<circle cx="11" cy="11" r="6.2"/><path d="m15.7 15.7 4 4"/>',
   send: '<path d="M20 4 10.5 13.5M20 4l-6 16-3.5-6.5L4 10z"/>',
+  sliders: '<path d="M4.5 8h8M17 8h2.5M4.5 16H7M11.5 16h8"/><circle cx="14.7" cy="8" r="2.2"/><circle cx="9.2" cy="16" r="2.2"/>',
   star: '<path d="m12 4.2 2.4 4.9 5.4.8-3.9 3.8.9 5.4-4.8-2.6-4.8 2.6.9-5.4-3.9-3.8 5.4-.8z"/>',
   sun: '<circle cx="12" cy="12" r="3.6"/><path d="M12 3.5v2M12 18.5v2M3.5 12h2M18.5 12h2M6 6l1.4 1.4M16.6 16.6 18 18M6 18l1.4-1.4M16.6 7.4 18 6"/>',
   trash: '<path d="M5 7h14M9.5 7V4.8h5V7M7 7l.7 11.2a1.8 1.8 0 0 0 1.8 1.7h5a1.8 1.8 0 0 0 1.8-1.7L17 7M10.4 10.8v5.4M13.6 10.8v5.4"/>',
@@ -48,4 +42,15 @@ export const ICONS = {
   x: '<path d="m6.5 6.5 11 11M17.5 6.5l-11 11"/>',
 } as const;
 
-export type IconName = keyof typeof ICONS;
+export type IconName = keyof typeof ICONS | keyof typeof MORE_ICONS;
+
+/** Draws signs once, for every Icon to refer to. The markup is ours, never anybody's input. */
+export function drawIcons(icons: Readonly<Record<string, string>>): void {
+  const sprite = document.createElement('div');
+  sprite.className = 'sr';
+  sprite.ariaHidden = 'true';
+  sprite.innerHTML = `<svg>${Object.entries(icons)
+    .map(([name, shape]) => `<symbol id="i-${name}" viewBox="0 0 24 24">${shape}</symbol>`)
+    .join('')}</svg>`;
+  document.body.append(sprite);
+}

@@ -1,10 +1,8 @@
 /** Mails being written. They are kept in this browser at every pause, so that nothing written is lost. */
 
-import { emptyDraft, isBlank, randomId, submission, type Draft, type DraftFile } from '../lib/draft';
-import { base64 } from '../lib/files';
+import { emptyDraft, isBlank, randomId, type Draft, type DraftFile } from '../lib/draft';
 import { dropFile, dropFilesExcept, findFile, keepFile } from '../lib/filebox';
 import { recall, remember } from '../lib/memory';
-import type { Accepted } from '../lib/wire';
 import { session } from './session.svelte';
 
 const DRAFTS = 'mailbox.drafts';
@@ -98,29 +96,8 @@ class Drafts {
     return missing;
   }
 
-  /** Sends and forgets the draft. `progress` runs from 0 to 1 over reading and upload. */
-  async send(draft: Draft, progress: (share: number) => void, signal: AbortSignal): Promise<Accepted> {
-    const contents = new Map<string, string>();
-    // Reading from disk is quick; the upload gets most of the bar.
-    const READING = 0.1;
-    for (const [at, file] of draft.files.entries()) {
-      const blob = await this.blobOf(file);
-      if (!blob) throw new Error(`missing file ${file.name}`);
-      contents.set(file.id, await base64(blob, (share) => progress((READING * (at + share)) / draft.files.length)));
-      signal.throwIfAborted();
-    }
-    const accepted = await session.api.send(
-      submission(draft, contents),
-      draft.key,
-      (share) => progress(READING + (1 - READING) * share),
-      signal,
-    );
-    this.remove(draft.id);
-    await this.forget(draft);
-    return accepted;
-  }
-
-  private async blobOf(file: DraftFile): Promise<Blob | null> {
+  /** The content of a file, when this browser still has it. */
+  async blobOf(file: DraftFile): Promise<Blob | null> {
     const here = this.files.get(file.id);
     if (here) return here;
     const kept = await findFile(file.id).catch(() => null);

@@ -4,6 +4,7 @@ import { belongs, merged, queryFor, type Filter } from '../lib/rows';
 import { inWords } from '../lib/refusal';
 import type { Flags, FlagsEvent, MailRow } from '../lib/wire';
 import { t } from '../texts';
+import { tell } from './alerts.svelte';
 import { notices, UNDO_MS } from './notices.svelte';
 import { session } from './session.svelte';
 
@@ -31,6 +32,8 @@ class Inbox {
   held = $state.raw<readonly MailRow[]>([]);
   /** The row that has just come in, tinted for a moment. */
   fresh = $state.raw<ReadonlySet<number>>(new Set());
+  /** The mails that are chosen, while several are to be chosen. */
+  chosen = $state.raw<ReadonlySet<number> | null>(null);
   /** The list says here whether it is being pointed into or scrolled. */
   busy: () => boolean = () => false;
 
@@ -59,7 +62,15 @@ class Inbox {
     this.more = null;
     this.loaded = false;
     this.trouble = '';
+    this.chosen = null;
     void this.load();
+  }
+
+  /** Begins choosing, takes a mail in, or lets it go. */
+  pick(id: number): void {
+    const chosen = new Set(this.chosen);
+    if (!chosen.delete(id)) chosen.add(id);
+    this.chosen = chosen;
   }
 
   choose(filter: Filter): void {
@@ -192,6 +203,7 @@ class Inbox {
   /** Out of sight now, gone in some seconds: until then there is a way back. */
   remove(ids: readonly number[]): void {
     const rows = this.rows.filter((row) => ids.includes(row.id) && !this.hidden.has(row.id));
+    this.chosen = null;
     if (rows.length === 0) return;
     this.hidden = new Set([...this.hidden, ...rows.map((row) => row.id)]);
     this.count = Math.max(0, this.count - rows.length);
@@ -269,6 +281,7 @@ class Inbox {
     const from = row.from_name || row.from_address || t('sender.none');
     const subject = row.subject || t('subject.none');
     notices.announce(row.code ? t('arrived.code', { from, subject, code: row.code }) : t('arrived', { from, subject }));
+    void tell(from, row.code ? `${row.code} · ${subject}` : subject, `mail-${row.id}`);
   }
 }
 

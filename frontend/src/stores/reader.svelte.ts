@@ -1,12 +1,13 @@
 /** The mail that is open. */
 
-import { contentId, isPicture, picturesNamed } from '../lib/frame';
+import { contentId, isPicture, picturesNamed } from '../lib/pictures';
 import { dataUrl, saveBlob } from '../lib/files';
 import { inWords } from '../lib/refusal';
 import type { Flags, Mail, Part } from '../lib/wire';
 import { t } from '../texts';
 import { inbox } from './inbox.svelte';
 import { notices } from './notices.svelte';
+import { prefs } from './prefs.svelte';
 import { session } from './session.svelte';
 
 /** Pictures inside one mail beyond this are left as files: they are held in memory as text. */
@@ -27,7 +28,8 @@ class Reader {
     if (this.id === id && (this.mail || this.loading)) return;
     this.close();
     this.id = id;
-    await this.fetch(false);
+    this.asText = prefs.value.asText;
+    await this.fetch(prefs.value.remote);
     if (this.id === id && this.mail && !this.mail.seen) await this.mark({ seen: true });
   }
 

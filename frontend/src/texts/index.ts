@@ -1,11 +1,12 @@
 /** Every word that the page says comes from here. */
 
+import type { AccountTexts } from './en/account';
 import type { MailTexts } from './en/mail';
 import type { MoreTexts } from './en/more';
 import type { PageTexts } from './en/page';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts & MoreTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts);
 
 export function language(): string {
   return tables.language;

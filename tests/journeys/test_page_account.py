@@ -1,0 +1,237 @@
+"""The account page: registering, addresses, the unified inbox, passkeys, and a provider."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row
+from tests.journeys.running import RunningService
+
+pytest_plugins = ["tests.journeys.visiting"]
+
+PASSWORD = "a good pass word"
+
+
+@pytest.fixture(autouse=True)
+def open_to_all(service: RunningService) -> None:
+    rules(service, mail=False)
+
+
+def rules(service: RunningService, *, mail: bool) -> None:
+    settings = {
+        "enable": True,
+        "enableMailVerify": mail,
+        "verifyMailSender": "noreply@x.test",
+        "maxAddressCount": 0,
+    }
+    answer = service.post("/admin/user_settings", settings, admin=True)
+    assert answer.status == 200, answer.text
+
+
+def register(page: Page, email: str) -> None:
+    page.get_by_role("button", name="Register").first.click()
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Register").last.click()
+    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+
+
+def bound(person: Visit, email: str) -> str:
+    """An address made in the mailbox, then bound to a new account."""
+    address = person.address()
+    person.open("/user")
+    register(person.page, email)
+    person.page.get_by_role("button", name=f"Bind {address}").click()
+    expect(person.page.get_by_role("button", name=f"Open {address}").first).to_be_visible()
+    return address
+
+
+def test_an_account_is_opened_binds_an_address_and_opens_it_elsewhere(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = bound(person, "ann@home.example")
+    service.deliver(address, message("For the account", "Your code is 482913."))
+    page = person.page
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.evaluate("localStorage['mailbox.account']") is None
+
+    other = visit(path="/user")
+    other.page.get_by_label("E-mail").fill("ann@home.example")
+    other.page.get_by_label("Password").fill("not the right one")
+    other.page.locator("form").get_by_role("button", name="Sign in").last.click()
+    expect(other.page.get_by_role("alert")).to_be_visible()
+    other.complaints.clear()  # the browser notes the refusal
+    other.page.get_by_label("Password").fill(PASSWORD)
+    other.page.locator("form").get_by_role("button", name="Sign in").last.click()
+    other.page.get_by_role("link", name="All mail").click()
+    expect(other.page.locator(".code")).to_contain_text("482")
+    other.page.get_by_role("link", name="For the account").click()
+    expect(other.page.get_by_role("heading", name="For the account")).to_be_visible()
+    expect(other.page).to_have_url(re.compile(r"/#/mail/\d+$"))
+    expect(other.page.locator(".addr-now")).to_contain_text(address.split("@", maxsplit=1)[0])
+
+
+def test_a_mailed_code_opens_an_account_and_gives_a_new_password(
+    visit: Visits, service: RunningService
+) -> None:
+    service.post("/admin/new_address", {"name": "noreply", "domain": "x.test"}, admin=True)
+    rules(service, mail=True)
+    email, token = service.open_address()
+    person = visit(path="/user")
+    page = person.page
+
+    def code(after: int) -> int:
+        page.get_by_role("button", name="Send code").click()
+        expect(page.get_by_text(f"A code is on its way to {email}")).to_be_visible()
+        mail = service.wait_for_mail(token, after_id=after)
+        rows = service.get("/api/inbox", token=token).json()["results"]
+        page.get_by_label("Code", exact=True).fill(rows[0]["code"])
+        return int(mail["id"])
+
+    page.get_by_role("button", name="Register").first.click()
+    page.get_by_label("E-mail").fill(email)
+    first = code(0)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Register").last.click()
+    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+
+    page.get_by_role("button", name="Forgot the password?").click()
+    page.get_by_label("E-mail").fill(email)
+    code(first)
+    page.get_by_label("New password").fill("another pass word")
+    page.locator("form button[type=submit]").click()
+    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+
+
+def test_an_address_is_handed_over_and_its_old_key_ends(
+    visit: Visits, service: RunningService
+) -> None:
+    receiver = visit(path="/user")
+    register(receiver.page, "bob@home.example")
+    person = visit()
+    address = bound(person, "eve@home.example")
+    token = person.token()
+    page = person.page
+    page.get_by_role("button", name=f"Hand over {address}").click()
+    page.get_by_label("E-mail of the other account").fill("bob@home.example")
+    page.get_by_role("dialog").get_by_role("button", name="Hand over", exact=True).click()
+    expect(page.get_by_role("heading", name="No addresses yet")).to_be_visible()
+    assert service.get("/api/settings", token=token).status == 401
+    receiver.page.reload()
+    expect(receiver.page.get_by_role("button", name=f"Open {address}").first).to_be_visible()
+    receiver.page.get_by_role("button", name=f"Let go of {address}").click()
+    receiver.page.get_by_role("dialog").get_by_role("button", name="Let go", exact=True).click()
+    expect(receiver.page.get_by_role("heading", name="No addresses yet")).to_be_visible()
+
+
+def test_several_mails_of_all_addresses_are_deleted_together(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = bound(person, "several@home.example")
+    for number in range(3):
+        service.deliver(address, message(f"Mail {number}"))
+    page = person.page
+    page.get_by_role("link", name="All mail").click()
+    # The index of mails follows their acceptance.
+    for _ in range(40):
+        if page.locator(".row").count() == 3:
+            break
+        page.get_by_role("button", name="Refresh").click()
+        page.locator(".list-head").wait_for()
+        page.wait_for_timeout(100)
+    page.get_by_label("Select Mail 0").check()
+    page.get_by_label("Select Mail 2").check()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator(".row")).to_have_count(1)
+    expect(row(page, "Mail 1")).to_be_visible()
+
+
+def test_a_passkey_signs_in_without_a_password(visit: Visits) -> None:
+    person = visit(path=None)
+    page = person.page
+    devices = person.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    devices.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    # A passkey belongs to a name, never to a bare number.
+    page.goto(person.service.url.replace("127.0.0.1", "localhost") + "/user")
+    register(page, "key@home.example")
+    page.get_by_role("link", name="Passkeys").click()
+    page.get_by_label("Name of the passkey").fill("Laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.locator(".keys input")).to_have_value("Laptop")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.locator(".title")).to_contain_text("key@home.example")
+    page.get_by_role("link", name="Passkeys").click()
+    page.get_by_role("button", name="Remove Laptop").click()
+    expect(page.get_by_text("No passkeys yet.")).to_be_visible()
+    person.requests.clear()  # all of localhost, which is this service, too
+
+
+def test_a_provider_is_gone_to_with_a_state_and_a_strange_return_is_refused(
+    visit: Visits, service: RunningService
+) -> None:
+    provider = {
+        "name": "Hub",
+        "clientID": "id-1",
+        "clientSecret": "s",
+        "scope": "user",
+        "authorizationURL": f"{service.url}/authorize",
+        "accessTokenURL": f"{service.url}/token",
+        "accessTokenFormat": "json",
+        "userInfoURL": f"{service.url}/me",
+        "userEmailKey": "email",
+        "redirectURL": f"{service.url}/user/oauth2/callback",
+    }
+    assert service.post("/admin/user_oauth2_settings", [provider], admin=True).status == 200
+    person = visit(path="/user")
+    page = person.page
+    page.route("**/authorize?*", lambda route: route.fulfill(body="the provider"))
+    page.get_by_role("button", name="Sign in with Hub").click()
+    expect(page).to_have_url(re.compile(r"/authorize\?.*state=[\d-]+"))
+    person.open("/user/oauth2/callback?code=stolen&state=made-up")
+    expect(page.get_by_role("alert")).to_contain_text("was not begun in this browser")
+    expect(page).to_have_url(f"{service.url}/user")
+    service.post("/admin/user_oauth2_settings", [], admin=True)
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
+def test_the_account_is_accessible_and_never_scrolls_sideways(
+    visit: Visits, service: RunningService, size: tuple[int, int], theme: Theme
+) -> None:
+    person = visit(size=size, theme=theme, path="/user")
+    page = person.page
+
+    def judge() -> None:
+        assert person.accessibility_faults() == []
+        assert person.sideways() <= 0
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    judge()
+    person.open("/")
+    address = bound(person, f"looks{size[0]}{theme}@home.example")
+    service.deliver(address, message("Seen"))
+    judge()
+    for place, heading in (("inbox", "All mail"), ("passkeys", "Passkeys")):
+        person.open(f"/user#/{place}")
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        judge()

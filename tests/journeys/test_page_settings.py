@@ -1,0 +1,228 @@
+"""Several mails at once, simple mode, and the settings of a mailbox."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row
+from tests.journeys.running import RunningService, running
+
+pytest_plugins = ["tests.journeys.visiting"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service whose mailboxes may answer by themselves and tell programs."""
+    yield from running(
+        tmp_path_factory.mktemp("service"),
+        enable_auto_reply=True,
+        enable_webhook=True,
+        webhook_private_addresses=True,
+    )
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[bytes]]]:
+    """A program that is told: its address and what it was told."""
+    heard: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", heard
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def with_mails(person: Visit, count: int) -> str:
+    address = person.address()
+    person.settled()
+    for number in range(count):
+        person.service.deliver(address, message(f"Letter {number}", f"Text {number}"))
+        expect(row(person.page, f"Letter {number}")).to_be_visible()
+    return address
+
+
+def test_several_mails_are_deleted_at_once_and_can_be_taken_back(visit: Visits) -> None:
+    person = visit()
+    with_mails(person, 4)
+    page = person.page
+    page.get_by_role("button", name="Select several").click()
+    page.get_by_label("Select Letter 1").check()
+    page.get_by_label("Select Letter 3").check()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).first.click()
+    expect(row(page, "Letter 3")).to_have_count(0)
+    expect(row(page, "Letter 2")).to_be_visible()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(row(page, "Letter 3")).to_be_visible()
+    # By the keyboard alone: x takes in, # deletes, Escape ends.
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    page.keyboard.press("#")
+    expect(page.locator(".toast")).to_contain_text("2 mails deleted")
+    expect(page.locator(".row")).to_have_count(2)
+
+
+def test_all_chosen_mails_come_as_one_zip_byte_for_byte(
+    visit: Visits, service: RunningService, tmp_path: Path
+) -> None:
+    person = visit()
+    with_mails(person, 3)
+    page = person.page
+    page.get_by_role("button", name="Select several").click()
+    page.get_by_label("Select all").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as zip").click()
+    target = tmp_path / "mails.zip"
+    download.value.save_as(target)
+    rows = service.get("/api/inbox", token=person.token()).json()["results"]
+    with zipfile.ZipFile(io.BytesIO(target.read_bytes())) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == ["Letter 0.eml", "Letter 1.eml", "Letter 2.eml"]
+        for one in rows:
+            raw = service.raw(person.token(), one["id"])
+            assert archive.read(f"{one['subject']}.eml") == raw
+
+
+def test_simple_mode_shows_the_newest_mail_and_steps(visit: Visits) -> None:
+    person = visit()
+    address = with_mails(person, 2)
+    page = person.page
+    page.get_by_role("link", name="Mailbox settings").click()
+    page.get_by_label("Simple mode").check()
+    person.open("/#/")
+    expect(page.locator(".simple h1")).to_have_text(address)
+    expect(page.get_by_role("heading", name="Letter 1")).to_be_visible()
+    page.get_by_role("button", name="Older (J)").click()
+    expect(page.get_by_role("heading", name="Letter 0")).to_be_visible()
+    person.open("/")
+    person.settled()
+    person.service.deliver(address, message("The newest"))
+    expect(page.get_by_role("heading", name="The newest")).to_be_visible()
+    page.get_by_role("button", name="Leave simple mode").click()
+    expect(page.locator(".row")).to_have_count(3)
+
+
+def test_an_automatic_reply_is_kept(visit: Visits, service: RunningService) -> None:
+    person = visit()
+    person.address()
+    person.open("/#/settings")
+    page = person.page
+    page.get_by_label("Answer by itself").check()
+    page.get_by_label("Subject").fill("Away")
+    page.get_by_label("Message text").fill("Back on Monday.")
+    page.get_by_role("button", name="Save", exact=True).first.click()
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    kept = service.get("/api/auto_reply", token=person.token()).json()
+    assert (kept["enabled"], kept["subject"], kept["message"]) == (True, "Away", "Back on Monday.")
+    page.reload()
+    expect(page.get_by_label("Message text")).to_have_value("Back on Monday.")
+
+
+def test_a_webhook_begins_with_ready_settings_is_tested_and_tells_of_mail(
+    visit: Visits, service: RunningService, receiver: tuple[str, list[bytes]]
+) -> None:
+    url, heard = receiver
+    person = visit()
+    address = person.address()
+    person.open("/#/settings")
+    page = person.page
+    page.get_by_label("Ready settings").select_option("Discord")
+    expect(page.get_by_label("Web address")).to_have_value(
+        "https://discord.com/api/webhooks/ID/TOKEN"
+    )
+    page.get_by_label("Web address").fill(url)
+    page.get_by_label("Tell a program").check()
+    page.get_by_label("Header fields, as JSON").fill("{")
+    expect(page.get_by_text("This is no JSON object.")).to_be_visible()
+    page.get_by_label("Header fields, as JSON").fill('{"Content-Type": "application/json"}')
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_text("The receiver took the test.")).to_be_visible()
+    assert "content" in json.loads(heard[0])
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    service.deliver(address, message("For the program"))
+    service.wait_for_mail(person.token())
+
+    def told() -> bool:
+        page.reload()
+        page.locator(".log summary, .form").last.wait_for()
+        return page.locator(".log .state.good").count() > 0
+
+    for _ in range(20):
+        if told():
+            break
+    expect(page.locator(".log .state.good").first).to_have_text("Taken")
+    assert any(b"For the program" in body for body in heard)
+
+
+def test_the_link_as_a_qr_code_and_ready_lines_for_programs(visit: Visits) -> None:
+    person = visit()
+    address = person.address()
+    person.open("/#/connect")
+    page = person.page
+    page.get_by_role("button", name="Show QR code").click()
+    expect(page.get_by_role("img", name=f"QR code that opens {address}")).to_be_visible()
+    for place in ("#imap", "#json"):
+        page.locator(place).get_by_role("button").click()
+        assert person.token() in person.clipboard()
+    assert person.token() not in page.locator("main").inner_text()
+
+
+def test_an_inbox_is_cleared_only_after_asking(visit: Visits, service: RunningService) -> None:
+    person = visit()
+    with_mails(person, 2)
+    person.open("/#/settings")
+    page = person.page
+    page.get_by_role("button", name="Clear the inbox").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert service.get("/api/inbox", token=person.token()).json()["count"] == 2
+    page.get_by_role("button", name="Clear the inbox").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("The inbox is empty")
+    assert service.get("/api/inbox", token=person.token()).json()["count"] == 0
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
+def test_settings_are_accessible_and_never_scroll_sideways(
+    visit: Visits, size: tuple[int, int], theme: Theme
+) -> None:
+    person = visit(size=size, theme=theme)
+    with_mails(person, 1)
+    page = person.page
+    page.get_by_role("button", name="Select several").click()
+    page.get_by_label("Select Letter 0").check()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    person.open("/#/settings")
+    page.get_by_label("Ready settings").select_option("ntfy")
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    page.get_by_label("Simple mode").check()
+    person.open("/#/")
+    expect(page.get_by_role("heading", name="Letter 0")).to_be_visible()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
