@@ -15,7 +15,7 @@ from mailbox_service.web.answers import TEXT, Answer, Headers
 from mailbox_service.web.guards import OPEN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.sending.pages import page
+from mailbox_service.web.sending.pages import PAGE, page
 
 routes = Routes("tracking")
 
@@ -49,7 +49,7 @@ async def opened(call: Call) -> Answer:
     return Answer(PICTURE, b"image/gif", headers=CLOSED)
 
 
-@routes.get("/t/c/{token}", OPEN, returns=str, media_type="text/plain")
+@routes.get("/t/c/{token}", OPEN, returns=str, media_type="text/plain", refusals={"text/html": str})
 async def clicked(call: Call) -> Answer:
     """To where a tracked link leads: 302; 404 for a link that is none of ours."""
     tracking = call.services.sending_api.tracking
@@ -60,7 +60,7 @@ async def clicked(call: Call) -> Answer:
     return Answer(b"", TEXT, status=302, headers=(location, *CLOSED))
 
 
-@routes.get("/t/u/{token}", OPEN, returns=str, media_type="text/html")
+@routes.get("/t/u/{token}", OPEN, **PAGE)
 async def ask(call: Call) -> Answer:
     """Ask whether to unsubscribe. Looking changes nothing: scanners open links too."""
     tracking = call.services.sending_api.tracking
@@ -74,7 +74,7 @@ async def ask(call: Call) -> Answer:
     )
 
 
-@routes.post("/t/u/{token}", OPEN, returns=str, media_type="text/html", body_limit=LARGEST_FORM)
+@routes.post("/t/u/{token}", OPEN, **PAGE, body_limit=LARGEST_FORM)
 async def change(call: Call) -> Answer:
     """Unsubscribe at once, as mail programs ask for it by one click (RFC 8058 §3.2); or
     subscribe again, as our page asks for it."""
