@@ -12,10 +12,14 @@ import string
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_VALUE32 = {letter: value for value, letter in enumerate(_BASE32)}
 _VALUE62 = {letter: value for value, letter in enumerate(_BASE62)}
 # Six, eleven and four letters; 62 ** 21 is beyond every time until the year 3000.
 _LETTERS = 21
+# Three letters at a time: one id is made for every message.
+_THREES = [a + b + c for a in _BASE62 for b in _BASE62 for c in _BASE62]
+_THREE = 62**3
+# Python reads base 32 with the first letters of the alphabet.
+_PLAIN32 = str.maketrans(_BASE32, string.digits + string.ascii_lowercase[:22])
 _is_email_id = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}").fullmatch
 _is_schedule_id = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -26,10 +30,11 @@ def email_id_of(queue_id: str) -> str:
     """The e-mail id of a queue id."""
     number = _number_of(queue_id)
     letters = []
-    for _ in range(_LETTERS):
-        number, letter = divmod(number, 62)
-        letters.append(_BASE62[letter])
-    text = "".join(reversed(letters))
+    for _ in range(_LETTERS // 3):
+        number, three = divmod(number, _THREE)
+        letters.append(_THREES[three])
+    letters.reverse()
+    text = "".join(letters)
     return f"{text[:6]}-{text[6:17]}-{text[17:]}"
 
 
@@ -57,10 +62,7 @@ def queue_id_of_schedule(schedule_id: str) -> str | None:
 
 
 def _number_of(queue_id: str) -> int:
-    number = 0
-    for letter in queue_id:
-        number = number << 5 | _VALUE32[letter]
-    return number
+    return int(queue_id.translate(_PLAIN32), 32)
 
 
 def _text_of(number: int) -> str | None:

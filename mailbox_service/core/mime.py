@@ -21,7 +21,9 @@ _ASCII = bytes(range(128))
 def text_part(text: str, subtype: str) -> bytes:
     """A text part in UTF-8 with CRLF line ends. Raises BadRequest for lone surrogates."""
     try:
-        data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        data = text.replace("\n", "\r\n").encode()
     except UnicodeEncodeError as error:
         raise BadRequest(f"The {subtype} text is not valid Unicode") from error
     if not data.endswith(b"\r\n"):
@@ -73,7 +75,19 @@ def fits_seven_bit(data: bytes) -> bool:
     ends = data.count(b"\r\n")
     if data.count(b"\n") != ends or data.count(b"\r") != ends:
         return False
-    return len(data) <= MAX_LINE or max(map(len, data.split(b"\r\n"))) <= MAX_LINE
+    return lines_fit(data)
+
+
+def lines_fit(data: bytes, most: int = MAX_LINE) -> bool:
+    """Whether no line is longer than so many octets, its CRLF not counted."""
+    start = 0
+    while len(data) - start > most:
+        # The last line end within reach: all lines before it are short enough.
+        end = data.rfind(b"\r\n", start, start + most + 2)
+        if end < 0:
+            return False
+        start = end + 2
+    return True
 
 
 def base64_lines(data: bytes) -> bytes:

@@ -107,6 +107,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     @property
     def send_limits(self) -> SendLimits:
         """How many mails the whole service sends (mailbox-api §10.6)."""
+        if self.send_mail_limit_config is None:
+            return SendLimits()
         try:
             return SendLimits.read(self.send_mail_limit_config)
         except BadRequest:

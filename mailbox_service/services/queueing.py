@@ -22,6 +22,7 @@ from mailbox_service.storage import (
     sending_events,
     sending_messages,
     submissions,
+    suppressions,
 )
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.send_queue import NewRecipient
@@ -61,7 +62,9 @@ class SentBy:
     `credential` names who submitted, and owns the idempotency key; `fingerprint` is that of the
     request. `rejected` are recipients that will not be sent to, each with the reason; `due_at`
     is when the message is to go out, 0 for now. `message` and `about` are what is remembered of
-    it. `rates` are counters to pass: name, limit, and the refusal at the limit.
+    it. `rates` are counters to pass: name, limit, and the refusal at the limit. `message_id` is
+    that of a message that was composed here; empty for one that somebody wrote. Recipients that
+    the account suppresses are left out as well, but for `always`; None: they are not looked for.
     """
 
     queue_id: str
@@ -73,6 +76,8 @@ class SentBy:
     about: About
     rates: tuple[tuple[str, int, MailError], ...] = ()
     most_scheduled: int = 0
+    message_id: str = ""
+    always: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,23 +186,80 @@ async def pass_limits(tx: Transaction, sent_by: SentBy, now: int) -> None:
 
 async def accept(tx: Transaction, orders: Sequence[Order]) -> list[Receipt]:
     """Store and queue submissions that were admitted, and what is remembered of them."""
+    orders = await without_suppressed(tx, orders)
     await addresses.touch_all(
         tx, {order.submission.address for order in orders}, max(order.now for order in orders)
     )
     ids = await put_all_into_queue(tx, orders)
     sent = [
-        (order, order.sent_by, number)
-        for order, number in zip(orders, ids, strict=True)
+        (order, order.sent_by, number, content_id)
+        for order, (number, content_id) in zip(orders, ids, strict=True)
         if order.sent_by is not None
     ]
-    for order, sent_by, number in sent:
-        await sending_messages.add(tx, number, sent_by.message, now=order.now)
     if sent:
-        await sending_events.add_all(tx, [facts_about(*one) for one in sent])
+        await sending_messages.add_all(
+            tx,
+            [
+                (
+                    sent_by.message,
+                    number,
+                    content_id if sent_by.message.archived else None,
+                    order.now,
+                )
+                for order, sent_by, number, content_id in sent
+            ],
+        )
+        await sending_events.add_all(
+            tx, [facts_about(order, sent_by, number) for order, sent_by, number, _ in sent]
+        )
     return [
         Receipt(order.submission.queue_id, (), number, order.submission.message_id)
-        for order, number in zip(orders, ids, strict=True)
+        for order, (number, _) in zip(orders, ids, strict=True)
     ]
+
+
+async def without_suppressed(tx: Transaction, orders: Sequence[Order]) -> Sequence[Order]:
+    """Submissions as they are, but those of the sending API without the recipients that their
+    account suppresses: these fail at once."""
+    asked = {
+        (order.sent_by.message.account, new.recipient)
+        for order in orders
+        if order.sent_by is not None and order.sent_by.always is not None
+        for new in order.recipients
+        if new.recipient != order.sent_by.always
+    }
+    if not asked:
+        return orders
+    found = await suppressions.among_all(tx, asked, now=orders[0].now)
+    if not found:
+        return orders
+    return [leave_out(order, found) for order in orders]
+
+
+def leave_out(order: Order, found: Mapping[tuple[str, str], str]) -> Order:
+    """A submission without recipients that are suppressed, by account and address."""
+    sent_by = order.sent_by
+    if sent_by is None or sent_by.always is None:
+        return order
+    reasons = {
+        new.recipient: f"The recipient is suppressed ({reason})"
+        for new in order.recipients
+        if new.recipient != sent_by.always
+        and (reason := found.get((sent_by.message.account, new.recipient))) is not None
+    }
+    if not reasons:
+        return order
+    recipients = tuple(
+        replace(new, state=send_queue.FAILED, due_at=0, reply=reasons[new.recipient])
+        if new.recipient in reasons
+        else new
+        for new in order.recipients
+    )
+    return replace(
+        order,
+        recipients=recipients,
+        sent_by=replace(sent_by, rejected={**sent_by.rejected, **reasons}),
+    )
 
 
 def facts_about(order: Order, sent_by: SentBy, number: int) -> tuple[About, list[NewEvent]]:
@@ -214,13 +276,14 @@ def facts_about(order: Order, sent_by: SentBy, number: int) -> tuple[About, list
 
 async def put_into_queue(tx: Transaction, order: Order) -> int:
     """Store a message and queue it for its recipients, with their first events; its id."""
-    return (await put_all_into_queue(tx, [order]))[0]
+    return (await put_all_into_queue(tx, [order]))[0][0]
 
 
-async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[int]:
-    """Store messages and queue each for its recipients, with their first events; their ids."""
+async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[tuple[int, int]]:
+    """Store messages and queue each for its recipients, with their first events; their ids, and
+    those of their contents. An archived content has one more use."""
     content_ids: list[int] = []
-    for portion in many_rows.portions([(order.content, 1, None) for order in orders]):
+    for portion in many_rows.portions([(order.content, uses_of(order), None) for order in orders]):
         content_ids += await contents.add_all(tx, portion)
     ids = await submissions.add_all(
         tx,
@@ -248,7 +311,13 @@ async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[i
             row_id = rows[number, new.recipient]
             facts.append((new.state, order.now, submission.address, number, row_id, detail))
     await events.add_all(tx, facts)
-    return ids
+    return list(zip(ids, content_ids, strict=True))
+
+
+def uses_of(order: Order) -> int:
+    """How many rows will refer to the content of a submission."""
+    archived = order.sent_by is not None and order.sent_by.message.archived
+    return 2 if archived else 1
 
 
 async def pay(tx: Transaction, price: Price, now: int) -> None:

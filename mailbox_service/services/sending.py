@@ -170,23 +170,25 @@ class Sending:
         are not served here, and may wait for its time or have recipients that are left out."""
         reverse_path = envelope.reverse_path
         try:
-            count_received(content)
             recipients = tuple(dict.fromkeys(envelope.recipients))
             check_recipients(recipients, self._administering.rules.send_block_list)
             now = self._clock()
-            queue_id = sent_by.queue_id
-            content = prepare_submission(
-                content,
-                sender=reverse_path,
-                message_id=new_message_id(queue_id, reverse_path),
-                date=as_datetime(now),
-            )
+            queue_id, message_id = sent_by.queue_id, sent_by.message_id
+            if not message_id:  # what was composed here needs no second look
+                count_received(content)
+                content = prepare_submission(
+                    content,
+                    sender=reverse_path,
+                    message_id=new_message_id(queue_id, reverse_path),
+                    date=as_datetime(now),
+                )
+                message_id = first_fields(content).get("message-id", "")
             submission = NewSubmission(
                 queue_id=queue_id,
                 address=reverse_path,
                 reverse_path=reverse_path,
                 door=door,
-                message_id=first_fields(content).get("message-id", "")[:LONGEST_KEY],
+                message_id=message_id[:LONGEST_KEY],
                 from_address=reverse_path,
                 subject=sent_by.message.subject[:KEPT_SUBJECT],
                 smtputf8=envelope.smtputf8,
@@ -198,7 +200,7 @@ class Sending:
             return refused(refusal)
         order = replace(
             order,
-            recipients=tuple(planned(one, sent_by) for one in order.recipients),
+            recipients=tuple([planned(one, sent_by) for one in order.recipients]),
             key=key,
             sent_by=sent_by,
         )

@@ -18,6 +18,7 @@ from mailbox_service.core.address import split
 from mailbox_service.core.dkim import Signer, dns_record, generate_key, sign
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadContent
+from mailbox_service.core.mime import lines_fit
 from mailbox_service.core.policy import served_by
 from mailbox_service.core.trace_fields import received_field
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
@@ -234,7 +235,7 @@ def safe_lines(content: bytes) -> bytes:
     ends = content.count(b"\r\n")
     if content.count(b"\n") != ends or content.count(b"\r") != ends:
         content = _line_end.sub(b"\r\n", content)
-    if len(content) > LONGEST_LINE and max(map(len, content.split(b"\r\n"))) > LONGEST_LINE:
+    if not lines_fit(content, LONGEST_LINE):
         content = _long_line.sub(lambda line: b"\r\n ".join(_piece.findall(line[0])), content)
     return content
 

@@ -5,9 +5,10 @@ The queue (`send_queue`) knows the fate of each recipient; these rows outlive it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailbox_service.storage import contents
+from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
 
 
@@ -35,13 +36,7 @@ class SentMessage:
 COLUMNS = """submission_id, queue_id, account, username, sender, subject, fields, size, client_ip,
        created_at, scheduled_at, cancelled, archived_content_id, traits"""
 
-ADD = f"""
-INSERT INTO sending_messages ({COLUMNS})
-VALUES (:submission_id, :queue_id, :account, :username, :sender, :subject, :fields, :size,
-        :client_ip, :created_at, :scheduled_at, 0, :archived_content_id, :traits)
-"""
-
-CONTENT_OF = "SELECT content_id FROM submissions WHERE id = :submission_id"
+ADDED = tuple(column.strip() for column in COLUMNS.split(","))
 
 BY_QUEUE_ID = f"""
 SELECT {COLUMNS} FROM sending_messages WHERE account = :account AND queue_id = :queue_id
@@ -141,32 +136,21 @@ def message_of(row: Row) -> SentMessage:
     return SentMessage(*row)
 
 
-async def add(tx: Transaction, submission_id: int, message: NewMessage, *, now: int) -> None:
-    """Keep a message; an archived one keeps its content whatever becomes of the submission."""
-    content_id = None
-    if message.archived:
-        row = await tx.fetch_one(CONTENT_OF, {"submission_id": submission_id})
-        if row is not None:
-            content_id = int(row[0])
-            await contents.keep(tx, content_id)
-    await tx.execute(
-        ADD,
-        {
-            "submission_id": submission_id,
-            "queue_id": message.queue_id,
-            "account": message.account,
-            "username": message.username,
-            "sender": message.sender,
-            "subject": message.subject,
-            "fields": message.fields,
-            "size": message.size,
-            "client_ip": message.client_ip,
-            "created_at": now,
-            "scheduled_at": message.scheduled_at,
-            "archived_content_id": content_id,
-            "traits": message.traits,
-        },
-    )
+async def add_all(
+    tx: Transaction, added: Sequence[tuple[NewMessage, int, int | None, int]]
+) -> None:
+    """Keep messages, each with the id of its submission, the id of the content that is kept
+    whatever becomes of the submission (None: none is; its use is counted by whoever stored it),
+    and its time."""
+    rows = [
+        (
+            *(submission_id, one.queue_id, one.account, one.username, one.sender, one.subject),
+            *(one.fields, one.size, one.client_ip, now, one.scheduled_at, 0, content_id),
+            one.traits,
+        )
+        for one, submission_id, content_id, now in added
+    ]
+    await many_rows.insert(tx, "sending_messages", ADDED, rows)
 
 
 async def by_queue_id(tx: Transaction, account: str, queue_id: str) -> SentMessage | None:

@@ -7,7 +7,7 @@ until then: a hard bounce is let go after a while.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mailbox_service.storage.database import Transaction
@@ -44,6 +44,12 @@ ON CONFLICT (account, target, reason) DO UPDATE
 AMONG = """
 SELECT target, reason FROM suppressions
  WHERE account = :account AND target IN ({targets})
+   AND (expires_at IS NULL OR expires_at > :now)
+"""
+
+AMONG_ALL = """
+SELECT account, target, reason FROM suppressions
+ WHERE account IN ({accounts}) AND target IN ({targets})
    AND (expires_at IS NULL OR expires_at > :now)
 """
 
@@ -122,6 +128,41 @@ async def among(
         sql, {"account": account, "targets": json.dumps(list(targets)), "now": now}
     )
     return {str(target): str(reason) for target, reason in rows}
+
+
+async def among_all(
+    tx: Transaction, asked: Collection[tuple[str, str]], *, now: int
+) -> dict[tuple[str, str], str]:
+    """Which of several addresses, each asked for by an account, are suppressed there, by
+    themselves or by their domain or one above it; each with one reason, the nearest first."""
+    names = {pair: names_of(pair[1]) for pair in asked}
+    sql = AMONG_ALL.format(
+        accounts=each_text(tx.dialect, "accounts"), targets=each_text(tx.dialect, "targets")
+    )
+    targets = sorted({name for several in names.values() for name in several})
+    accounts = sorted({account for account, _ in asked})
+    rows = await tx.fetch_all(
+        sql, {"accounts": json.dumps(accounts), "targets": json.dumps(targets), "now": now}
+    )
+    found = {(str(account), str(target)): str(reason) for account, target, reason in rows}
+    if not found:
+        return {}
+    hit = {}
+    for pair, several in names.items():
+        reasons = [found[pair[0], name] for name in several if (pair[0], name) in found]
+        if reasons:
+            hit[pair] = reasons[0]
+    return hit
+
+
+def names_of(address: str) -> list[str]:
+    """An address, its domain, and the domains above that."""
+    domain = address.rpartition("@")[2]
+    names = [address]
+    while "." in domain:
+        names.append(domain)
+        domain = domain.partition(".")[2]
+    return names
 
 
 async def remove(

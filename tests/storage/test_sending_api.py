@@ -38,7 +38,7 @@ async def add_message(
     tx: Transaction, queue_id: str, *, scheduled_at: int | None = None, archived: bool = False
 ) -> int:
     """A message of account `a` to two recipients."""
-    content_id = await contents.add(tx, b"Subject: x\r\n\r\n", uses=1)
+    content_id = await contents.add(tx, b"Subject: x\r\n\r\n", uses=2 if archived else 1)
     new = NewSubmission(queue_id, "ann@x.test", "ann@x.test", "http", "<1@x>", "ann@x.test", "x")
     number = await submissions.add(tx, new, content_id=content_id, size=14, now=NOON)
     names = ("bob@y.test", "eve@y.test")
@@ -52,7 +52,7 @@ async def add_message(
     message = NewMessage(
         queue_id, "a", "user", "ann@x.test", "Hello", "{}", 14, "192.0.2.1", scheduled_at, archived
     )
-    await sending_messages.add(tx, number, message, now=NOON)
+    await sending_messages.add_all(tx, [(message, number, content_id if archived else None, NOON)])
     return number
 
 

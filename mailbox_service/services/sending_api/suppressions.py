@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -112,32 +111,6 @@ class Suppressions:
         self._database = database
         self._signals = signals
         self._clock = clock
-
-    async def among(self, account: str, recipients: Sequence[str]) -> dict[str, str]:
-        """Which recipients, canonical, are not to be sent to, each with the reason."""
-        targets: dict[str, str] = {}
-        for one in recipients:
-            domain = split(one)[1]
-            targets[one] = one
-            while domain.count("."):
-                targets.setdefault(domain, domain)
-                domain = domain.partition(".")[2]
-        found = await self._database.read_quick(
-            suppressions.among, account=account, targets=list(targets), now=self._clock()
-        )
-        if not found:
-            return {}
-        hit = {}
-        for one in recipients:
-            domain = split(one)[1]
-            names = [one]
-            while domain.count("."):
-                names.append(domain)
-                domain = domain.partition(".")[2]
-            reason = next((found[name] for name in names if name in found), None)
-            if reason is not None:
-                hit[one] = reason
-        return hit
 
     async def add(self, caller: Caller, form: SuppressionAdd) -> Added:
         """Suppress by hand; what is there already gets the new description."""

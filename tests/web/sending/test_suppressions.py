@@ -9,6 +9,7 @@ import pytest
 from mailbox_service.core.delivery import Reply
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.sending_api.outcomes import is_hard
+from mailbox_service.storage import suppressions
 from tests.web.sending.conftest import LETTER, Api
 
 pytestmark = pytest.mark.anyio
@@ -187,8 +188,20 @@ async def test_a_hard_bounce_is_suppressed_for_seven_days(api: Api) -> None:
         ("processed", "nobody@inbox.test"), ("hard-bounced", "nobody@inbox.test")]  # fmt: skip
     (entry,) = (await api.data("suppression/view"))["results"]
     assert (entry["email_address"], entry["reason"]) == ("nobody@inbox.test", "bounce")
-    service = api.site.parts.sending_api.suppressions
-    assert await service.among("", ["nobody@inbox.test"])
+    gone = ("", "nobody@inbox.test")
+    read = api.site.parts.database.read
     week = 7 * 86_400 * 1_000_000
-    service._clock = lambda: now_micros() + week + 60_000_000
-    assert await service.among("", ["nobody@inbox.test"]) == {}
+    before, after = now_micros() + week - 60_000_000, now_micros() + week + 60_000_000
+    assert await read(suppressions.among_all, [gone], now=before) == {gone: "bounce"}
+    assert await read(suppressions.among_all, [gone], now=after) == {}
+
+
+async def test_a_suppressed_domain_holds_for_its_account_and_the_names_below_it(api: Api) -> None:
+    """Hazard 45: asked for many mails at once, each gets its own answer."""
+    await api.data("suppression/add", {"email_address": ["corp.test", "eve@mail.corp.test"]})
+    people = ["ann@inbox.test", "bob@corp.test", "eve@mail.corp.test", "joe@other.test"]
+    asked = [("", one) for one in people] + [("other", "bob@corp.test")]
+    read = api.site.parts.database.read
+    found = await read(suppressions.among_all, asked, now=now_micros())
+    assert sorted(address for _, address in found) == ["bob@corp.test", "eve@mail.corp.test"]
+    assert all(account == "" for account, _ in found)
