@@ -34,10 +34,11 @@ log = logging.getLogger("mailbox.web")
 # Everything else belongs to the page when there is one.
 API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/")
 # `/files/` is fetched by whoever holds a signed address, as from any object store.
-# The integration endpoints prove an API key, links below `/t/` a signature.
+# The integration endpoints prove an API key; links that a browser opens prove themselves.
 WITHOUT_SITE_PASSWORD = (
     *("/open_api", "/telegram/", "/files/"),
-    *("/send-email", "/test-connection", "/smtp-connections", "/t/"),
+    *("/send-email", "/test-connection", "/smtp-connections"),
+    *("/confirm-sender/", "/archive/", "/t/"),
 )
 WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
 NOT_FOUND = refusal(404, "Not Found", "NotFound")

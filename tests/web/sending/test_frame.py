@@ -210,6 +210,15 @@ async def test_a_key_that_is_blocked_or_removed_proves_nobody(api: Api) -> None:
 
 
 async def test_a_site_password_is_not_asked_for(tmp_path: Path) -> None:
-    """The API has keys of its own."""
+    """The API has keys of its own, and a browser that follows its links has no headers."""
     async with serving_api(tmp_path, passwords=["knock"]) as api:
         assert (await api.post("api_keys/permissions")).status_code == 200
+        for path, status in (
+            ("/confirm-sender/x", 404),
+            ("/archive/x/y", 404),
+            ("/t/o/x", 200),
+            ("/t/c/x", 404),
+            ("/t/u/x", 404),
+            ("/health_check", 401),
+        ):
+            assert (await api.site.http.get(path)).status_code == status, path
