@@ -42,6 +42,7 @@ from mailbox_service.core.own_server import (
 from mailbox_service.core.sealing import NONCE_OCTETS, NotUnsealed, Sealer
 from mailbox_service.core.sending_api import BadField, PaymentRequired
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.services.leased_work import TROUBLE_SECONDS, LeasedWork
 from mailbox_service.services.sending import new_message_id
 from mailbox_service.services.sending_api.documents import Document, Documents
 from mailbox_service.signals import Signals
@@ -74,12 +75,8 @@ MOST_A_CONNECTION = 2
 # Longer than a session with a message of many megabytes takes at most.
 LEASE_MICROS = 10 * 60 * 1_000_000
 ATTEMPT_SECONDS = 5 * 60.0
-LOOK_AGAIN_SECONDS = 10.0
-TROUBLE_SECONDS = 2.0
 RECORD_TRIES = 20
 KEPT_MICROS = 7 * 86_400 * 1_000_000
-TIDY_EVERY = 60 * 1_000_000
-TIDY_ROWS = 500
 
 NOT_CONFIGURED = "SMTP connection is not configured"
 
@@ -215,9 +212,17 @@ class Integrating:
         self._sealer = Sealer(config.jwt_secret, "smtp connections")
         self._holder = secrets.token_hex(8)
         self._busy: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
-        self._tidied = 0
+        self._work = LeasedWork(
+            "integrations",
+            database,
+            signals,
+            topic=topics.INTEGRATIONS,
+            most=MOST_SESSIONS,
+            next_turn=integration_mails.next_turn,
+            purge=integration_mails.purge,
+            kept_micros=KEPT_MICROS,
+            clock=clock,
+        )
 
     # Connections.
 
@@ -382,49 +387,11 @@ class Integrating:
 
     async def run(self) -> None:
         """Send what is queued until cancelled."""
-        try:
-            with self._signals.watch(topics.INTEGRATIONS) as watch:
-                while True:
-                    try:
-                        if await self.start_some():
-                            continue
-                        seconds = await self._pause()
-                    except MailError as error:
-                        log.warning("integrations-wait reason=%s", error.detail)
-                        seconds = TROUBLE_SECONDS
-                    await self._wait(watch, seconds)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _wait(self, watch: topics.Watch, seconds: float) -> None:
-        signalled = asyncio.ensure_future(watch.wait(seconds))
-        freed = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({signalled, freed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            signalled.cancel()
-            freed.cancel()
-            await asyncio.gather(signalled, freed, return_exceptions=True)
-        self._wake.clear()
-
-    async def _pause(self) -> float:
-        now = self._clock()
-        if now - self._tidied >= TIDY_EVERY:
-            self._tidied = now
-            await self._database.write(
-                integration_mails.purge, before=now - KEPT_MICROS, limit=TIDY_ROWS
-            )
-        turn = await self._database.read(integration_mails.next_turn, now=now)
-        if turn is None:
-            return LOOK_AGAIN_SECONDS
-        return min(max((turn - now) / 1_000_000, 0.01), LOOK_AGAIN_SECONDS)
+        await self._work.run(self.start_some)
 
     async def start_some(self) -> bool:
         """Lease what is due and begin to send it; whether anything was begun."""
-        free = MOST_SESSIONS - len(self._tasks)
-        if free <= 0:
+        if self._work.free <= 0:
             return False
         now = self._clock()
         claims = await self._database.write(
@@ -432,30 +399,21 @@ class Integrating:
             now=now,
             lease_until=now + LEASE_MICROS,
             holder=self._holder,
-            limit=free,
+            limit=self._work.free,
             each=MOST_A_CONNECTION,
             busy=list(self._busy),
         )
         for claim in claims:
             self._busy[lane_of(claim)] += 1
-            task = asyncio.create_task(self._work(claim))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._work.begin(self._do(claim))
         return bool(claims)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._wake.set()
-        if not task.cancelled() and task.exception() is not None:
-            log.error("integration-failed error=%s", task.exception(), exc_info=task.exception())
 
     async def settled(self) -> None:
         """Send what is due now, and wait until it is over."""
-        while await self.start_some() or self._tasks:
-            if self._tasks:
-                await asyncio.wait(set(self._tasks))
+        while await self.start_some() or self._work.busy:
+            await self._work.settled()
 
-    async def _work(self, claim: Claim) -> None:
+    async def _do(self, claim: Claim) -> None:
         lane = lane_of(claim)
         try:
             settled = await self._attempt(claim)

@@ -20,6 +20,7 @@ from mailbox_service.core.errors import MailError
 from mailbox_service.core.sending_retries import next_try
 from mailbox_service.core.webhook import HttpAnswer, next_post, signature_headers
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.leased_work import TROUBLE_SECONDS, LeasedWork
 from mailbox_service.services.sending_api.hooks import OWNER, Hooks
 from mailbox_service.services.webhooks import Poster, Webhooks
 from mailbox_service.signals import Signals
@@ -37,14 +38,9 @@ LARGE_BODY = 1 << 20
 MOST_LARGE = 2
 # Six times what a post takes at most: a lease that ends was held by the dead.
 LEASE_MICROS = 60 * 1_000_000
-LOOK_AGAIN_SECONDS = 10.0
-# After trouble with the store.
-TROUBLE_SECONDS = 2.0
 RECORD_TRIES = 20
 # How long the log says what became of a post, and rows that one round of tidying takes.
 KEPT_MICROS = 7 * 24 * 3_600 * 1_000_000
-TIDY_EVERY = 60 * 1_000_000
-TIDY_ROWS = 500
 
 
 class Notifying:
@@ -70,59 +66,32 @@ class Notifying:
         self._jitter = jitter
         self._holder = secrets.token_hex(8)
         self._busy: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._work = LeasedWork(
+            "webhooks",
+            database,
+            signals,
+            topic=topics.WEBHOOKS,
+            most=MOST_POSTS,
+            next_turn=webhooks.next_turn,
+            purge=webhooks.purge,
+            kept_micros=KEPT_MICROS,
+            clock=clock,
+        )
         self._large = asyncio.Semaphore(MOST_LARGE)
         # Where the look at hosts goes on, and where this round of looks began.
         self._place = self._origin = ""
-        self._tidied = 0
 
     async def run(self) -> None:
         """Post until cancelled."""
-        try:
-            with self._signals.watch(topics.WEBHOOKS) as watch:
-                while True:
-                    try:
-                        if await self.start_some():
-                            continue
-                        seconds = await self._pause()
-                    except MailError as error:
-                        log.warning("webhooks-wait reason=%s", error.detail)
-                        seconds = TROUBLE_SECONDS
-                    await self._wait(watch, seconds)
-                    self._origin = self._place
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._work.run(self.start_some, rested=self._rested)
 
-    async def _wait(self, watch: topics.Watch, seconds: float) -> None:
-        """Wait for a new post, for a place that came free, or for the next turn."""
-        signalled = asyncio.ensure_future(watch.wait(seconds))
-        freed = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({signalled, freed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            signalled.cancel()
-            freed.cancel()
-            await asyncio.gather(signalled, freed, return_exceptions=True)
-        self._wake.clear()
-
-    async def _pause(self) -> float:
-        """Until the next turn; posts whose host has no place wait for the place."""
-        now = self._clock()
-        if now - self._tidied >= TIDY_EVERY:
-            self._tidied = now
-            await self._database.write(webhooks.purge, before=now - KEPT_MICROS, limit=TIDY_ROWS)
-        turn = await self._database.read(webhooks.next_turn, now=now)
-        if turn is None:
-            return LOOK_AGAIN_SECONDS
-        return min(max((turn - now) / 1_000_000, 0.01), LOOK_AGAIN_SECONDS)
+    def _rested(self) -> None:
+        """The next round of looks begins where this one stopped."""
+        self._origin = self._place
 
     async def start_some(self) -> bool:
         """Lease what is due and begin to post it; whether there may be more."""
-        free = MOST_POSTS - len(self._tasks)
-        if free <= 0:
+        if self._work.free <= 0:
             return False
         now = self._clock()
         claims, place = await self._database.write(
@@ -130,33 +99,24 @@ class Notifying:
             now=now,
             lease_until=now + LEASE_MICROS,
             holder=self._holder,
-            limit=free,
+            limit=self._work.free,
             room=lambda host: MOST_A_HOST - self._busy[host],
             after=self._place,
         )
         self._place = place
         for claim in claims:
             self._busy[claim.host] += 1
-            task = asyncio.create_task(self._work(claim))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._work.begin(self._do(claim))
         if place:
             return True
         began_in_the_middle, self._origin = bool(self._origin), ""
         return bool(claims) or began_in_the_middle
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._wake.set()
-        if not task.cancelled() and task.exception() is not None:
-            log.error("webhook-failed error=%s", task.exception(), exc_info=task.exception())
-
     async def settled(self) -> None:
         """Wait until every post that was begun is over."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._work.settled()
 
-    async def _work(self, claim: Claim) -> None:
+    async def _do(self, claim: Claim) -> None:
         try:
             if claim.size <= LARGE_BODY:
                 await self._post(claim)

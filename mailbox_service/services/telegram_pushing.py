@@ -26,6 +26,7 @@ from mailbox_service.core.telegram_messages import extract_in, file_groups, mail
 from mailbox_service.core.telegram_texts import bot_language
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
+from mailbox_service.services.leased_work import TROUBLE_SECONDS, LeasedWork
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.telegram_bot import Bot, view_button
 from mailbox_service.signals import Signals
@@ -41,13 +42,9 @@ MOST_PUSHES = 8
 MOST_WITH_FILES = 1
 # Longer than one call may take (two minutes, with files), and renewed with every call.
 LEASE_MICROS = 5 * 60 * 1_000_000
-LOOK_AGAIN_SECONDS = 10.0
-TROUBLE_SECONDS = 2.0
 RECORD_TRIES = 20
 # Ended pushes are kept for this long, so that a mail is told of once.
 KEPT_MICROS = 24 * 3_600 * 1_000_000
-TIDY_EVERY = 60 * 1_000_000
-TIDY_ROWS = 500
 
 
 class TelegramPushing:
@@ -74,57 +71,26 @@ class TelegramPushing:
         self._clock = clock
         self._jitter = jitter
         self._holder = secrets.token_hex(8)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
+        self._work = LeasedWork(
+            "telegram",
+            database,
+            signals,
+            topic=topics.TELEGRAM,
+            most=MOST_PUSHES,
+            next_turn=telegram_pushes.next_turn,
+            purge=telegram_pushes.purge,
+            kept_micros=KEPT_MICROS,
+            clock=clock,
+        )
         self._with_files = asyncio.Semaphore(MOST_WITH_FILES)
-        self._tidied = 0
 
     async def run(self) -> None:
         """Push until cancelled."""
-        try:
-            with self._signals.watch(topics.TELEGRAM) as watch:
-                while True:
-                    try:
-                        if await self.start_some():
-                            continue
-                        seconds = await self._pause()
-                    except MailError as error:
-                        log.warning("telegram-waits reason=%s", error.detail)
-                        seconds = TROUBLE_SECONDS
-                    await self._wait(watch, seconds)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _wait(self, watch: topics.Watch, seconds: float) -> None:
-        """Wait for a new push, for one that ended, or for the next turn."""
-        signalled = asyncio.ensure_future(watch.wait(seconds))
-        freed = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({signalled, freed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            signalled.cancel()
-            freed.cancel()
-            await asyncio.gather(signalled, freed, return_exceptions=True)
-        self._wake.clear()
-
-    async def _pause(self) -> float:
-        now = self._clock()
-        if now - self._tidied >= TIDY_EVERY:
-            self._tidied = now
-            await self._database.write(
-                telegram_pushes.purge, before=now - KEPT_MICROS, limit=TIDY_ROWS
-            )
-        turn = await self._database.read(telegram_pushes.next_turn, now=now)
-        if turn is None:
-            return LOOK_AGAIN_SECONDS
-        return min(max((turn - now) / 1_000_000, 0.01), LOOK_AGAIN_SECONDS)
+        await self._work.run(self.start_some)
 
     async def start_some(self) -> bool:
         """Lease what is due and begin to push it; whether there may be more."""
-        free = MOST_PUSHES - len(self._tasks)
-        if free <= 0:
+        if self._work.free <= 0:
             return False
         now = self._clock()
         claims = await self._database.write(
@@ -132,24 +98,15 @@ class TelegramPushing:
             now=now,
             lease_until=now + LEASE_MICROS,
             holder=self._holder,
-            limit=free,
+            limit=self._work.free,
         )
         for claim in claims:
-            task = asyncio.create_task(self._push(claim))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            self._work.begin(self._push(claim))
         return bool(claims)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._wake.set()
-        if not task.cancelled() and task.exception() is not None:
-            log.error("telegram-failed error=%s", task.exception(), exc_info=task.exception())
 
     async def settled(self) -> None:
         """Wait until every push that was begun is over."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._work.settled()
 
     async def _push(self, claim: Claim) -> None:
         """One push and its record. Whatever goes wrong here, the lease brings it back."""
