@@ -16,18 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.core.object_store import Bucket, is_endpoint
 from mailbox_service.core.sending_api import SendingPrincipal
+from mailbox_service.core.sms import HttpDialect
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore
 from mailbox_service.outbound.own_servers import OwnServers
 from mailbox_service.outbound.records import DomainRecords
 from mailbox_service.outbound.sender import Outbound
+from mailbox_service.outbound.sms_http import HttpGateway
+from mailbox_service.outbound.sms_smpp import SmppGateway
 from mailbox_service.outbound.telegram import BotApi
 from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services.access import Access
@@ -56,6 +60,7 @@ from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.emails import Emails
+from mailbox_service.services.sending_api.sms import Gateway
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
@@ -67,7 +72,7 @@ from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.verifying_origin import VerifyingOrigin
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
-from mailbox_service.storage import integration_mails, send_queue, telegram_pushes, webhooks
+from mailbox_service.storage import integration_mails, send_queue, sms, telegram_pushes, webhooks
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
 from mailbox_service.storage.sqlite import SqliteDatabase
@@ -121,6 +126,7 @@ class Parts:
     mail_access: MailAccess
     sending: Sending
     sending_api: SendingApi
+    sms_out: HttpOut
     agents: Agents
     integrating: Integrating
     file_out: FileOut
@@ -187,6 +193,10 @@ def build(config: Config) -> Parts:
         signals,
     )
     authenticating.sending_logins = sending_api.smtp_users
+    sms_out = HttpOut(
+        Resolver(config.name_servers), private_addresses=config.sms_private_addresses
+    )
+    sending_api.short_messages.gateway = sms_gateway(config, sms_out)
     receiving.returns = sending_api.returns
     delivering.tracking = sending_api.tracking
     http_out = HttpOut(
@@ -222,6 +232,7 @@ def build(config: Config) -> Parts:
         mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
         sending_api=sending_api,
+        sms_out=sms_out,
         agents=Agents(database, authenticating, registering, sending_api.api_keys),
         integrating=Integrating(
             database,
@@ -261,6 +272,33 @@ def build(config: Config) -> Parts:
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
     )
+
+
+def sms_gateway(config: Config, out: HttpOut) -> Gateway | None:
+    """What carries short messages; None when nothing does. Raises ValueError."""
+    if not config.sms_gateway:
+        return None
+    parts = urlsplit(config.sms_url)
+    if config.sms_gateway == "smpp":
+        if parts.scheme != "smpp" or not parts.hostname:
+            raise ValueError("sms_url: expected smpp://host:port")
+        return SmppGateway(
+            parts.hostname, parts.port or 2775, config.sms_username, config.sms_password
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("sms_url: expected http[s]://host[:port][/path]")
+    dialect = HttpDialect(
+        url=config.sms_url,
+        preset=config.sms_preset,
+        method=config.sms_method,
+        format=config.sms_format,
+        username=config.sms_username,
+        password=config.sms_password,
+        basic=config.sms_basic_auth,
+        fields=config.sms_fields or None,
+        answer_id=config.sms_answer_id,
+    )
+    return HttpGateway(dialect, out)
 
 
 def object_store(config: Config) -> ObjectStore | None:
@@ -388,6 +426,7 @@ class Service:
             await parts.database.write(webhooks.end_leases, now=now_micros())
             await parts.database.write(telegram_pushes.end_leases, now=now_micros())
             await parts.database.write(integration_mails.end_leases, now=now_micros())
+            await parts.database.write(sms.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
             await parts.database.listen(parts.signals.arrived)
             parts.signals.send_abroad(parts.database.notify)
@@ -399,6 +438,8 @@ class Service:
             self._work("sending events", parts.sending_api.reporting.run())
             self._work("integrations", parts.integrating.run())
             self._work("returned mail", parts.sending_api.returns.run())
+            if parts.sending_api.short_messages.gateway is not None:
+                self._work("short messages", parts.sending_api.short_messages.run())
             self._work("sender domains", parts.sending_api.domains.run())
             if self.config.telegram_bot_token:
                 self._work("telegram", parts.telegram_pushing.run())
@@ -497,6 +538,7 @@ class Service:
                 if self.parts.object_store is not None:
                     await self.parts.object_store.close()
                 await self.parts.file_out.close()
+                await self.parts.sms_out.close()
                 self.parts.sending_api.templates.close()
                 await self.parts.humans_out.close()
                 await self.parts.providers_out.close()

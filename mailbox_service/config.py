@@ -31,6 +31,7 @@ SECRETS = frozenset(
         "cf_turnstile_secret_key",
         "s3_access_key_id",
         "s3_secret_access_key",
+        "sms_password",
         "telegram_bot_token",
         "webhook_secret",
     }
@@ -202,6 +203,42 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         list[str],
         described("Hosts that attachments by URL may come from although they are private."),
     ] = field(default_factory=list)
+    sms_gateway: Annotated[
+        Literal["", "http", "smpp"], described("What carries short messages; empty: nothing does.")
+    ] = ""
+    sms_preset: Annotated[
+        Literal["", "kannel", "jasmin", "twilio", "android"],
+        described("What the HTTP gateway speaks; empty: as the settings below say."),
+    ] = ""
+    sms_url: Annotated[
+        str, described("The gateway: http(s)://…, or smpp://host:2775 (secrets stand below).")
+    ] = ""
+    sms_username: Annotated[str, described("Login at the gateway.")] = ""
+    sms_password: Annotated[str, described("Password at the gateway.")] = ""
+    sms_sender: Annotated[str, described("Number or name that messages come from by default.")] = ""
+    sms_method: Annotated[
+        Literal["GET", "POST"], described("Method of an HTTP gateway without a preset.")
+    ] = "POST"
+    sms_format: Annotated[
+        Literal["query", "form", "json"], described("Form of its request.")
+    ] = "json"
+    sms_basic_auth: Annotated[bool, described("Whether it takes the login as HTTP Basic.")] = False
+    sms_fields: Annotated[
+        dict[str, str],
+        described("Its names for to, from, text, id, username, password, callback."),
+    ] = field(default_factory=dict)
+    sms_answer_id: Annotated[
+        str, described("Where its answer has the id: names with dots, or re:pattern.")
+    ] = ""
+    sms_private_addresses: Annotated[
+        bool, described("Let the HTTP gateway be at a private address (a phone in the house).")
+    ] = False
+    sms_price: Annotated[
+        int, described("Price of one unit in millionths of your currency, for sums.", ge=0)
+    ] = 0
+    sms_limit: Annotated[
+        int, described("Short messages a month of the operator's account; 0: any number.", ge=0)
+    ] = 0
     bounce_domain: Annotated[
         str,
         described("Domain of the sending API's return-paths; its MX is this host. Empty: senders'."),

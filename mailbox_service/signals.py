@@ -20,6 +20,7 @@ ADDRESSES = "addresses"
 SENDING_EVENTS = "sending-events"
 INTEGRATIONS = "integrations"
 RETURNS = "returns"
+SMS = "sms"
 
 
 def mailbox(address: str) -> str:

@@ -67,6 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "publicsuffixlist": ("mailbox_service.core.dmarc",),
     "altcha": ("mailbox_service.services.human_verification",),
     "jsonpath": ("mailbox_service.core.json_paths",),
+    "aiosmpplib": ("mailbox_service.outbound.sms_smpp",),
     "flufl": ("mailbox_service.services.sending_api.returns",),
     "webauthn": ("mailbox_service.services.passkeys",),
     "mcp": ("mailbox_service.web.agents.protocol",),

@@ -15,6 +15,7 @@ from mailbox_service.web import (
     health,
     integration,
     open_api,
+    sms,
     smtp_submission,
     tracking,
 )
@@ -109,6 +110,7 @@ AREAS: tuple[Routes, ...] = (
     sending_pages.routes,
     integration.routes,
     tracking.routes,
+    sms.routes,
 )
 
 

@@ -38,7 +38,7 @@ API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/
 WITHOUT_SITE_PASSWORD = (
     *("/open_api", "/telegram/", "/files/"),
     *("/send-email", "/test-connection", "/smtp-connections"),
-    *("/confirm-sender/", "/archive/", "/t/"),
+    *("/confirm-sender/", "/archive/", "/t/", "/sms/"),
 )
 WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
 NOT_FOUND = refusal(404, "Not Found", "NotFound")

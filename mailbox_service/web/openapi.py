@@ -74,6 +74,7 @@ AREAS: Mapping[str, str] = {
     "admin configuration": "The configuration in force, and the state of the store.",
     "admin testing": "Hooks for tests.",
     "integration": "Mail through an SMTP server of the caller's, by an API key.",
+    "sms": "Where a gateway for short messages tells what became of them.",
     "tracking": "Links in tracked mail: opening, clicks, unsubscribing.",
     "sending api": "Links that the sending API hands out; the API itself is described under /v3.",
     "documentation": "This.",

@@ -52,6 +52,8 @@ OPEN_ROUTES = {
     ("GET", "/confirm-sender/{token}"),  # proves a token in the path
     ("POST", "/confirm-sender/{token}"),
     ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path
+    ("GET", "/sms/callback"),  # these prove a secret in the query
+    ("POST", "/sms/callback"),
     ("GET", "/t/o/{token}"),  # these prove a signature in the path
     ("GET", "/t/c/{token}"),
     ("GET", "/t/u/{token}"),

@@ -26,6 +26,7 @@ from mailbox_service.services.sending_api.rendering import Rendering
 from mailbox_service.services.sending_api.reporting import Reporting
 from mailbox_service.services.sending_api.returns import Returns
 from mailbox_service.services.sending_api.senders import AddressLists, SingleSenders
+from mailbox_service.services.sending_api.sms import ShortMessages
 from mailbox_service.services.sending_api.smtp_users import SmtpUsers
 from mailbox_service.services.sending_api.statistics import Statistics
 from mailbox_service.services.sending_api.subaccounts import Subaccounts
@@ -59,6 +60,7 @@ class SendingApi:
     reporting: Reporting
     tracking: Tracking
     returns: Returns
+    short_messages: ShortMessages
 
     @classmethod
     def of(
@@ -101,4 +103,5 @@ class SendingApi:
             reporting=Reporting(database, config, signals, clock=clock),
             tracking=tracking,
             returns=Returns(database, config, tracking, signals, clock=clock),
+            short_messages=ShortMessages(database, config, signals, clock=clock),
         )

@@ -13,6 +13,8 @@ PATHS = {
     "subaccount/usage": "subaccounts/usage",
     "subaccounts/add": "subaccount/add",
     "subaccounts/edit": "subaccount/edit",
+    "sms/received": "sms/view-received",
+    "sms/sent": "sms/view-sent",
 }
 
 _DATES = {
@@ -60,6 +62,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "notes": "description",
         "new_ip": "new_ip_address",
     },
+    "sms/send": {"to": "destination", "message": "content", "from": "sender"},
+    "sms": {**_DATES},
     "users/smtp": {"password": "email_password"},
     "subaccounts/usage": {"subaccount_id": "subaccount"},
     "stats": {

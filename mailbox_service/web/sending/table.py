@@ -9,6 +9,7 @@ from mailbox_service.web.sending import (
     emails,
     hooks,
     senders,
+    sms,
     statistics,
     subaccounts,
     suppressions,
@@ -28,5 +29,6 @@ AREAS: dict[str, tuple[Row, ...]] = {
     "sending api: credentials": credentials.ROWS,
     "sending api: subaccounts": subaccounts.ROWS,
     "sending api: statistics": statistics.ROWS,
+    "sending api: short messages": sms.ROWS,
 }
 ROWS = tuple(row for rows in AREAS.values() for row in rows)

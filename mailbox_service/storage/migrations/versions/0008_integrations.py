@@ -1,4 +1,5 @@
-"""Mail through servers that users name; mail that comes back; copies that tell of themselves.
+"""Mail through servers that users name; mail that comes back; copies that tell of themselves;
+short messages.
 
 `integration_mails` waits for its server like the send queue for its own: a lease is a turn in
 the future. The content goes with the last attempt, the row stays for a while to be asked about.
@@ -75,6 +76,61 @@ CREATE TABLE tracked_links (
     place INTEGER NOT NULL,
     url TEXT NOT NULL,
     PRIMARY KEY (submission_id, place)
+)
+
+CREATE TABLE sms_messages (
+    id {LASTING_ID},
+    public_id TEXT NOT NULL UNIQUE,
+    batch TEXT NOT NULL,
+    account TEXT NOT NULL,
+    username TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    content TEXT NOT NULL,
+    units INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    gateway_id TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    submitted_at BIGINT,
+    updated_at BIGINT NOT NULL,
+    next_attempt_at BIGINT,
+    lease_holder TEXT
+)
+
+CREATE INDEX sms_messages_due ON sms_messages (next_attempt_at) WHERE next_attempt_at IS NOT NULL
+
+CREATE INDEX sms_messages_by_account ON sms_messages (account, created_at)
+
+CREATE INDEX sms_messages_by_batch ON sms_messages (batch)
+
+CREATE INDEX sms_messages_by_destination ON sms_messages (destination, id)
+
+CREATE INDEX sms_messages_by_gateway ON sms_messages (gateway_id) WHERE gateway_id <> ''
+
+CREATE TABLE sms_received (
+    id {LASTING_ID},
+    public_id TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL,
+    username TEXT NOT NULL,
+    source TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    content TEXT NOT NULL,
+    gateway_id TEXT NOT NULL,
+    received_at BIGINT NOT NULL
+)
+
+CREATE INDEX sms_received_by_account ON sms_received (account, received_at)
+
+CREATE INDEX sms_received_by_gateway ON sms_received (gateway_id) WHERE gateway_id <> ''
+
+CREATE TABLE sms_opt_outs (
+    account TEXT NOT NULL,
+    number TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (account, number)
 )
 """
 
