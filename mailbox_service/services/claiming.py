@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailbox_service.services.attempts import is_sound
-from mailbox_service.storage import contents, send_queue, submissions
+from mailbox_service.services.sending_api.tracking import MAILBOX_API
+from mailbox_service.storage import contents, send_queue, sending_messages, submissions
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.send_queue import Claim
+from mailbox_service.storage.sending_messages import SentMessage
 from mailbox_service.storage.submissions import Submission
 
 log = logging.getLogger("mailbox.delivering")
@@ -26,13 +28,15 @@ BROKEN_ROW = "The queue row is damaged and was taken out."
 
 @dataclass(slots=True)
 class Claimed:
-    """What one claim took: recipients with their submissions and the small contents."""
+    """What one claim took: recipients with their submissions and the small contents. `sent`:
+    what is known of those that came through the sending API."""
 
     claims: list[Claim]
     place: str
     submissions: dict[int, Submission] = field(default_factory=dict)
     contents: dict[int, bytes] = field(default_factory=dict)
     damaged: set[int] = field(default_factory=set)
+    sent: dict[int, SentMessage] = field(default_factory=dict)
     broken: int = 0
 
 
@@ -89,15 +93,17 @@ async def claim_expired(
 
 async def read_messages(tx: Transaction, claimed: Claimed, *, small_contents: bool) -> None:
     """Fill in the submissions of what was claimed, and their contents where they are small."""
-    for one in claimed.claims:
-        if one.submission_id in claimed.submissions:
-            continue
-        submission = await submissions.by_id(tx, one.submission_id)
-        if submission is None:
-            continue
-        claimed.submissions[submission.id] = submission
-        if small_contents and submission.size <= SMALL_CONTENT:
-            try:
-                claimed.contents[submission.id] = await contents.read(tx, submission.content_id)
-            except contents.Damaged:
-                claimed.damaged.add(submission.id)
+    numbers = {one.submission_id for one in claimed.claims}
+    claimed.submissions = {one.id: one for one in await submissions.by_ids(tx, numbers)}
+    if not small_contents:
+        return
+    through_api = [one.id for one in claimed.submissions.values() if one.door != MAILBOX_API]
+    claimed.sent = await sending_messages.by_submissions(tx, through_api)
+    small = [one for one in claimed.submissions.values() if one.size <= SMALL_CONTENT]
+    found = await contents.read_all(tx, {one.content_id for one in small})
+    for submission in small:
+        content = found[submission.content_id]
+        if content is None:
+            claimed.damaged.add(submission.id)
+        else:
+            claimed.contents[submission.id] = content

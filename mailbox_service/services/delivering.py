@@ -37,13 +37,19 @@ from mailbox_service.services.attempts import (
     local_answers,
     notice_of,
 )
-from mailbox_service.services.claiming import LEASE_MICROS, Claimed, claim, claim_expired
+from mailbox_service.services.claiming import (
+    LEASE_MICROS,
+    Claimed,
+    claim,
+    claim_expired,
+)
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.services.gathering import Gathering
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.queueing import KEY_LIFE
 from mailbox_service.services.receiving import Receiving
-from mailbox_service.services.recording import Record, record
-from mailbox_service.services.sending_api.tracking import ApiMessage, Tracking
+from mailbox_service.services.recording import Record, record_all
+from mailbox_service.services.sending_api.tracking import MAILBOX_API, ApiMessage, Tracking
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, idempotency, send_counts, send_queue, submissions
@@ -65,6 +71,9 @@ LOOK_AGAIN_SECONDS = 10.0
 TROUBLE_SECONDS = 2.0
 # How long the record of an attempt is tried when the store is in trouble; the lease is longer.
 RECORD_TRIES = 60
+# Records written together, and those that the event loop may write by itself, with their octets.
+MOST_RECORDS, RECORDS_OCTETS = 64, 4 << 20
+QUICK_RECORDS, QUICK_OCTETS = 16, 65_536
 # Microseconds between two rounds of tidying, and rows a round.
 TIDY_EVERY = 60_000_000
 TIDY_ROWS = 500
@@ -108,6 +117,9 @@ class Delivering:
         self._large = asyncio.Semaphore(MOST_LARGE)
         self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
         self._leased: set[int] = set()
+        self._records: Gathering[Record, bool] = Gathering(
+            self._write_records, weight_of, most=MOST_RECORDS, most_octets=RECORDS_OCTETS
+        )
         self._stopping = False
         self._tidied = 0
 
@@ -199,6 +211,10 @@ class Delivering:
 
     def _start(self, claimed: Claimed, lease_until: int) -> None:
         """One task for each group of recipients that share a message and a next hop."""
+        if self.tracking is not None:
+            for number, submission in claimed.submissions.items():
+                if submission.door != MAILBOX_API:
+                    self.tracking.know(number, claimed.sent.get(number))
         groups: dict[tuple[int, str | None], list[Claim]] = {}
         for one in claimed.claims:
             submission = claimed.submissions[one.submission_id]
@@ -478,11 +494,16 @@ class Delivering:
             now=now,
         )
 
+    def _write_records(self, entries: Sequence[Record]) -> asyncio.Future[list[bool | MailError]]:
+        quick = len(entries) <= QUICK_RECORDS and sum(map(weight_of, entries)) <= QUICK_OCTETS
+        write = self._database.write_quick if quick else self._database.write
+        return write(record_all, entries)
+
     async def _write_record(self, entry: Record) -> bool:
         """Record an attempt, through trouble of the store: what is not written is done twice."""
         for _ in range(RECORD_TRIES):
             try:
-                return await asyncio.shield(self._database.write(record, entry))
+                return await asyncio.shield(self._records.add(entry))
             except MailError as error:
                 log.error(
                     "attempt-not-recorded queue_id=%s reason=%s",
@@ -491,6 +512,12 @@ class Delivering:
                 )
             await asyncio.sleep(TROUBLE_SECONDS)
         return False
+
+
+def weight_of(entry: Record) -> int:
+    """About how many octets a record writes."""
+    said = sum([len(one.settled.conversation) for one in entry.outcomes])
+    return said + len(entry.deposit) + len(entry.notice or b"")
 
 
 async def tidy(tx: Transaction, now: int) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mailbox_service.core.errors import MailError
 from mailbox_service.core.events import EventKind
 from mailbox_service.services.attempts import Outcome
 from mailbox_service.services.receiving import store
@@ -41,55 +44,77 @@ class Record:
     deposit: bytes = field(default=b"", repr=False)
 
 
-async def record(tx: Transaction, entry: Record) -> bool:
-    """Write an attempt down; whether a notice was put into the sender's mailbox.
+async def record_all(tx: Transaction, entries: Sequence[Record]) -> list[bool | MailError]:
+    """Write several attempts of one worker down; for each whether a notice was put into the
+    sender's mailbox.
 
     Recipients whose lease was lost belong to another worker: their state is left to it, and
     nothing is deposited for them here.
     """
-    submission = entry.submission
-    ours = [
-        outcome
-        for outcome in entry.outcomes
-        if await send_queue.settle(tx, outcome.settled, holder=entry.holder)
+    settled = await send_queue.settle_all(
+        tx,
+        [outcome.settled for entry in entries for outcome in entry.outcomes],
+        holder=entries[0].holder,
+    )
+    kept: list[tuple[Record, list[Outcome]]] = []
+    for entry in entries:
+        ours = [outcome for outcome in entry.outcomes if outcome.settled.claim.id in settled]
+        if ours:
+            kept.append((entry, ours))
+            await deposit(tx, entry, ours)
+    if not kept:
+        return [False] * len(entries)
+    states = await send_queue.states_of(tx, [entry.submission.id for entry, _ in kept])
+    facts = [
+        fact_of(entry.submission, outcome, state=states[entry.submission.id], now=entry.now)
+        for entry, ours in kept
+        for outcome in ours
     ]
-    if not ours:
-        return False
+    await events.add_all(tx, facts)
+    await outcomes.note_all(tx, [(entry.submission.id, ours, entry.now) for entry, ours in kept])
+    noticed = set()
+    for entry, _ in kept:
+        if entry.notice is not None:
+            await put_notice(tx, entry, entry.notice, states[entry.submission.id])
+            noticed.add(id(entry))
+    return [id(entry) in noticed for entry in entries]
+
+
+async def deposit(tx: Transaction, entry: Record, ours: Sequence[Outcome]) -> None:
+    """Put a message into those mailboxes of our own that took it."""
     settled = {outcome.settled.claim.recipient for outcome in ours}
     deposit_to = tuple(name for name in entry.deposit_to if name in settled)
     if deposit_to:
         await store(
             tx,
             await mailboxes_of(tx, entry, deposit_to),
-            submission.reverse_path,
+            entry.submission.reverse_path,
             entry.deposit,
-            submission.queue_id,
+            entry.submission.queue_id,
             entry.now,
         )
-    state = await send_queue.state_of(tx, submission.id)
-    for outcome in ours:
-        one = outcome.settled
-        await events.add(
-            tx,
-            KIND[one.state],
-            at=entry.now,
-            address=submission.address,
-            submission_id=submission.id,
-            recipient_id=one.claim.id,
-            detail=sent_detail(
-                submission.id,
-                queue_id=submission.queue_id,
-                state=state,
-                recipient=one.claim.recipient,
-                recipient_state=send_queue.worst((one.state,)),
-                last_reply=one.reply,
-            ),
-        )
-    await outcomes.note(tx, submission.id, ours, now=entry.now)
-    if entry.notice is None:
-        return False
+
+
+def fact_of(submission: Submission, outcome: Outcome, *, state: str, now: int) -> events.NewEvent:
+    """The event about one recipient."""
+    one = outcome.settled
+    detail = sent_detail(
+        submission.id,
+        queue_id=submission.queue_id,
+        state=state,
+        recipient=one.claim.recipient,
+        recipient_state=send_queue.worst((one.state,)),
+        last_reply=one.reply,
+    )
+    text = json.dumps(detail, ensure_ascii=False)
+    return (KIND[one.state], now, submission.address, submission.id, one.claim.id, text)
+
+
+async def put_notice(tx: Transaction, entry: Record, notice: bytes, state: str) -> None:
+    """Put the notice of a failure into the sender's mailbox."""
+    submission = entry.submission
     sender = await mailboxes_of(tx, entry, (submission.reverse_path,))
-    await store(tx, sender, "", entry.notice, entry.notice_id, entry.now)
+    await store(tx, sender, "", notice, entry.notice_id, entry.now)
     await events.add(
         tx,
         EventKind.REPORTED,
@@ -98,7 +123,6 @@ async def record(tx: Transaction, entry: Record) -> bool:
         submission_id=submission.id,
         detail={"id": submission.id, "queue_id": submission.queue_id, "state": state},
     )
-    return True
 
 
 async def mailboxes_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from mailbox_service.core.packing import BadPacking, unpack
@@ -33,6 +33,8 @@ RETURNING id
 READ = """
 SELECT checksum, packed, bytes FROM contents WHERE id = :id
 """
+
+READ_ALL = "SELECT id, checksum, packed, bytes FROM contents WHERE id IN ({ids})"
 
 CHANGE_USES = """
 UPDATE contents SET uses = uses + :change WHERE id = :id RETURNING uses
@@ -95,15 +97,33 @@ async def read(tx: Transaction, content_id: int) -> bytes:
     row = await tx.fetch_one(READ, {"id": content_id})
     if row is None:
         raise Damaged(f"content {content_id} is missing")
-    content = bytes(row[2])
-    if row[1]:
+    return whole(content_id, *row)
+
+
+def whole(content_id: int, checksum: int, packed: int, stored: bytes) -> bytes:
+    """The content that a row holds. Raises Damaged."""
+    content = bytes(stored)
+    if packed:
         try:
             content = unpack(content, most=LARGEST)
         except BadPacking as error:
             raise Damaged(f"content {content_id} does not unpack: {error}") from None
-    if zlib.crc32(content) != row[0]:
+    if zlib.crc32(content) != checksum:
         raise Damaged(f"content {content_id} does not match its checksum")
     return content
+
+
+async def read_all(tx: Transaction, content_ids: Collection[int]) -> dict[int, bytes | None]:
+    """The bytes of several messages by content id; None for what is not as it was accepted."""
+    found: dict[int, bytes | None] = dict.fromkeys(content_ids)
+    sql = READ_ALL.format(ids=each_integer(tx.dialect, "ids"))
+    rows = await tx.fetch_all(sql, {"ids": json.dumps(list(found))}) if found else []
+    for content_id, checksum, packed, stored in rows:
+        try:
+            found[int(content_id)] = whole(int(content_id), checksum, packed, stored)
+        except Damaged:
+            continue
+    return found
 
 
 async def keep(tx: Transaction, content_id: int, *, uses: int = 1) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from mailbox_service.core.events import EventKind
 from mailbox_service.core.stored import QueuedRecipient
@@ -176,12 +177,23 @@ UPDATE recipients
  WHERE id = :id AND lease_holder = :holder
 """
 
-ADD_ATTEMPT = """
-INSERT INTO attempts (recipient_id, submission_id, started_at, ended_at, remote, outcome,
-                      reply, conversation)
-VALUES (:recipient_id, :submission_id, :started_at, :ended_at, :remote, :outcome, :reply,
-        :conversation)
+SETTLE_MANY = """
+UPDATE recipients
+   SET state = v.state, next_attempt_at = v.next_attempt_at, lease_holder = NULL,
+       remote = v.remote, last_reply = v.reply, updated_at = v.ended_at
+  FROM ({rows}) AS v
+ WHERE recipients.id = v.row_id AND recipients.lease_holder = :holder
+RETURNING id
 """
+# PostgreSQL would take what has no type for text.
+SETTLED_ROW = """SELECT CAST(:id{n} AS BIGINT) AS row_id, CAST(:state{n} AS TEXT) AS state,
+       CAST(:next{n} AS BIGINT) AS next_attempt_at, CAST(:remote{n} AS TEXT) AS remote,
+       CAST(:reply{n} AS TEXT) AS reply, CAST(:ended{n} AS BIGINT) AS ended_at"""
+
+ATTEMPTED = (
+    *("recipient_id", "submission_id", "started_at", "ended_at", "remote", "outcome", "reply"),
+    "conversation",
+)
 
 HOLD = """
 UPDATE recipients SET state = 'held', attempts = attempts - 1, next_attempt_at = NULL,
@@ -201,7 +213,7 @@ OF_SUBMISSIONS = f"""
 SELECT {RECIPIENT_COLUMNS} FROM recipients r WHERE r.submission_id IN ({{ids}}) ORDER BY r.id
 """
 
-STATES = "SELECT DISTINCT state FROM recipients WHERE submission_id = :id"
+STATES = "SELECT DISTINCT submission_id, state FROM recipients WHERE submission_id IN ({ids})"
 
 ATTEMPTS = """
 SELECT r.recipient, a.started_at, a.ended_at, a.remote, a.outcome, a.reply, a.conversation
@@ -394,38 +406,45 @@ async def _due_domains(tx: Transaction, *, now: int, after: str) -> tuple[list[s
     return domains, domains[-1] if len(domains) == DOMAINS_A_CLAIM else ""
 
 
-async def settle(tx: Transaction, settled: Settled, *, holder: str) -> bool:
-    """Write down what became of a leased recipient, and the attempt.
+async def settle_all(tx: Transaction, settled: Sequence[Settled], *, holder: str) -> set[int]:
+    """Write down what became of several leased recipients, and the attempts; the ids of those
+    that were still ours.
 
-    False when the lease had been lost: then another worker has the recipient, its state is
-    left alone, and the attempt is kept with a word about it.
+    A lease that was lost is another worker's: the state is left alone, and the attempt is kept
+    with a word about it.
     """
-    changed = await tx.execute(
-        SETTLE,
-        {
-            "id": settled.claim.id,
-            "holder": holder,
-            "state": settled.state,
-            "next_attempt_at": settled.next_attempt_at,
-            "remote": settled.remote,
-            "reply": settled.reply,
-            "now": settled.ended_at,
-        },
+    ours: set[int] = set()
+    for portion in many_rows.portions(settled):
+        params: dict[str, object] = {"holder": holder}
+        for n, one in enumerate(portion):
+            params[f"id{n}"] = one.claim.id
+            params[f"state{n}"] = one.state
+            params[f"next{n}"] = one.next_attempt_at
+            params[f"remote{n}"] = one.remote
+            params[f"reply{n}"] = one.reply
+            params[f"ended{n}"] = one.ended_at
+        ours.update([int(row[0]) for row in await tx.fetch_all(settle_many(len(portion)), params)])
+    await many_rows.insert(
+        tx,
+        "attempts",
+        ATTEMPTED,
+        [
+            (
+                *(one.claim.id, one.claim.submission_id, one.started_at, one.ended_at),
+                *(one.remote, one.state if one.claim.id in ours else "lease lost", one.reply),
+                one.conversation,
+            )
+            for one in settled
+        ],
     )
-    await tx.execute(
-        ADD_ATTEMPT,
-        {
-            "recipient_id": settled.claim.id,
-            "submission_id": settled.claim.submission_id,
-            "started_at": settled.started_at,
-            "ended_at": settled.ended_at,
-            "remote": settled.remote,
-            "outcome": settled.state if changed else "lease lost",
-            "reply": settled.reply,
-            "conversation": settled.conversation,
-        },
-    )
-    return changed > 0
+    return ours
+
+
+@lru_cache(maxsize=16)
+def settle_many(count: int) -> str:
+    """The statement that settles so many recipients."""
+    rows = " UNION ALL ".join(SETTLED_ROW.format(n=n) for n in range(count))
+    return SETTLE_MANY.format(rows=rows)
 
 
 async def give_back(tx: Transaction, claims: Collection[Claim], *, holder: str, now: int) -> None:
@@ -482,9 +501,13 @@ async def of_submissions(
     return found
 
 
-async def state_of(tx: Transaction, submission_id: int) -> str:
-    """The state of a message: that of its recipient who is worst off."""
-    return worst(row[0] for row in await tx.fetch_all(STATES, {"id": submission_id}))
+async def states_of(tx: Transaction, submission_ids: Sequence[int]) -> Mapping[int, str]:
+    """The states of several messages, each that of its recipient who is worst off."""
+    found: dict[int, set[str]] = {number: set() for number in submission_ids}
+    sql = STATES.format(ids=each_integer(tx.dialect, "ids"))
+    for number, state in await tx.fetch_all(sql, {"ids": json.dumps(list(found))}):
+        found[int(number)].add(str(state))
+    return {number: worst(states) for number, states in found.items()}
 
 
 async def attempts_of(tx: Transaction, submission_id: int) -> list[Attempt]:

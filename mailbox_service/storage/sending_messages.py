@@ -5,11 +5,13 @@ The queue (`send_queue`) knows the fate of each recipient; these rows outlive it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.dialects import each_integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ SELECT {COLUMNS} FROM sending_messages WHERE account = :account AND queue_id = :
 """
 
 BY_SUBMISSION = f"SELECT {COLUMNS} FROM sending_messages WHERE submission_id = :submission_id"
+
+BY_SUBMISSIONS = f"""
+SELECT {COLUMNS} FROM sending_messages WHERE submission_id IN ({{ids}})
+"""
 
 SCHEDULED = f"""
 SELECT {COLUMNS} FROM sending_messages
@@ -163,6 +169,17 @@ async def by_submission(tx: Transaction, submission_id: int) -> SentMessage | No
     """The message of a submission; None when it did not come through the sending API."""
     row = await tx.fetch_one(BY_SUBMISSION, {"submission_id": submission_id})
     return None if row is None else message_of(row)
+
+
+async def by_submissions(
+    tx: Transaction, submission_ids: Collection[int]
+) -> dict[int, SentMessage]:
+    """The messages of several submissions, by submission id, as far as they came through the
+    sending API."""
+    sql = BY_SUBMISSIONS.format(ids=each_integer(tx.dialect, "ids"))
+    ids = {"ids": json.dumps(list(submission_ids))}
+    rows = await tx.fetch_all(sql, ids) if submission_ids else []
+    return {int(row[0]): message_of(row) for row in rows}
 
 
 async def scheduled(tx: Transaction, account: str, *, now: int) -> list[SentMessage]:

@@ -7,11 +7,13 @@ the way any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.dialects import each_integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ ADDED = (
 )
 
 BY_ID = f"SELECT {COLUMNS} FROM submissions WHERE id = :id"
+
+BY_IDS = f"SELECT {COLUMNS} FROM submissions WHERE id IN ({{ids}})"
 
 BY_QUEUE_ID = f"SELECT {COLUMNS} FROM submissions WHERE queue_id = :queue_id"
 
@@ -142,6 +146,13 @@ async def by_id(tx: Transaction, submission_id: int) -> Submission | None:
     """One submission, listed or not."""
     row = await tx.fetch_one(BY_ID, {"id": submission_id})
     return None if row is None else submission_of(row)
+
+
+async def by_ids(tx: Transaction, ids: Collection[int]) -> list[Submission]:
+    """Several submissions, listed or not, in no order."""
+    sql = BY_IDS.format(ids=each_integer(tx.dialect, "ids"))
+    rows = await tx.fetch_all(sql, {"ids": json.dumps(list(ids))}) if ids else []
+    return [submission_of(row) for row in rows]
 
 
 async def by_queue_id(tx: Transaction, queue_id: str) -> Submission | None:

@@ -24,7 +24,7 @@ from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.transaction import Attempted
 from mailbox_service.services import claiming, delivering
 from mailbox_service.services.lanes import Lanes
-from mailbox_service.services.recording import record
+from mailbox_service.services.recording import record_all
 from mailbox_service.services.signing import Signing, safe_lines
 from mailbox_service.storage import dkim_keys, send_queue
 from mailbox_service.storage.database import Transaction
@@ -522,20 +522,27 @@ async def test_trouble_of_the_store_while_recording_is_outlasted(
     monkeypatch.setattr(delivering, "TROUBLE_SECONDS", 0.0)
     post = Post(database, hop)
     await post.post("bob@next.test")
-    write = database.write
     failures = iter([True, True, False])
 
-    def sometimes(work: Any, *args: Any, **options: Any) -> asyncio.Future[Any]:
-        if work is record and next(failures, False):
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            future.set_exception(TemporaryFailure("The store cannot be reached now."))
-            return future
-        return write(work, *args, **options)
+    def sometimes(name: str) -> None:
+        write = getattr(database, name)
 
-    monkeypatch.setattr(database, "write", sometimes)
+        def attempt(work: Any, *args: Any, **options: Any) -> asyncio.Future[Any]:
+            if work is record_all and next(failures, False):
+                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                future.set_exception(TemporaryFailure("The store cannot be reached now."))
+                return future
+            written: asyncio.Future[Any] = write(work, *args, **options)
+            return written
+
+        monkeypatch.setattr(database, name, attempt)
+
+    sometimes("write")
+    sometimes("write_quick")
     await post.delivering.deliver_due()
     assert await post.states() == ["delivered"]
     assert len(hop.taken) == 1
+    assert next(failures, None) is None
 
 
 async def test_the_whole_way_by_name_server(database: AnyDatabase, hop: NextHop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -94,16 +95,48 @@ async def test_an_expired_lease_is_taken_over_and_told(database: AnyDatabase) ->
     (second,), _ = await claim(database, now=NOON + 20 * MINUTE, holder="two")
     assert (second.attempt, second.interrupted) == (2, 1)
     kept = await database.write(
-        send_queue.settle, settled(first, send_queue.DEFERRED, NOON + MINUTE), holder="one"
+        send_queue.settle_all, [settled(first, send_queue.DEFERRED, NOON + MINUTE)], holder="one"
     )
     assert not kept, "who lost the lease decides nothing"
     assert await database.write(
-        send_queue.settle, settled(second, send_queue.DELIVERED, None), holder="two"
-    )
+        send_queue.settle_all, [settled(second, send_queue.DELIVERED, None)], holder="two"
+    ) == {second.id}
     (row,) = (await database.read(send_queue.of_submissions, [1]))[1]
     assert (row.state, row.attempts, row.next_attempt_at) == ("delivered", 2, None)
     attempts = await database.read(send_queue.attempts_of, 1)
     assert [attempt.outcome for attempt in attempts] == ["lease lost", "delivered"]
+
+
+async def test_many_are_settled_each_by_its_own_outcome(database: AnyDatabase) -> None:
+    """More than fit into one statement, one of them lost to another worker meanwhile."""
+    people = [f"p{n:03}@a.test" for n in range(150)]
+    await database.write(queue, people)
+    claims, _ = await claim(database, limit=150, holder="one")
+    await claim(database, now=NOON + 20 * MINUTE, holder="two", limit=150)
+    again, _ = await claim(database, now=NOON + 40 * MINUTE, holder="one", limit=149)
+    mine = {one.id for one in again}
+    states = [send_queue.DELIVERED, send_queue.DEFERRED, send_queue.FAILED]
+    outcomes = [
+        replace(
+            settled(one, states[n % 3], NOON + n if n % 3 == 1 else None),
+            reply=f"250 {one.recipient}",
+        )
+        for n, one in enumerate(claims)
+    ]
+    kept = await database.write(send_queue.settle_all, outcomes, holder="one")
+    assert kept == mine
+    rows = (await database.read(send_queue.of_submissions, [1]))[1]
+    expected = {one.claim.recipient: one for one in outcomes}
+    for row in rows:
+        if row.id in mine:
+            outcome = expected[row.recipient]
+            assert (row.state, row.next_attempt_at, row.last_reply) == (
+                outcome.state, outcome.next_attempt_at, outcome.reply)  # fmt: skip
+        else:
+            assert row.state == "sending"
+    attempts = await database.read(send_queue.attempts_of, 1)
+    assert [one.outcome for one in attempts].count("lease lost") == 1
+    assert len(attempts) == 150
 
 
 async def test_a_process_that_is_alone_ends_all_leases_at_its_start(database: AnyDatabase) -> None:
@@ -224,7 +257,7 @@ async def test_operators_list_retry_and_drop(database: AnyDatabase) -> None:
     assert await database.write(send_queue.drop, "Q1", reply="dropped", now=NOON) == 2
     assert await database.write(send_queue.drop, "Q1", reply="dropped", now=NOON) == 0
     assert await database.read(send_queue.count_by_state) == {"queued": 1}
-    assert await database.read(send_queue.state_of, 1) == "failed"
+    assert await database.read(send_queue.states_of, [1]) == {1: "failed"}
     kinds = await database.read(events.after, "ann@x.test", after_id=0, limit=10)
     assert [event.kind for event in kinds] == ["retried", "retried", "dropped", "dropped"]
     assert kinds[0].detail["recipient"] == "bob@a.test"
@@ -265,7 +298,7 @@ async def test_finished_and_unlisted_messages_are_purged_with_their_bytes(
     assert await database.write(submissions.purge, limit=10) == 0, "still on the way"
     claims, _ = await claim(database)
     await database.write(
-        send_queue.settle, settled(claims[0], send_queue.DELIVERED, None), holder="worker"
+        send_queue.settle_all, [settled(claims[0], send_queue.DELIVERED, None)], holder="worker"
     )
     kept = await database.read(submissions.by_id, first)
     assert kept is not None

@@ -9,6 +9,7 @@ from mailbox_service.services.attempts import Outcome
 from mailbox_service.storage import send_queue, sending_events, sending_messages, suppressions
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.sending_events import About, NewEvent
+from mailbox_service.storage.sending_messages import SentMessage
 
 # A hard bounce is let go after a week: mailboxes come back (sending-api §5).
 BOUNCE_LIFE = 7 * 86_400 * 1_000_000
@@ -23,17 +24,36 @@ def is_hard(reply: Reply, *, expired: bool) -> bool:
     return reply.enhanced != "5.2.2" and not reply.enhanced.startswith("5.7.")
 
 
-async def note(
-    tx: Transaction, submission_id: int, outcomes: Sequence[Outcome], *, now: int
-) -> bool:
-    """Write down what became of recipients, when their message came through the sending API;
-    whether it did. Part of the transaction that settles them."""
-    final = [one for one in outcomes if one.failed or one.settled.state == send_queue.DELIVERED]
-    if not final:
-        return False
-    message = await sending_messages.by_submission(tx, submission_id)
-    if message is None:
-        return False
+async def note_all(
+    tx: Transaction, settled: Sequence[tuple[int, Sequence[Outcome], int]]
+) -> Sequence[int]:
+    """Write down what became of recipients of several messages, each with its submission, its
+    outcomes and the time; the submissions that came through the sending API. Part of the
+    transaction that settles them."""
+    over = [
+        (number, final, now)
+        for number, outcomes, now in settled
+        if (final := [one for one in outcomes if one.failed or is_delivered(one)])
+    ]
+    messages = await sending_messages.by_submissions(tx, {number for number, _, _ in over})
+    facts = [
+        await facts_of(tx, messages[number], final, now=now)
+        for number, final, now in over
+        if number in messages
+    ]
+    if facts:
+        await sending_events.add_all(tx, facts)
+    return list(messages)
+
+
+def is_delivered(outcome: Outcome) -> bool:
+    return outcome.settled.state == send_queue.DELIVERED
+
+
+async def facts_of(
+    tx: Transaction, message: SentMessage, final: Sequence[Outcome], *, now: int
+) -> tuple[About, list[NewEvent]]:
+    """The events of recipients whose fate is known; who is not there is suppressed."""
     events = []
     for one in final:
         settled, reply = one.settled, one.reply
@@ -56,6 +76,6 @@ async def note(
         events.append(
             NewEvent(kind, now, recipient, host=settled.remote, reply=settled.reply[:1_000])
         )
-    about = About(message.account, submission_id, message.username, message.sender, message.subject)
-    await sending_events.add(tx, about, events)
-    return True
+    number = message.submission_id
+    about = About(message.account, number, message.username, message.sender, message.subject)
+    return about, events

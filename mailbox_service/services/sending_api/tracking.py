@@ -37,6 +37,7 @@ from mailbox_service.signals import Signals
 from mailbox_service.storage import sending_events, sending_messages, suppressions, tracked
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.sending_events import About, NewEvent
+from mailbox_service.storage.sending_messages import SentMessage
 from mailbox_service.storage.submissions import Submission
 from mailbox_service.storage.tracked import TrackedCopy
 
@@ -99,10 +100,15 @@ class Tracking:
         if known is not None or submission.id in self._known:
             return known
         kept = await self._database.read_quick(sending_messages.by_submission, submission.id)
+        return self.know(submission.id, kept)
+
+    def know(self, submission_id: int, kept: SentMessage | None) -> ApiMessage | None:
+        """Remember what the store has about a message, None for nothing."""
+        known = None
         if kept is not None:
             traits = Traits() if kept.traits is None else read_traits.decode(kept.traits)
             known = ApiMessage(kept.account, traits)
-        self._known[submission.id] = known
+        self._known[submission_id] = known
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return known
