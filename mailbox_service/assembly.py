@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -282,6 +283,8 @@ def sms_gateway(config: Config, out: HttpOut) -> Gateway | None:
     if config.sms_gateway == "smpp":
         if parts.scheme != "smpp" or not parts.hostname:
             raise ValueError("sms_url: expected smpp://host:port")
+        if find_spec("aiosmpplib") is None:
+            raise ValueError('sms_gateway: smpp needs: pip install "mailbox-service[sms]"')
         return SmppGateway(
             parts.hostname, parts.port or 2775, config.sms_username, config.sms_password
         )

@@ -333,6 +333,8 @@ class Delivering:
             self._receiving, job, content, by=self._own_name, now=started
         )
         accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
+        back = await self._receiving.take_back(accepted, content)
+        accepted = tuple(name for name in accepted if name not in back)
         outcomes = self._judge(job, answers, started)
         deposit = field_ + await self._receiving.reduced(without_claims(content, self._own_name))
         await self._record(job, outcomes, content, deposit_to=accepted, deposit=deposit)

@@ -142,6 +142,13 @@ class Receiving:
     def _comes_back(self, recipient: str) -> bool:
         return self.returns is not None and self.returns.takes(recipient)
 
+    async def take_back(self, recipients: Sequence[str], content: bytes) -> tuple[str, ...]:
+        """Take a mail of our own for those of its recipients that are such addresses; which."""
+        back = tuple(one for one in recipients if self._comes_back(one))
+        if back and self.returns is not None:
+            await self.returns.keep(back, content)
+        return back
+
     async def _take_back(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
         """A mail for return-paths of ours, and perhaps for others besides."""
         assert self.returns is not None

@@ -244,6 +244,26 @@ async def test_a_mail_to_the_address_of_the_field_unsubscribes(api: Api, hop: Ne
     assert await key.events(event_types=["unsubscribed"]) == [("unsubscribed", "bob@far.test")]
 
 
+async def test_a_mailbox_of_ours_unsubscribes_by_mail_too(api: Api) -> None:
+    key = await with_settings(api, **FOOTER)
+    await key.send(to=["bob@inbox.test"], html_body=HTML)
+    await key.deliver()
+    (content,) = await key.received()
+    fields = message_from_bytes(content, policy=policy.default)
+    address = re.findall(r"mailto:([^>]+)>", "".join(fields["List-Unsubscribe"].split()))[0]
+    bob = await api.site.open("bob")
+    answer = await api.site.http.post(
+        "/api/send_mail",
+        json={"to_mail": address, "subject": "stop", "content": "stop"},
+        headers=bob.auth,
+    )
+    assert answer.status_code == 200, answer.text
+    await api.deliver()
+    await api.site.parts.sending_api.returns.work_some()
+    assert await key.events(event_types=["unsubscribed"]) == [("unsubscribed", "bob@inbox.test")]
+    assert await key.received(address) == []
+
+
 async def test_a_senders_own_field_is_left_alone(api: Api, hop: NextHop) -> None:
     key = await with_settings(api, **FOOTER)
     own = {"header": "List-Unsubscribe", "value": "<https://shop.test/stop>"}
