@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from benchmarks import accept, http_doors, listing, memory, outbound, submission, table
+from benchmarks import accept, http_doors, listing, memory, outbound, sending, submission, table
 from benchmarks.figures import Options, Program
 from benchmarks.processes import Unavailable, raise_descriptor_limit
 
@@ -16,6 +16,7 @@ PROGRAMS: tuple[Program, ...] = (
     accept.PROGRAM,
     submission.PROGRAM,
     http_doors.PROGRAM,
+    sending.PROGRAM,
     outbound.PROGRAM,
     memory.PROGRAM,
     listing.PROGRAM,
