@@ -30,7 +30,7 @@ from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore
 from mailbox_service.outbound.own_servers import OwnServers
 from mailbox_service.outbound.records import DomainRecords
-from mailbox_service.outbound.sender import Outbound
+from mailbox_service.outbound.sender import Outbound, read_setting
 from mailbox_service.outbound.sms_http import HttpGateway
 from mailbox_service.outbound.sms_smpp import SmppGateway
 from mailbox_service.outbound.telegram import BotApi
@@ -153,6 +153,7 @@ class Parts:
 
 def build(config: Config) -> Parts:
     """Make every service; the store is not open yet. Raises ValueError for a wrong store."""
+    resolver = read_setting("name_servers", Resolver, config.name_servers)
     database = connect(config.database_url, Path(config.data_dir))
     signals = Signals()
     administering = Administering(database, signals)
@@ -166,7 +167,7 @@ def build(config: Config) -> Parts:
     codes = VerifyCodes(database, sending, config.jwt_secret)
     accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
     bot_out = HttpOut(
-        Resolver(config.name_servers),
+        resolver,
         # Another Bot API than Telegram's own is a server of the operator's.
         private_addresses=config.telegram_api_url != Config().telegram_api_url,
         seconds=BOT_SECONDS,
@@ -175,7 +176,7 @@ def build(config: Config) -> Parts:
     bot = BotApi(config.telegram_api_url, config.telegram_bot_token, bot_out)
     people = Telegram(database, config, administering, authenticating, registering, reading)
     providers_out = HttpOut(
-        Resolver(config.name_servers),
+        resolver,
         private_addresses=config.oauth2_private_addresses,
         answer_octets=PROFILE_OCTETS,
     )
@@ -183,32 +184,28 @@ def build(config: Config) -> Parts:
     delivering = Delivering(
         database, config, receiving, Signing(database, config), outbound, signals
     )
-    file_out = FileOut(Resolver(config.name_servers), private_hosts=config.fetch_private_hosts)
+    file_out = FileOut(resolver, private_hosts=config.fetch_private_hosts)
     sending_api = SendingApi.of(
         database,
         config,
         sending,
         passwords,
         file_out,
-        DomainRecords(Resolver(config.name_servers)),
+        DomainRecords(resolver),
         signals,
     )
     authenticating.sending_logins = sending_api.smtp_users
-    sms_out = HttpOut(
-        Resolver(config.name_servers), private_addresses=config.sms_private_addresses
-    )
+    sms_out = HttpOut(resolver, private_addresses=config.sms_private_addresses)
     sending_api.short_messages.gateway = sms_gateway(config, sms_out)
     receiving.returns = sending_api.returns
     delivering.tracking = sending_api.tracking
-    http_out = HttpOut(
-        Resolver(config.name_servers), private_addresses=config.webhook_private_addresses
-    )
+    http_out = HttpOut(resolver, private_addresses=config.webhook_private_addresses)
     humans_out = HttpOut(
-        Resolver(config.name_servers),
+        resolver,
         # Another verifier than Cloudflare's own is a server of the operator's.
         private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
     )
-    store = object_store(config)
+    store = object_store(config, resolver)
     hooks = Webhooks(database, config, administering, http_out)
     return Parts(
         config=config,
@@ -239,7 +236,7 @@ def build(config: Config) -> Parts:
             database,
             config,
             OwnServers(
-                Resolver(config.name_servers),
+                resolver,
                 config.own_name,
                 private_hosts=config.smtp_private_hosts,
             ),
@@ -261,9 +258,7 @@ def build(config: Config) -> Parts:
         files=Files(database, config, store),
         object_store=store,
         reacting=Reacting(database, config, administering, sending, signals),
-        notifying=Notifying(
-            database, hooks, http_out, signals, sending_hooks=sending_api.hooks
-        ),
+        notifying=Notifying(database, hooks, http_out, signals, sending_hooks=sending_api.hooks),
         http_out=http_out,
         verifying_origin=VerifyingOrigin(
             database, config, Resolver(config.name_servers, question_seconds=6.0), signals
@@ -304,7 +299,7 @@ def sms_gateway(config: Config, out: HttpOut) -> Gateway | None:
     return HttpGateway(dialect, out)
 
 
-def object_store(config: Config) -> ObjectStore | None:
+def object_store(config: Config, resolver: Resolver) -> ObjectStore | None:
     """The object store of saved attachments, when all of it is configured. Raises ValueError."""
     bucket = Bucket(
         config.s3_endpoint, config.s3_bucket, config.s3_access_key_id, config.s3_secret_access_key
@@ -315,7 +310,7 @@ def object_store(config: Config) -> ObjectStore | None:
         raise ValueError("s3_endpoint: expected http[s]://host[:port][/path]")
     return ObjectStore(
         bucket,
-        Resolver(config.name_servers),
+        resolver,
         lambda: as_datetime(now_micros()),
         private_addresses=config.s3_private_addresses,
     )

@@ -144,6 +144,12 @@ class Together(logging.Handler):
                 return  # nobody reads the log any more
 
 
+def flush() -> None:
+    """Write what waits."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 def start(level: str) -> None:
     """Log to standard error from this level on."""
     # No line of ours names its thread or process, so nobody needs to look them up.

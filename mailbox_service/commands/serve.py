@@ -49,6 +49,7 @@ def serve(roles: str, config_file: Path | None, data: Path | None) -> None:
         with runner:
             runner.run(serve_until_stopped(found, chosen))
     except* (SchemaTooNew, ValueError, OSError, MailError) as group:
+        log.flush()  # the reason stands last
         fail(reason_of(group))
 
 

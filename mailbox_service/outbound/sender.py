@@ -105,8 +105,8 @@ class Outbound:
         """As the configuration says. Raises ValueError that names the wrong setting."""
         relay = None
         if settings.outbound == "relay":
-            relay = _read("relay_url", parse_relay_url, settings.relay_url)
-        resolver = _read("name_servers", Resolver, settings.name_servers)
+            relay = read_setting("relay_url", parse_relay_url, settings.relay_url)
+        resolver = read_setting("name_servers", Resolver, settings.name_servers)
         return cls(
             settings.own_name,
             settings.outbound,
@@ -276,7 +276,7 @@ def _security(settings: SendingSettings) -> TransportSecurity | None:
     )
 
 
-def _read(setting: str, reader: Callable[[S], T], value: S) -> T:
+def read_setting(setting: str, reader: Callable[[S], T], value: S) -> T:
     """A setting as its reader understands it; its ValueError gets the setting's name."""
     try:
         return reader(value)
