@@ -87,7 +87,7 @@ def test_pasted_html_runs_nothing_and_requests_nothing(visit: Visits) -> None:
     person = visit()
     person.address()
     page = person.page
-    page.evaluate("window.hits = 0; window.hit = () => window.hits++")
+    page.evaluate("() => { window.hits = 0; window.hit = () => window.hits++; }")
     begin(page)
     editor(page).evaluate(
         """(box, html) => {
