@@ -219,9 +219,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sms_method: Annotated[
         Literal["GET", "POST"], described("Method of an HTTP gateway without a preset.")
     ] = "POST"
-    sms_format: Annotated[
-        Literal["query", "form", "json"], described("Form of its request.")
-    ] = "json"
+    sms_format: Annotated[Literal["query", "form", "json"], described("Form of its request.")] = (
+        "json"
+    )
     sms_basic_auth: Annotated[bool, described("Whether it takes the login as HTTP Basic.")] = False
     sms_fields: Annotated[
         dict[str, str],
@@ -241,7 +241,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0
     bounce_domain: Annotated[
         str,
-        described("Domain of the sending API's return-paths; its MX is this host. Empty: senders'."),
+        described("Domain of the sending API's return-paths; its MX is we. Empty: senders'."),
     ] = ""
     feedback_address: Annotated[
         str, described("Address that mailbox providers send complaints about spam to.")

@@ -92,9 +92,7 @@ class Smsc:
             if command == BIND:
                 user, password = (one.decode() for one in body.split(b"\0")[:2])
                 good = (user, password) == self.login
-                await self._send(
-                    BIND | ANSWER, 0 if good else BAD_PASSWORD, number, b"simulator\0"
-                )
+                await self._send(BIND | ANSWER, 0 if good else BAD_PASSWORD, number, b"simulator\0")
                 self.binds += good
             elif command == SUBMIT:
                 if not self.status:

@@ -2186,4 +2186,16 @@ export class Api extends Caller {
   postTUToken(args: { token: string | number }, options: CallOptions = {}): Promise<string> {
     return this.call("POST", "/t/u/{token}", "text", args, options);
   }
+
+  /**
+   * A gateway tells about a short message, in the address alone. Proves a secret in the query.
+   */
+  getSmsCallback(options: CallOptions = {}): Promise<string> {
+    return this.call("GET", "/sms/callback", "text", {}, options);
+  }
+
+  /** A gateway tells about a short message. Proves a secret in the query. */
+  postSmsCallback(options: CallOptions = {}): Promise<string> {
+    return this.call("POST", "/sms/callback", "text", {}, options);
+  }
 }
