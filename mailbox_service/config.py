@@ -241,7 +241,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0
     bounce_domain: Annotated[
         str,
-        described("Domain of the sending API's return-paths; its MX is we. Empty: senders'."),
+        described(
+            "Domain of return-paths of the sending API, whose MX is this host; empty: the sender's."
+        ),
     ] = ""
     feedback_address: Annotated[
         str, described("Address that mailbox providers send complaints about spam to.")
