@@ -174,7 +174,7 @@ class Delivering:
     async def _seconds_to_wait(self) -> float:
         """Until something may come due that is not now."""
         now = self._clock()
-        turn = await self._database.read(send_queue.next_turn, now=now)
+        turn = await self._database.read_quick(send_queue.next_turn, now=now)
         times = [time for time in (turn, self._lanes.next_probe(now)) if time is not None]
         if not times:
             return LOOK_AGAIN_SECONDS
@@ -191,6 +191,9 @@ class Delivering:
     async def _claim_and_start(self) -> int:
         """Claim what is due and start its attempts; how many recipients."""
         now = self._clock()
+        turn = await self._database.read_quick(send_queue.next_turn, now=-1)
+        if turn is None or turn > now:
+            return 0
         claimed = await self._database.write(
             claim,
             now=now,

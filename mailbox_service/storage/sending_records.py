@@ -65,6 +65,8 @@ SELECT {COLUMNS} FROM sending_records WHERE kind = :kind AND account = :account 
 
 OF_KIND_ANYWHERE = f"SELECT {COLUMNS} FROM sending_records WHERE kind = :kind ORDER BY id"
 
+ANY_OF_KIND = "SELECT 1 FROM sending_records WHERE kind = :kind LIMIT 1"
+
 COUNT = "SELECT count(*) FROM sending_records WHERE kind = :kind AND account = :account"
 
 REMOVE = f"""
@@ -153,6 +155,11 @@ async def of_kind(tx: Transaction, *, account: str, kind: str) -> list[StoredRec
 async def of_kind_anywhere(tx: Transaction, kind: str) -> list[StoredRecord]:
     """All documents of one kind of all accounts, oldest first."""
     return [StoredRecord(*row) for row in await tx.fetch_all(OF_KIND_ANYWHERE, {"kind": kind})]
+
+
+async def any_of_kind(tx: Transaction, kind: str) -> bool:
+    """Whether anybody has a document of one kind."""
+    return await tx.fetch_one(ANY_OF_KIND, {"kind": kind}) is not None
 
 
 async def count(tx: Transaction, *, account: str, kind: str) -> int:

@@ -4,6 +4,10 @@ A template comes from a user and its data from anybody, so one rendering has a t
 stack and a size that it may use. What exceeds them is thrown away with its whole machine, and the
 next rendering begins with a new one. The engine is loaded by the first template, in a thread of
 its own: a machine belongs to the thread that made it.
+
+The way to that thread and back costs half as much as a common template. So one that was quick
+there is rendered by a second machine on the event loop itself, with a limit of milliseconds;
+whatever takes longer goes back to the thread, and nothing is tried on the loop for a while.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -32,6 +38,14 @@ LONGEST_TEMPLATE = 1 << 20
 LONGEST_DATA = 4 << 20
 # Compiled templates a machine keeps, by their text.
 KEPT = 500
+# What the event loop may render by itself: what took this long in the thread at most, with values
+# of so many characters; there it has some milliseconds, since nothing else moves meanwhile.
+QUICK_SECONDS = 0.001
+QUICK_LIMIT = 0.01
+QUICK_VALUES = 16_384
+# After something took longer a machine is thrown away and a new one is made, which takes longer
+# than any rendering: so the loop has rest from it.
+REST_SECONDS = 10.0
 # Renderings that wait: behind these nobody would wait any more.
 MOST_WAITING = 256
 
@@ -87,6 +101,10 @@ class Rendering:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="templates")
         self._machine: Any = None
         self._waiting = 0
+        # The machine of the event loop, what it may render, and when it may be used again.
+        self._here: Any = None
+        self._quick: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._rests_until = 0.0
 
     async def render(
         self, parts: Mapping[str, tuple[str, str]], data: Mapping[str, Any]
@@ -116,38 +134,81 @@ class Rendering:
             raise BadField("template_data", "The data cannot be read") from None
         if len(job) > LONGEST_DATA + LONGEST_TEMPLATE * len(parts):
             raise BadField("template_data", f"The data is longer than {LONGEST_DATA} characters")
+        key = tuple(source for _, source in parts.values())
+        quick = not dry and key in self._quick
+        if quick and len(job) - sum(map(len, key)) <= QUICK_VALUES:
+            here = self._run_here(key, job)
+            if here is not None:
+                return texts_of(parts, here)
         if self._waiting >= MOST_WAITING:
             raise TemporaryFailure("Too many templates are being rendered. Try again soon.")
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._thread, self._run, job)
+            answer, seconds = await loop.run_in_executor(self._thread, self._run, job)
         finally:
             self._waiting -= 1
-        if "error" in answer:
-            raise BadField(answer["field"] or next(iter(parts)), answer["error"])
-        return dict(zip(parts, answer["results"], strict=False))
+        if not dry and seconds <= QUICK_SECONDS and "error" not in answer:
+            self._quick[key] = None
+            if len(self._quick) > KEPT:
+                self._quick.popitem(last=False)
+        return texts_of(parts, answer)
+
+    def _run_here(self, key: tuple[str, ...], job: str) -> dict[str, Any] | None:
+        """One rendering on the event loop; None when it has to be done in the thread."""
+        now = time.monotonic()
+        if now < self._rests_until:
+            return None
+        if self._here is None:
+            self._here = new_machine()
+        try:
+            return answer_of(self._here, job, QUICK_LIMIT)
+        except RanOut:
+            self._here = None
+            self._rests_until = now + REST_SECONDS
+            del self._quick[key]
+            return None
 
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, job: str) -> dict[str, Any]:
-        """In the thread: one rendering, within its limits."""
-        import quickjs  # type: ignore[import-untyped]
-
+    def _run(self, job: str) -> tuple[dict[str, Any], float]:
+        """In the thread: one rendering, within its limits, and the seconds that it took."""
         if self._machine is None:
             self._machine = new_machine()
+        began = time.thread_time()
         try:
-            self._machine.set_time_limit(SECONDS)
-            answer: dict[str, Any] = json.loads(self._machine.get("render")(job))
-        except (quickjs.JSException, quickjs.StackOverflow) as error:
-            # It ran out of something: what is left of the machine is not to be trusted.
+            answer = answer_of(self._machine, job, SECONDS)
+        except RanOut as error:
             self._machine = None
-            return {"field": "", "error": f"The template takes too much ({first_line(error)})"}
-        if "error" in answer:
-            answer["error"] = first_line(answer["error"])
-        return answer
+            answer = {"field": "", "error": f"The template takes too much ({error})"}
+        return answer, time.thread_time() - began
+
+
+class RanOut(Exception):
+    """A machine ran out of something: what is left of it is not to be trusted."""
+
+
+def answer_of(machine: Any, job: str, seconds: float) -> dict[str, Any]:
+    """What a machine makes of a job within so many seconds. Raises RanOut."""
+    import quickjs  # type: ignore[import-untyped]
+
+    try:
+        machine.set_time_limit(seconds)
+        answer: dict[str, Any] = json.loads(machine.get("render")(job))
+    except (quickjs.JSException, quickjs.StackOverflow) as error:
+        raise RanOut(first_line(error)) from None
+    if "error" in answer:
+        answer["error"] = first_line(answer["error"])
+    return answer
+
+
+def texts_of(parts: Mapping[str, tuple[str, str]], answer: Mapping[str, Any]) -> dict[str, str]:
+    """The text of each part. Raises BadField."""
+    if "error" in answer:
+        raise BadField(answer["field"] or next(iter(parts)), answer["error"])
+    return dict(zip(parts, answer["results"], strict=False))
 
 
 def new_machine() -> Any:

@@ -49,6 +49,8 @@ TROUBLE_SECONDS = 2.0
 # A receiver that is away for two days keeps this many posts of one webhook.
 MOST_WAITING = 100_000
 TIDY_EVERY = 60 * 1_000_000
+# While there is no webhook at all the cursor is moved this often, without a look at the events.
+PASS_EVERY = 1_000_000
 TIDY_ROWS = 500
 DAY_MICROS = 86_400 * 1_000_000
 
@@ -80,6 +82,7 @@ class Reporting:
         self._clock = clock
         self._kept = config.sending_history_days * DAY_MICROS
         self._tidied = 0
+        self._passed = 0
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -97,6 +100,12 @@ class Reporting:
 
     async def report(self) -> int:
         """Make the posts of the next events; how many events."""
+        now = self._clock()
+        if not await self._database.read_quick(sending_records.any_of_kind, HOOKS):
+            if now - self._passed >= PASS_EVERY:
+                self._passed = now
+                await self._database.write_quick(pass_by)
+            return 0
         events, posts = await self._database.write(make_posts, self._clock())
         if posts:
             self._signals.notify(topics.WEBHOOKS)
@@ -110,6 +119,14 @@ class Reporting:
         await self._database.write(tidy, now, now - self._kept)
 
 
+async def pass_by(tx: Transaction) -> None:
+    """Move the cursor behind all events, since nobody wants to hear of them."""
+    begin = await cursors.get(tx, CURSOR)
+    newest = await sending_events.newest_id(tx)
+    if newest > begin:
+        await cursors.move(tx, CURSOR, before=begin, position=newest)
+
+
 async def make_posts(tx: Transaction, now: int) -> tuple[int, int]:
     """Read events behind the cursor and write the posts that they make."""
     begin = await cursors.get(tx, CURSOR)
@@ -119,17 +136,20 @@ async def make_posts(tx: Transaction, now: int) -> tuple[int, int]:
     if not await cursors.move(tx, CURSOR, before=begin, position=events[-1].id):
         return 0, 0  # another process has them
     rows = await sending_records.of_kind_anywhere(tx, HOOKS)
-    hooks = [(row.account, row.id, read_hook.decode(row.value)) for row in rows]
+    hooks = [(row, read_hook.decode(row.value)) for row in rows]
     made = 0
     for event in events:
         name, _ = NAMES[event.kind]
-        for account, hook_id, hook in hooks:
-            if account != event.account or name not in hook.events:
+        for row, hook in hooks:
+            # What happened before there was a webhook is not told to it.
+            if row.account != event.account or event.at < row.created_at:
+                continue
+            if name not in hook.events:
                 continue
             if hook.usernames and event.username not in hook.usernames:
                 continue
             made += await webhooks.add(
-                tx, post_of(hook_id, hook, event), now=now, most_waiting=MOST_WAITING
+                tx, post_of(row.id, hook, event), now=now, most_waiting=MOST_WAITING
             )
     return len(events), made
 

@@ -228,6 +228,23 @@ async def test_a_greedy_template_is_stopped_and_the_next_one_works(
     assert await render(rendering, "{{a}}", {"a": "fine"}) == "fine"
 
 
+async def test_a_template_that_was_quick_and_is_not_any_more_harms_nobody(
+    rendering: Rendering,
+) -> None:
+    """Hazard 43: what is rendered on the event loop has milliseconds, then the thread has it."""
+    source = "{{#each a}}{{#each @root.a}}{{#each @root.a}}{{/each}}{{/each}}{{/each}}done"
+    for _ in range(3):
+        assert await render(rendering, source, {"a": [1]}) == "done"
+    with pytest.raises(BadField, match="takes too much"):
+        await render(rendering, source, {"a": [1] * 1_000})
+    for _ in range(3):
+        assert await render(rendering, source, {"a": [1, 2]}) == "done"
+        assert await render(rendering, "Dear {{name}}", {"name": "Ann"}) == "Dear Ann"
+    with pytest.raises(BadField, match=r"too large|too long|takes too much"):
+        await render(rendering, "{{#each a}}{{@root.long}}{{/each}}", {
+            "a": [1] * 2_000, "long": "x" * 10_000})  # fmt: skip
+
+
 async def test_one_template_leaves_nothing_for_the_next(rendering: Rendering) -> None:
     """Hazard 44: no prototype, no global, no helper of another's is reached."""
     for source in (
