@@ -1,11 +1,24 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 /** Where `npm run dev` finds the service (or the simulator in dev/). */
 const service = 'http://127.0.0.1:8787';
 
+/** `offline.json` names the files that the service worker keeps; the administration needs a connection anyway. */
+function offlineList(): Plugin {
+  return {
+    name: 'offline-list',
+    apply: 'build',
+    generateBundle(_, bundle) {
+      const files = Object.keys(bundle).filter((name) => /^assets\/(?!Admin|admin|uPlot|Chart).*\.(?:js|css)$/.test(name));
+      this.emitFile({ type: 'asset', fileName: 'offline.json', source: JSON.stringify(files.map((name) => `/${name}`).sort()) });
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), offlineList()],
   build: {
     outDir: '../mailbox_service/page',
     emptyOutDir: true,

@@ -30,5 +30,6 @@ export const later = {
   source: () => part(['mail'], import('./parts/SourceDialog.svelte')),
   dialogs: () => part(['mail'], import('./parts/dialogs')),
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
+  admin: () => part(['mail', 'more', 'account', 'admin'], import('./admin/Admin.svelte')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };

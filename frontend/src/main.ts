@@ -6,11 +6,13 @@ import App from './App.svelte';
 import { later } from './later';
 import { drawIcons, ICONS } from './parts/icons';
 import { readPath } from './lib/paths';
+import { beginWorker } from './stores/worker';
 import { speech } from './stores/language.svelte';
 import { theme } from './stores/theme.svelte';
 
 theme.apply();
 drawIcons(ICONS);
+beginWorker();
 if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);
 
 /** The mailbox comes with the page; the account and the administration are loaded where they are asked for. */
@@ -19,6 +21,8 @@ async function whole() {
     case 'account':
     case 'signed-in':
       return (await later.account()).default;
+    case 'admin':
+      return (await later.admin()).default;
     default:
       return App;
   }

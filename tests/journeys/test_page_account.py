@@ -36,7 +36,7 @@ def register(page: Page, email: str) -> None:
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button", name="Register").last.click()
-    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+    expect(page.get_by_role("heading", name="Addresses", exact=True)).to_be_visible()
 
 
 def bound(person: Visit, email: str) -> str:
@@ -98,7 +98,7 @@ def test_a_mailed_code_opens_an_account_and_gives_a_new_password(
     first = code(0)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button", name="Register").last.click()
-    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+    expect(page.get_by_role("heading", name="Addresses", exact=True)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
 
     page.get_by_role("button", name="Forgot the password?").click()
@@ -106,7 +106,7 @@ def test_a_mailed_code_opens_an_account_and_gives_a_new_password(
     code(first)
     page.get_by_label("New password").fill("another pass word")
     page.locator("form button[type=submit]").click()
-    expect(page.get_by_role("heading", name="Addresses")).to_be_visible()
+    expect(page.get_by_role("heading", name="Addresses", exact=True)).to_be_visible()
 
 
 def test_an_address_is_handed_over_and_its_old_key_ends(

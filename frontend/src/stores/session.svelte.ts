@@ -16,6 +16,7 @@ import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone, Refusal } from '../lib/refusal';
 import type { ServiceSettings } from '../lib/wire';
 import { language } from '../texts';
+import { forgetMails } from './worker';
 
 const BOOK = 'mailbox.addresses';
 const SITE = 'mailbox.site-password';
@@ -144,6 +145,8 @@ class Session {
   /** Forgets the key here; the mailbox itself stays. */
   forget(address: string): void {
     this.justMade = false;
+    const gone = this.book.list.find((one) => one.address === address);
+    if (gone) forgetMails(gone.jwt);
     this.keep(withoutAddress(this.book, address));
     if (this.freshPassword?.address === address) this.freshPassword = null;
     if (!this.current) this.close('');

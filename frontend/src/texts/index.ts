@@ -1,12 +1,13 @@
 /** Every word that the page says comes from here. */
 
 import type { AccountTexts } from './en/account';
+import type { AdminTexts } from './en/admin';
 import type { MailTexts } from './en/mail';
 import type { MoreTexts } from './en/more';
 import type { PageTexts } from './en/page';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts);
 
 export function language(): string {
   return tables.language;
