@@ -10,9 +10,17 @@ function offlineList(): Plugin {
   return {
     name: 'offline-list',
     apply: 'build',
-    generateBundle(_, bundle) {
-      const files = Object.keys(bundle).filter((name) => /^assets\/(?!Admin|admin|uPlot|Chart).*\.(?:js|css)$/.test(name));
-      this.emitFile({ type: 'asset', fileName: 'offline.json', source: JSON.stringify(files.map((name) => `/${name}`).sort()) });
+    generateBundle: {
+      // After Vite has dropped the chunks that held styles alone.
+      order: 'post',
+      handler(_, bundle) {
+        const files = Object.values(bundle).filter((file) => {
+          if (!/^assets\/(?!Admin|admin).*\.(?:js|css)$/.test(file.fileName)) return false;
+          // Other languages are kept when they have been spoken.
+          return file.type === 'asset' || !/\/texts\/(?!en\/)[\w-]+\/\w+\.ts$/.test(file.facadeModuleId ?? '');
+        });
+        this.emitFile({ type: 'asset', fileName: 'offline.json', source: JSON.stringify(files.map((file) => `/${file.fileName}`).sort()) });
+      },
     },
   };
 }

@@ -18,7 +18,10 @@ self.addEventListener('install', (event) => {
       const files = await caches.open(FILES);
       await files.put('/', await fetch('/', { cache: 'no-cache' }));
       const list = await (await fetch('/offline.json', { cache: 'no-cache' })).json();
-      for (const path of list) if (!(await files.match(path))) await files.add(path);
+      for (const path of list) {
+        // One that is missing is fetched when it is asked for.
+        if (!(await files.match(path))) await files.add(path).catch(() => undefined);
+      }
       await self.skipWaiting();
     })(),
   );

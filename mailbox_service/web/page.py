@@ -39,6 +39,9 @@ DOCUMENT: Headers = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
+# The service worker asks us and nobody else; without a policy of its own it could not ask at all.
+WORKER_NAME = "sw.js"
+WORKER: Headers = ((b"content-security-policy", b"default-src 'none'; connect-src 'self'"),)
 PICTURE: Headers = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
 FOREVER = (b"cache-control", b"public, max-age=31536000, immutable")
 ASK_FIRST = (b"cache-control", b"no-cache")
@@ -113,6 +116,15 @@ def asset_of(name: str, body: bytes) -> Asset:
         (b"etag", etag),
         (b"vary", b"Accept-Encoding"),
         FOREVER if _HASHED.fullmatch(name) else ASK_FIRST,
-        *(DOCUMENT if name.endswith(".html") else PICTURE if name.endswith(".svg") else ()),
+        *own_policy(name),
     ]
     return Asset(body, packed, media_type.encode(), etag, tuple(headers))
+
+
+def own_policy(name: str) -> Headers:
+    """The policy of a file that is a document, a picture that could be one, or a worker."""
+    if name.endswith(".html"):
+        return DOCUMENT
+    if name.endswith(".svg"):
+        return PICTURE
+    return WORKER if name == WORKER_NAME else ()

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import time
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import Visit, Visits, message, row
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
-ACTIVE = """
-navigator.serviceWorker.ready.then(found => new Promise(done => {
-    const look = () => found.active?.state === 'activated' ? done(true) : setTimeout(look, 50);
-    look();
-}))
-"""
+ACTIVE = "navigator.serviceWorker.getRegistration().then(r => r?.active?.state === 'activated')"
+
+
+def until(page: Page, promise: str) -> None:
+    """Wait until what is promised is true."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(promise):
+        assert time.monotonic() < deadline, promise
+        page.wait_for_timeout(100)
 
 
 def with_worker(visit: Visits) -> tuple[Visit, str]:
     """A visitor whose page is looked after by its service worker."""
     person = visit()
     address = person.address()
-    assert person.page.evaluate(ACTIVE)
+    until(person.page, ACTIVE)
     person.page.reload()
     person.settled()
     assert person.page.evaluate("navigator.serviceWorker.controller !== null")
@@ -37,7 +41,7 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     service.deliver(address, message("Kept", "These words stay."))
     page = person.page
     page.get_by_role("link", name="Kept").click()
-    expect(page.get_by_text("These words stay.")).to_be_visible()
+    expect(page.locator(".reader").get_by_text("These words stay.")).to_be_visible()
     page.get_by_role("link", name="Inbox").first.click()
     person.open("/")
     expect(row(page, "Kept")).to_be_visible()
@@ -45,7 +49,7 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     person.context.set_offline(True)
     page.reload()
     row(page, "Kept").get_by_role("link").click()
-    expect(page.get_by_text("These words stay.")).to_be_visible()
+    expect(page.locator(".reader").get_by_text("These words stay.")).to_be_visible()
     page.keyboard.press("c")
     page.get_by_label("Subject").fill("Written offline")
     page.get_by_label("Message text").fill("No connection needed")
@@ -66,12 +70,15 @@ def test_a_forgotten_address_leaves_no_mail_behind(visit: Visits, service: Runni
     service.deliver(address, message("Secret words", "nobody else reads this"))
     page = person.page
     page.get_by_role("link", name="Secret words").click()
-    expect(page.get_by_text("nobody else reads this")).to_be_visible()
-    count = "caches.open('mails-1').then(c => c.keys()).then(k => k.filter(r => r.url.includes('/api/inbox')).length)"
-    page.wait_for_function(f"{count}.then(n => n >= 2)")
+    expect(page.locator(".reader").get_by_text("nobody else reads this")).to_be_visible()
+    count = (
+        "caches.open('mails-1').then(c => c.keys())"
+        ".then(k => k.filter(r => r.url.includes('/api/inbox')).length)"
+    )
+    until(page, f"{count}.then(n => n >= 2)")
     person.open("/#/connect")
     page.get_by_role("button", name="Forget it here").click()
-    page.wait_for_function(f"{count}.then(n => n === 0)")
+    until(page, f"{count}.then(n => n === 0)")
 
 
 def test_the_page_can_be_installed_and_its_worker_keeps_no_more_than_it_says(visit: Visits) -> None:
