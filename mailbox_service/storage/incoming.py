@@ -36,9 +36,9 @@ log = logging.getLogger("mailbox.storage")
 
 CURSOR = "incoming"
 # Mail waits so long for more to go into the tables with it, unless somebody asks earlier.
-SETTLE_SECONDS = 0.05
+SETTLE_SECONDS = 0.25
 # Or until there is so much of it: then a transaction costs no less a message.
-SETTLE_COUNT = 500
+SETTLE_COUNT = 1000
 SETTLE_OCTETS = 8 << 20
 # With more than this not in the tables the disk is behind, and those who send have to wait.
 MOST_OCTETS = 64 << 20
