@@ -35,6 +35,14 @@ export default defineConfig({
     // Everything is a file of our own origin; the policy of the page allows no inline code.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What every visit needs is one file: small files pack badly.
+          groups: [{ name: 'core', test: /node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|people|addresses|draft|clipboard|time)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ }],
+        },
+      },
+    },
     reportCompressedSize: true,
   },
   server: {

@@ -97,7 +97,7 @@ def test_cleanup_is_kept_and_runs_only_after_asking(visit: Visits, service: Runn
     person = signed_in(visit)
     page = person.page
     page.get_by_role("link", name="Cleanup").click()
-    page.get_by_label("Mails of unknown recipients").check()
+    page.get_by_role("checkbox", name="Mails of unknown recipients").check()
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_contain_text("Saved")
     kept = service.get("/admin/auto_cleanup", admin=True).json()
@@ -112,10 +112,11 @@ def test_the_administration_is_accessible_and_never_scrolls_sideways(
     visit: Visits, service: RunningService, size: tuple[int, int], theme: Theme
 ) -> None:
     service.open_address()
-    person = visit(size=size, theme=theme, path="/admin")
-    person.page.get_by_label("Admin password").wait_for()
-    assert person.accessibility_faults() == []
-    assert person.sideways() <= 0
+    visitor = visit(size=size, theme=theme, path="/admin")
+    visitor.page.get_by_label("Admin password").wait_for()
+    assert visitor.accessibility_faults() == []
+    assert visitor.sideways() <= 0
+    visitor.complaints.clear()
     person = signed_in(visit, size=size, theme=theme)
     for place in ("overview", "addresses", "users", "mails", "sent", "settings", "cleanup"):
         person.open(f"/admin#/{place}")
@@ -123,5 +124,3 @@ def test_the_administration_is_accessible_and_never_scrolls_sideways(
         person.page.locator("#main :is(.table, form)").first.wait_for()
         assert person.accessibility_faults() == [], place
         assert person.sideways() <= 0, place
-    for one in (person,):
-        one.complaints.clear()
