@@ -1,0 +1,104 @@
+"""Mail that is handed in together is queued together, and each is answered for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mailbox_service.core.envelope import Receipt
+from mailbox_service.core.errors import QuotaReached, TemporaryFailure
+from mailbox_service.services.gathering import Gathering
+from mailbox_service.services.queueing import enqueue_all
+from mailbox_service.storage import allowances, many_rows
+from mailbox_service.storage.database import Transaction
+from tests.databases import AnyDatabase
+from tests.services.posting import Post
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_allowance_is_neither_overdrawn_nor_lost_among_many(database: AnyDatabase) -> None:
+    """Hazard 47: what comes at once is one group, and refusals in it touch nobody else."""
+    post = Post(database, default_send_balance=10)
+    answers = await asyncio.gather(
+        *(post.post(f"p{n}@next.test") for n in range(40)), return_exceptions=True
+    )
+    receipts = [one for one in answers if isinstance(one, Receipt)]
+    refusals = [one for one in answers if isinstance(one, QuotaReached)]
+    assert (len(receipts), len(refusals)) == (10, 30)
+    assert len({one.queue_id for one in receipts}) == len({one.submission_id for one in receipts})
+    allowance = await database.read(allowances.by_address, "ann@x.test")
+    assert allowance is not None
+    assert allowance.balance == 0
+    page = await post.sent.page("ann@x.test", limit=100)
+    assert {one.submission.queue_id for one in page.messages} == {one.queue_id for one in receipts}
+
+
+async def test_each_of_many_keeps_its_recipients_and_its_content(database: AnyDatabase) -> None:
+    post = Post(database)
+    receipts = await asyncio.gather(
+        *(post.post(f"p{n}@next.test", f"q{n}@far.test", subject=f"Number {n}") for n in range(90))
+    )
+    for n, receipt in enumerate(receipts):
+        message = await post.only(receipt.queue_id)
+        assert message.submission.subject == f"Number {n}"
+        assert [one.recipient for one in message.recipients] == [
+            f"p{n}@next.test", f"q{n}@far.test"]  # fmt: skip
+
+
+async def test_one_that_cannot_be_written_does_not_fail_the_others(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = Post(database)
+
+    def spoiling(name: str) -> None:
+        write = getattr(database, name)
+
+        async def unit(tx: Transaction, orders: Any) -> Any:
+            if any(order.submission.subject == "Spoiled" for order in orders):
+                raise TemporaryFailure("The store does not take this one.")
+            return await enqueue_all(tx, orders)
+
+        def attempt(work: Any, *args: Any, **options: Any) -> asyncio.Future[Any]:
+            written: asyncio.Future[Any] = write(
+                unit if work is enqueue_all else work, *args, **options
+            )
+            return written
+
+        monkeypatch.setattr(database, name, attempt)
+
+    spoiling("write")
+    spoiling("write_quick")
+    subjects = ["One", "Spoiled", "Two"]
+    answers = await asyncio.gather(
+        *(post.post("bob@next.test", subject=subject) for subject in subjects),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in answers] == [Receipt, TemporaryFailure, Receipt]
+    page = await post.sent.page("ann@x.test", limit=10)
+    assert sorted(one.submission.subject for one in page.messages) == ["One", "Two"]
+
+
+async def test_groups_have_bounds_and_answers_their_order() -> None:
+    groups: list[list[int]] = []
+
+    def write(items: Any) -> asyncio.Future[Any]:
+        groups.append(list(items))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, [item * 2 for item in items])
+        return future
+
+    line: Gathering[int, int] = Gathering(write, lambda item: item, most=4, most_octets=20)
+    answers = await asyncio.gather(*(line.add(n) for n in [1, 2, 3, 4, 5, 30, 6, 7, 8]))
+    assert answers == [2, 4, 6, 8, 10, 60, 12, 14, 16]
+    assert groups == [[1, 2, 3, 4], [5], [30], [6, 7], [8]]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 63, 64, 65, 200])
+def test_rows_go_in_portions_of_a_power_of_two(count: int) -> None:
+    parts = [list(part) for part in many_rows.portions(range(count))]
+    assert [row for part in parts for row in part] == list(range(count))
+    assert all(len(part) in (1, 2, 4, 8, 16, 32, 64) for part in parts)
+    assert len(parts) <= count // 64 + 6
