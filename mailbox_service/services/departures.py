@@ -16,7 +16,7 @@ from mailbox_service.storage.database import Database
 # What the event loop may write by itself: common letters to a few, for some milliseconds.
 QUICK_OCTETS = 32_768
 QUICK_RECIPIENTS = 4
-QUICK_GROUP = 24
+QUICK_GROUP = 32
 QUICK_GROUP_OCTETS = 256 << 10
 # Messages in one group, written in a thread: beyond this the rows are what costs.
 LARGEST_GROUP = 128
