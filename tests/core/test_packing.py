@@ -39,6 +39,7 @@ def test_the_packed_form_of_an_existing_deployment_is_read() -> None:
 @pytest.mark.parametrize(
     "packed",
     [b"", b"no gzip at all", gzip.compress(LETTER)[:-9], gzip.compress(LETTER)[:20]],
+    ids=["nothing", "words", "without its end", "its head"],
 )
 def test_what_is_cut_off_or_no_gzip_is_told(packed: bytes) -> None:
     with pytest.raises(BadPacking):
