@@ -110,6 +110,13 @@ class RunningService:
         if wait:
             self.wait_until_ready()
 
+    def wait_for_log(self, text: str, seconds: float = 30.0) -> None:
+        """Wait for something in the log, whose lines come a moment after what they tell of."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
     def wait_until_ready(self) -> None:
         assert self.process is not None
         deadline = time.monotonic() + START_SECONDS

@@ -26,4 +26,4 @@ def test_an_address_with_a_lifetime_goes_by_itself(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert [mail["address"] for mail in mails] == [kept]
         assert service.get("/api/inbox", token=opened["jwt"]).status == 401
-        assert "addresses-ended count=1" in service.log
+        service.wait_for_log("addresses-ended count=1")
