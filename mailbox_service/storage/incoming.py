@@ -122,6 +122,8 @@ class Incoming:
         self._batch_limit = SETTLE_COUNT
         self._settled = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._settling = False
+        self._in_trouble = False
         self._idle = asyncio.Event()
         self._syncing: Syncing | None = None
         self._closing = False
@@ -245,16 +247,23 @@ class Incoming:
                 return  # it stays in the log; what can be read now is what the tables hold
 
     def _settle_soon(self, seconds: float) -> None:
-        """Have the writer make a group after a while, unless one is on its way."""
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._settle)
+        """Have the writer make a group after a while, or at once, unless one is on its way."""
+        if self._settling:
+            return
+        if self._timer is not None:
+            if seconds or self._in_trouble:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._settle)
 
     def _settle(self) -> None:
+        self._timer = None
+        self._settling = True
         self._write(nothing).add_done_callback(self._settle_rest)
 
     def _settle_rest(self, written: asyncio.Future[Any]) -> None:
-        self._timer = None
-        failed = written.cancelled() or written.exception() is not None
+        self._settling = False
+        self._in_trouble = failed = written.cancelled() or written.exception() is not None
         if self._unsettled and not self._closing:
             many = len(self._unsettled) >= SETTLE_COUNT and not failed
             self._settle_soon(0.0 if many else RETRY_SECONDS if failed else SETTLE_SECONDS)
