@@ -59,8 +59,9 @@ OWNERS = "SELECT id, address FROM messages WHERE id IN ({ids})"
 ADD_SUMMARY = """
 INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
                        search_text, attachment_count, codes, links)
-VALUES (:id, :message_id, :from_name, :from_address, :to, :subject, :preview, :search_text,
-        :attachment_count, :codes, :links)
+SELECT m.id, :message_id, :from_name, :from_address, :to, :subject, :preview, :search_text,
+       :attachment_count, :codes, :links
+  FROM messages m WHERE m.id = :id
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -349,8 +350,8 @@ async def without_summary_of(
 async def add_summary(
     tx: Transaction, message_id: int, summary: StoredSummary, *, search_text: str
 ) -> None:
-    """Write down what was read out of a message. `search_text` is casefolded; it is searched
-    and never read back."""
+    """Write down what was read out of a message, unless that was deleted meanwhile.
+    `search_text` is casefolded; it is searched and never read back."""
     await tx.execute(
         ADD_SUMMARY,
         {

@@ -71,6 +71,7 @@ async def test_a_mail_that_is_deleted_meanwhile_is_no_trouble(database: AnyDatab
     await mailboxes.database.write(summarising.keep_summaries, read, found[-1][0])
     page = await mailboxes.reading.page("a@x.test", limit=10)
     assert [message.id for message in page.messages] == [kept]
+    assert await rows(mailboxes, "SELECT id FROM summaries") == [(kept,)]
     assert await worker(mailboxes).read_some() == 0
 
 
