@@ -1,18 +1,13 @@
 """Sending e-mail: one, a message that is written already, a batch, or through the mail door.
 
-Each way ends in `Emails._submit`, which judges sender and recipients by the policy of the
-account and hands over to `sending.submit`.
+Each way makes or reads a message (`messages.py`), and `ordering.py` judges it and hands it over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
-import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,17 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from mailbox_service.config import Config
-from mailbox_service.core.address import canonical, domain_matches, split
-from mailbox_service.core.api_values import (
-    DAY,
-    MICROS,
-    moment_of,
-    period_seconds,
-    read_date,
-    read_mailbox,
-    shown_mailbox,
-)
-from mailbox_service.core.compose import Draft, NamedAddress, compose
+from mailbox_service.core.api_values import DAY, MICROS, read_date, shown_mailbox
 from mailbox_service.core.email_id import email_id_of, schedule_id_of
 from mailbox_service.core.envelope import Envelope, Peer, Receipt
 from mailbox_service.core.errors import (
@@ -39,39 +24,22 @@ from mailbox_service.core.errors import (
     BadRequest,
     FromNotYours,
     MailError,
-    MessageTooBig,
 )
-from mailbox_service.core.header_section import has_fields, read_fields, unfolded_value
-from mailbox_service.core.header_words import decoded
-from mailbox_service.core.sending_api import (
-    SANDBOX,
-    BadField,
-    Caller,
-    Credential,
-    CredentialSettings,
-    PaymentRequired,
-    RateReached,
-    Refusal,
-    SendingPrincipal,
-)
-from mailbox_service.core.submission_fields import from_addresses
-from mailbox_service.core.tracking import Traits
-from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
-from mailbox_service.services.queueing import SentBy
+from mailbox_service.core.sending_api import BadField, Caller, Refusal, SendingPrincipal
+from mailbox_service.services.clock import Clock, new_id, now_micros
 from mailbox_service.services.sending import Sending, new_message_id
-from mailbox_service.services.sending_api.composing import (
-    MOST_IN_A_LIST,
-    EmailForm,
-    divided,
-    draft_of,
-    files,
-    person,
-)
+from mailbox_service.services.sending_api.composing import EmailForm, draft_of, files, person
 from mailbox_service.services.sending_api.fetching import Fetching
-from mailbox_service.services.sending_api.policies import Policies, Policy
+from mailbox_service.services.sending_api.messages import (
+    Message,
+    composed,
+    read_message,
+    shown_fields,
+    written,
+)
+from mailbox_service.services.sending_api.ordering import UNVERIFIED, Ordering, too_big
+from mailbox_service.services.sending_api.policies import Policies
 from mailbox_service.services.sending_api.templates import Templates
-from mailbox_service.storage.sending_events import About
-from mailbox_service.storage.sending_messages import NewMessage
 
 FARTHEST = 3 * DAY
 # A clock of a client that is a little fast must not make its "now" a time in the past.
@@ -84,27 +52,6 @@ BREATH = 16
 LARGEST_DATA_TEXT = 1 << 20
 # Octets of files from which on a message is composed in a thread.
 LARGE_FILES = 1 << 20
-# Characters kept of header fields for searches.
-LONGEST_SHOWN = 2_000
-MOST_SHOWN_FIELDS = 50
-
-UNVERIFIED = "From header sender domain not verified"
-NOT_ALLOWED = "The sender is not among the allowed senders"
-
-# Of which field of a request the composer speaks when it refuses a value.
-FIELDS = (
-    ("Subject", "subject"),
-    ("From", "sender"),
-    ("To", "to"),
-    ("Cc", "cc"),
-    ("Reply-To", "reply_to"),
-    ("The plain text", "text_body"),
-    ("The html text", "html_body"),
-    ("The file name", "attachments"),
-    ("The type of an attachment", "attachments"),
-    ("There are more than 100 attachments", "attachments"),
-    ("Content-ID", "inlines"),
-)
 
 
 class MimeForm(Struct, kw_only=True):
@@ -148,23 +95,6 @@ class Begun:
 NOT_YET = Sent("")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message and its envelope, before anybody judged it."""
-
-    sender: str
-    sender_text: str
-    authors: tuple[str, ...]
-    recipients: tuple[str, ...]
-    content: Callable[[str], bytes]
-    subject: str
-    fields: Mapping[str, Any]
-    # Composing it takes so long that other requests would wait for it.
-    large: bool = False
-    # Of a message that is composed here: by queue id. None: somebody wrote it.
-    message_id: Callable[[str], str] | None = None
-
-
 class Emails:
     """Takes e-mail of credentials."""
 
@@ -179,14 +109,12 @@ class Emails:
         clock: Clock = now_micros,
         new_queue_id: Callable[[], str] = new_id,
     ) -> None:
-        self._sending = sending
+        self._ordering = Ordering(config, sending, clock=clock, new_queue_id=new_queue_id)
         self._policies = policies
         self._templates = templates
         self._fetching = fetching
         self._clock = clock
-        self._new_queue_id = new_queue_id
         self._largest = config.max_message_size
-        self._most_scheduled = config.sending_scheduled
 
     async def send(self, caller: Caller, form: EmailForm) -> Sent:
         """One e-mail out of its parts or out of a template. Raises MailError."""
@@ -262,7 +190,7 @@ class Emails:
         if not all(policy.verified(one) for one in message.authors):
             raise FromNotYours(UNVERIFIED)
         try:
-            order = await self._order(
+            order = await self._ordering.order(
                 caller, policy, message, 0, door=peer.protocol.lower(), smtputf8=envelope.smtputf8
             )
             return await order
@@ -337,90 +265,7 @@ class Emails:
         policy = await self._policies.of(caller.account)
         if not all(policy.verified(one) for one in message.authors):
             raise Refusal(UNVERIFIED)
-        return Begun(await self._order(caller, policy, message, due, door="http"), due)
-
-    async def _order(
-        self,
-        caller: Caller,
-        policy: Policy,
-        message: Message,
-        due: int,
-        *,
-        door: str,
-        smtputf8: bool | None = None,
-    ) -> asyncio.Future[Receipt]:
-        """Judge by the policy of the account and the credential, and hand over."""
-        credential, settings = caller.credential, caller.credential.settings
-        check_sender(policy, credential, message.sender)
-        rejected = {
-            one: "The recipient is not among the allowed recipients"
-            for one in message.recipients
-            if not policy.recipients.allows(one)
-        }
-        if rejected and len(rejected) == len(message.recipients):
-            raise Refusal("No recipient is among the allowed recipients")
-        in_sandbox = settings.status == SANDBOX
-        if in_sandbox:
-            rejected.update(dict.fromkeys(message.recipients, "The credential is a sandbox"))
-        recipients, auditor = message.recipients, ""
-        if settings.audit_email:
-            auditor = canonical(settings.audit_email)
-            recipients = tuple(dict.fromkeys((*recipients, auditor)))
-            rejected.pop(auditor, None)
-        queue_id = self._new_queue_id()
-        if message.large:
-            content = await asyncio.to_thread(message.content, queue_id)
-        else:
-            content = message.content(queue_id)
-        if len(content) > self._largest:
-            raise too_big(self._largest)
-        now = self._clock()
-        subject = message.subject.replace("\0", "")[:LONGEST_SHOWN]
-        sent_by = SentBy(
-            queue_id=queue_id,
-            credential=f"{caller.account}/{credential.username}",
-            fingerprint=caller.fingerprint,
-            rejected=rejected,
-            due_at=due,
-            message=NewMessage(
-                queue_id=queue_id,
-                account=caller.account,
-                username=credential.username,
-                sender=message.sender,
-                subject=subject,
-                fields=json.dumps(
-                    {**message.fields, "from": message.sender_text}, ensure_ascii=False
-                ),
-                size=len(content),
-                client_ip=caller.ip,
-                scheduled_at=due or None,
-                archived=settings.archive_enabled,
-                traits=traits_of(settings),
-            ),
-            about=About(
-                caller.account,
-                0,
-                credential.username,
-                message.sender,
-                subject,
-                client_ip=caller.ip,
-            ),
-            rates=tuple(rates(caller, policy, now)),
-            most_scheduled=self._most_scheduled,
-            message_id="" if message.message_id is None else message.message_id(queue_id),
-            always=None if in_sandbox else auditor,
-        )
-        if smtputf8 is None:
-            addresses = (message.sender, *recipients)
-            smtputf8 = not all(one.isascii() for one in addresses) or not header_is_ascii(content)
-        return self._sending.submit(
-            SendingPrincipal("credential", message.sender, unlimited=True, credential=credential),
-            Envelope(message.sender, recipients, smtputf8=smtputf8),
-            content,
-            door=door,
-            idempotency_key=caller.idempotency_key,
-            sent_by=sent_by,
-        )
+        return Begun(await self._ordering.order(caller, policy, message, due, door="http"), due)
 
     def _due(self, schedule: str | int | float | None) -> int:
         """When a message is to go out; 0 for now. Raises BadField."""
@@ -438,72 +283,6 @@ class Emails:
         return max(due, now + 1)
 
 
-def traits_of(settings: CredentialSettings) -> str | None:
-    """What a credential asks for about its mail, as it is kept with a message; None for nothing."""
-    traits = Traits(
-        opens=settings.open_tracking_enabled,
-        clicks=settings.click_tracking_enabled,
-        footer=settings.feedback_enabled,
-        footer_html=settings.feedback_html if settings.feedback_enabled else "",
-        footer_text=settings.feedback_text if settings.feedback_enabled else "",
-        bounces_to=settings.bounce_notifications,
-    )
-    return None if traits == Traits() else msgspec.json.encode(traits).decode()
-
-
-def check_sender(policy: Policy, credential: Credential, sender: str) -> None:
-    """Refuse a sender that the lists of the account or the credential do not let pass."""
-    if not policy.senders.allows(sender):
-        raise Refusal(NOT_ALLOWED)
-    limits = credential.limits
-    named = (sender, split(sender)[1])
-    if limits.allow_senders and not set(limits.allow_senders).intersection(named):
-        raise Refusal(NOT_ALLOWED)
-    if set(limits.disable_senders).intersection(named):
-        raise Refusal(NOT_ALLOWED)
-    if limits.sender_domain and not domain_matches(split(sender)[1], (limits.sender_domain,)):
-        raise Refusal(NOT_ALLOWED)
-
-
-def rates(caller: Caller, policy: Policy, now: int) -> list[tuple[str, int, MailError]]:
-    """The counters that one message passes: the credential's own rate, the plan of the month.
-    Their names sort by age, so that old ones are found."""
-    found: list[tuple[str, int, MailError]] = []
-    settings = caller.credential.settings
-    if settings.custom_ratelimit:
-        window = period_seconds(settings.custom_ratelimit_period)
-        second = now // MICROS
-        begins = second - second % window
-        word = "API key" if caller.credential.kind == "api_key" else "SMTP user"
-        limited = RateReached(
-            f"{word} ratelimit exceeded: {settings.custom_ratelimit_value} in "
-            f"{settings.custom_ratelimit_period}",
-            retry_after=begins + window - second,
-        )
-        name = f"sending:{begins + window:012}:{caller.credential.username}"
-        found.append((name, settings.custom_ratelimit_value, limited))
-    if policy.limit is not None:
-        used_up = PaymentRequired(f"The plan of {policy.limit} emails a month is used up")
-        found.append((plan_period(policy.account, now), policy.limit, used_up))
-    return found
-
-
-def plan_period(account: str, now: int) -> str:
-    """The counter of an account's month."""
-    return as_datetime(now).strftime(f"sending-plan:%Y-%m:{account}")
-
-
-def composed(draft: Draft, message_id: str, now: int) -> bytes:
-    """The message of a draft; a value that cannot stand in it is named by its field."""
-    try:
-        return compose(draft, message_id=message_id, date=moment_of(now))
-    except (BadRequest, BadAddress) as error:
-        for words, field in FIELDS:
-            if error.detail.startswith(words):
-                raise BadField(field, error.detail) from None
-        raise BadField("custom_headers", error.detail) from None
-
-
 def template_data(value: Any) -> dict[str, Any]:
     """The values of a template: an object, or the text of one. Raises BadField."""
     if value is None:
@@ -516,101 +295,3 @@ def template_data(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadField("template_data", "Must be an object")
     return value
-
-
-def written(text: str) -> bytes:
-    """The message in a text: base64 of one with header lines, else the text itself."""
-    try:
-        content = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        content = b""
-    if not has_fields(with_line_ends(content)):
-        content = text.encode(errors="replace")
-    return with_line_ends(content)
-
-
-def with_line_ends(content: bytes) -> bytes:
-    """Lines that end with CRLF (RFC 5321 §2.3.8), as the message of a file needs it."""
-    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
-
-
-def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Message:
-    """A written message: sender and recipients by its header, unless the envelope tells them.
-    Raises BadField."""
-    try:
-        authors = from_addresses(content)
-        fields, _ = read_fields(content)
-    except BadContent as error:
-        raise BadField("mime_email", error.detail) from None
-    if not authors:
-        raise BadField("mime_email", "The message has no From")
-    values: dict[str, list[str]] = {}
-    for octets, raw in fields:
-        text = decoded(unfolded_value(raw).encode(errors="replace").decode())
-        values.setdefault(octets.decode("ascii", "replace"), []).append(text)
-    named: dict[str, list[NamedAddress]] = {}
-    for name in ("to", "cc", "bcc"):
-        named[name] = []
-        for text in divided(",".join(values.get(name, []))):
-            try:
-                read = read_mailbox(text.rpartition(":")[2] if ":" in text else text)
-                named[name].append(NamedAddress(canonical(read.address), read.name))
-            except BadAddress:
-                if recipients is None and text.strip(" ;:") not in ("", "undisclosed-recipients"):
-                    detail = f"{name.title()}: not an address: {text[:100]!r}"
-                    raise BadField("mime_email", detail) from None
-        if recipients is None and len(named[name]) > MOST_IN_A_LIST:
-            raise BadField("mime_email", f"{name.title()}: more than {MOST_IN_A_LIST} addresses")
-    if recipients is None:
-        recipients = [one.address for people in named.values() for one in people]
-        recipients = tuple(dict.fromkeys(recipients))
-        if not recipients:
-            raise BadField("mime_email", "The message names no recipient")
-    subject = (values.get("subject") or [""])[0]
-    return Message(
-        sender=authors[0],
-        authors=tuple(authors),
-        sender_text=(values.get("from") or [authors[0]])[0][:LONGEST_SHOWN],
-        recipients=tuple(recipients),
-        content=lambda _: content,
-        subject=subject,
-        fields={
-            "to": [shown_mailbox(one) for one in named["to"]],
-            "cc": [shown_mailbox(one) for one in named["cc"]],
-            "bcc": [shown_mailbox(one) for one in named["bcc"]],
-            "reply_to": (values.get("reply-to") or [""])[0][:LONGEST_SHOWN],
-            "headers": kept_fields(
-                (name.title(), text)
-                for name, texts in values.items()
-                if name.startswith("x-") or name == "message-id"
-                for text in texts
-            ),
-        },
-    )
-
-
-def shown_fields(draft: Draft) -> dict[str, Any]:
-    """What searches show of a header."""
-    return {
-        "to": [shown_mailbox(one) for one in draft.to],
-        "cc": [shown_mailbox(one) for one in draft.cc],
-        "bcc": [shown_mailbox(one) for one in draft.bcc],
-        "reply_to": ", ".join(shown_mailbox(one) for one in draft.reply_to)[:LONGEST_SHOWN],
-        "headers": kept_fields(draft.headers),
-        "attachments": [one.filename for one in draft.attachments],
-    }
-
-
-def kept_fields(pairs: Any) -> list[list[str]]:
-    """Header fields as they are kept: not too many, not too long."""
-    kept = [[name, text[:LONGEST_SHOWN].replace("\0", "")] for name, text in pairs]
-    return kept[:MOST_SHOWN_FIELDS]
-
-
-def header_is_ascii(content: bytes) -> bool:
-    """Whether a header section needs no SMTPUTF8 (RFC 6531 §3.1)."""
-    return content[: content.find(b"\r\n\r\n")].isascii()
-
-
-def too_big(most: int) -> MessageTooBig:
-    return MessageTooBig(f"The message is larger than {most} octets")

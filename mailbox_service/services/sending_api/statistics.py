@@ -25,7 +25,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.activity import accounts_of
 from mailbox_service.services.sending_api.api_keys import StoredKey
 from mailbox_service.services.sending_api.documents import KEYS, SUBACCOUNTS, USERS, Documents
-from mailbox_service.services.sending_api.emails import plan_period
+from mailbox_service.services.sending_api.ordering import plan_period
 from mailbox_service.services.sending_api.paging import Paging
 from mailbox_service.services.sending_api.policies import Policies, Subaccount
 from mailbox_service.services.sending_api.smtp_users import SmtpUser

@@ -1,0 +1,156 @@
+"""A message before anybody judged it: made out of a draft, or as somebody wrote it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailbox_service.core.address import canonical
+from mailbox_service.core.api_values import moment_of, read_mailbox, shown_mailbox
+from mailbox_service.core.compose import Draft, NamedAddress, compose
+from mailbox_service.core.errors import BadAddress, BadContent, BadRequest
+from mailbox_service.core.header_section import has_fields, read_fields, unfolded_value
+from mailbox_service.core.header_words import decoded
+from mailbox_service.core.sending_api import BadField
+from mailbox_service.core.submission_fields import from_addresses
+from mailbox_service.services.sending_api.composing import MOST_IN_A_LIST, divided
+
+# Characters kept of header fields for searches.
+LONGEST_SHOWN = 2_000
+MOST_SHOWN_FIELDS = 50
+
+# Of which field of a request the composer speaks when it refuses a value.
+FIELDS = (
+    ("Subject", "subject"),
+    ("From", "sender"),
+    ("To", "to"),
+    ("Cc", "cc"),
+    ("Reply-To", "reply_to"),
+    ("The plain text", "text_body"),
+    ("The html text", "html_body"),
+    ("The file name", "attachments"),
+    ("The type of an attachment", "attachments"),
+    ("There are more than 100 attachments", "attachments"),
+    ("Content-ID", "inlines"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and its envelope, before anybody judged it."""
+
+    sender: str
+    sender_text: str
+    authors: tuple[str, ...]
+    recipients: tuple[str, ...]
+    content: Callable[[str], bytes]
+    subject: str
+    fields: Mapping[str, Any]
+    # Composing it takes so long that other requests would wait for it.
+    large: bool = False
+    # Of a message that is composed here: by queue id. None: somebody wrote it.
+    message_id: Callable[[str], str] | None = None
+
+
+def composed(draft: Draft, message_id: str, now: int) -> bytes:
+    """The message of a draft; a value that cannot stand in it is named by its field."""
+    try:
+        return compose(draft, message_id=message_id, date=moment_of(now))
+    except (BadRequest, BadAddress) as error:
+        for words, field in FIELDS:
+            if error.detail.startswith(words):
+                raise BadField(field, error.detail) from None
+        raise BadField("custom_headers", error.detail) from None
+
+
+def written(text: str) -> bytes:
+    """The message in a text: base64 of one with header lines, else the text itself."""
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    if not has_fields(with_line_ends(content)):
+        content = text.encode(errors="replace")
+    return with_line_ends(content)
+
+
+def with_line_ends(content: bytes) -> bytes:
+    """Lines that end with CRLF (RFC 5321 §2.3.8), as the message of a file needs it."""
+    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+
+
+def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Message:
+    """A written message: sender and recipients by its header, unless the envelope tells them.
+    Raises BadField."""
+    try:
+        authors = from_addresses(content)
+        fields, _ = read_fields(content)
+    except BadContent as error:
+        raise BadField("mime_email", error.detail) from None
+    if not authors:
+        raise BadField("mime_email", "The message has no From")
+    values: dict[str, list[str]] = {}
+    for octets, raw in fields:
+        text = decoded(unfolded_value(raw).encode(errors="replace").decode())
+        values.setdefault(octets.decode("ascii", "replace"), []).append(text)
+    named: dict[str, list[NamedAddress]] = {}
+    for name in ("to", "cc", "bcc"):
+        named[name] = []
+        for text in divided(",".join(values.get(name, []))):
+            try:
+                read = read_mailbox(text.rpartition(":")[2] if ":" in text else text)
+                named[name].append(NamedAddress(canonical(read.address), read.name))
+            except BadAddress:
+                if recipients is None and text.strip(" ;:") not in ("", "undisclosed-recipients"):
+                    detail = f"{name.title()}: not an address: {text[:100]!r}"
+                    raise BadField("mime_email", detail) from None
+        if recipients is None and len(named[name]) > MOST_IN_A_LIST:
+            raise BadField("mime_email", f"{name.title()}: more than {MOST_IN_A_LIST} addresses")
+    if recipients is None:
+        recipients = [one.address for people in named.values() for one in people]
+        recipients = tuple(dict.fromkeys(recipients))
+        if not recipients:
+            raise BadField("mime_email", "The message names no recipient")
+    subject = (values.get("subject") or [""])[0]
+    return Message(
+        sender=authors[0],
+        authors=tuple(authors),
+        sender_text=(values.get("from") or [authors[0]])[0][:LONGEST_SHOWN],
+        recipients=tuple(recipients),
+        content=lambda _: content,
+        subject=subject,
+        fields={
+            "to": [shown_mailbox(one) for one in named["to"]],
+            "cc": [shown_mailbox(one) for one in named["cc"]],
+            "bcc": [shown_mailbox(one) for one in named["bcc"]],
+            "reply_to": (values.get("reply-to") or [""])[0][:LONGEST_SHOWN],
+            "headers": kept_fields(
+                (name.title(), text)
+                for name, texts in values.items()
+                if name.startswith("x-") or name == "message-id"
+                for text in texts
+            ),
+        },
+    )
+
+
+def shown_fields(draft: Draft) -> dict[str, Any]:
+    """What searches show of a header."""
+    return {
+        "to": [shown_mailbox(one) for one in draft.to],
+        "cc": [shown_mailbox(one) for one in draft.cc],
+        "bcc": [shown_mailbox(one) for one in draft.bcc],
+        "reply_to": ", ".join(shown_mailbox(one) for one in draft.reply_to)[:LONGEST_SHOWN],
+        "headers": kept_fields(draft.headers),
+        "attachments": [one.filename for one in draft.attachments],
+    }
+
+
+def kept_fields(pairs: Any) -> list[list[str]]:
+    """Header fields as they are kept: not too many, not too long."""
+    kept = [[name, text[:LONGEST_SHOWN].replace("\0", "")] for name, text in pairs]
+    return kept[:MOST_SHOWN_FIELDS]
