@@ -44,6 +44,7 @@ from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import as_datetime, now_micros
+from mailbox_service.services.counting import Counting
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
@@ -148,6 +149,7 @@ class Parts:
     humans_out: HttpOut
     access: Access
     cleaning: Cleaning
+    counting: Counting
     providers_out: HttpOut
 
 
@@ -267,6 +269,7 @@ def build(config: Config) -> Parts:
         humans_out=humans_out,
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
+        counting=Counting(database, config),
     )
 
 
@@ -447,6 +450,7 @@ class Service:
             self._work("files", parts.files.run())
             self._work("verdicts", parts.verifying_origin.run())
             self._work("cleanup", parts.cleaning.run())
+            self._work("figures", parts.counting.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
             await self._open_http()

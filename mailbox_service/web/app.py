@@ -23,6 +23,7 @@ from mailbox_service.web.admin import addresses as admin_addresses
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
 from mailbox_service.web.admin import configuration as admin_configuration
+from mailbox_service.web.admin import figures as admin_figures
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
 from mailbox_service.web.admin import policies as admin_policies
@@ -101,6 +102,7 @@ AREAS: tuple[Routes, ...] = (
     admin_cleanup.routes,
     admin_configuration.routes,
     admin_testing.routes,
+    admin_figures.routes,
     oauth2.routes,
     passkeys.routes,
     admin_oauth2.routes,

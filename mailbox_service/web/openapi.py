@@ -73,6 +73,7 @@ AREAS: Mapping[str, str] = {
     "admin cleanup": "Deleting by age, now or every night.",
     "admin configuration": "The configuration in force, and the state of the store.",
     "admin testing": "Hooks for tests.",
+    "admin figures": "What happened over time, and how much there is now.",
     "integration": "Mail through an SMTP server of the caller's, by an API key.",
     "sms": "Where a gateway for short messages tells what became of them.",
     "tracking": "Links in tracked mail: opening, clicks, unsubscribing.",

@@ -13,6 +13,7 @@ from mailbox_service.services.agents import Agents
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
+from mailbox_service.services.counting import Counting
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
@@ -74,6 +75,7 @@ class Services:
     reacting: Reacting
     access: Access
     cleaning: Cleaning
+    counting: Counting
     human_verification: HumanVerification
     health: Health
     verifying: Verifying | None = None

@@ -1048,6 +1048,53 @@ export interface Migrated {
   message?: string;
 }
 
+/** A point for every step of the range, the last one being that of now. */
+export interface FiguresOverTime {
+  range: string;
+  step_seconds: number;
+  points: FiguresPoint[];
+  totals: Sums;
+  now: FiguresNow;
+}
+
+/** What happened in the step that begins at `at`. */
+export interface FiguresPoint {
+  received: number;
+  sent: number;
+  deferred: number;
+  bounced: number;
+  addresses: number;
+  at: string;
+}
+
+/**
+ * What happened: mail that arrived, recipients that a next hop took, put off or refused for
+ * good, and addresses that were opened.
+ */
+export interface Sums {
+  received: number;
+  sent: number;
+  deferred: number;
+  bounced: number;
+  addresses: number;
+}
+
+/**
+ * How much there is: addresses, mails, recipients that wait and those of them that were put
+ * off, since when the oldest waits, and octets of the store and of its disk. Addresses and
+ * mails are counted every half a minute.
+ */
+export interface FiguresNow {
+  addresses: number;
+  mails: number;
+  queue: number;
+  deferred: number;
+  oldest_queued_at: string | null;
+  store_bytes: number;
+  disk_free_bytes: number;
+  disk_total_bytes: number;
+}
+
 /** Where the browser goes. */
 export interface LoginUrl {
   url: string;
@@ -1983,6 +2030,11 @@ export class Api extends Caller {
    */
   postAdminDbMigration(options: CallOptions = {}): Promise<Migrated> {
     return this.call("POST", "/admin/db_migration", "json", {}, options);
+  }
+
+  /** What happened over the last 24 hours, 7, 30 or 90 days, and how much there is now. */
+  getAdminFigures(args: { query?: { range?: string } } = {}, options: CallOptions = {}): Promise<FiguresOverTime> {
+    return this.call("GET", "/admin/figures", "json", args, options);
   }
 
   /**

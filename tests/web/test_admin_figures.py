@@ -1,0 +1,40 @@
+"""GET /admin/figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.site import ADMIN, Site
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_figures_of_a_range(site: Site) -> None:
+    ann = await site.open()
+    await site.arrive()
+    draft = {"from_name": "", "to_mail": "bob@far.example", "subject": "x", "content": "y"}
+    answer = await site.http.post("/api/send_mail", json=draft, headers=ann.auth)
+    assert answer.status_code == 200, answer.text
+    body = (await site.http.get("/admin/figures?range=24h", headers=ADMIN)).json()
+    assert set(body) == {"range", "step_seconds", "points", "totals", "now"}
+    assert (body["range"], body["step_seconds"], len(body["points"])) == ("24h", 3600, 24)
+    assert body["totals"] == {
+        "received": 1, "sent": 0, "deferred": 0, "bounced": 0, "addresses": 1}  # fmt: skip
+    assert set(body["points"][0]) == {*body["totals"], "at"}
+    assert body["points"][0]["at"].endswith(":00:00")
+    assert sum(point["received"] for point in body["points"]) == 1
+    now = body["now"]
+    assert (now["addresses"], now["mails"], now["queue"], now["deferred"]) == (1, 1, 1, 0)
+    assert now["oldest_queued_at"] is not None
+    assert now["store_bytes"] > 0
+    assert 0 < now["disk_free_bytes"] <= now["disk_total_bytes"]
+
+
+async def test_an_unknown_range_is_refused_with_the_known_ones(site: Site) -> None:
+    answer = await site.http.get("/admin/figures?range=1y", headers=ADMIN)
+    assert answer.status_code == 400
+    assert "24h, 7d, 30d, 90d" in answer.text
+
+
+async def test_figures_are_for_administrators(site: Site) -> None:
+    assert (await site.http.get("/admin/figures")).status_code == 401
