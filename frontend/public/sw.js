@@ -10,7 +10,7 @@ const MOST_MAILS = 300;
 // A navigation that is not answered within this time is answered from here.
 const PATIENCE_MS = 4000;
 // What may be kept of the API: settings of the service, lists, opened mails.
-const KEPT = /^\/(?:open_api\/settings|api\/(?:inbox|sent)(?:\/\d+)?|api\/settings)$/;
+const KEPT = /^\/(?:open_api\/settings|api\/(?:inbox|sent)(?:\/(?:\d+|brief))?|api\/settings)$/;
 
 self.addEventListener('install', (event) => {
   event.waitUntil(

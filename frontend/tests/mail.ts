@@ -1,7 +1,7 @@
-import type { Mail, MailRow } from '../src/lib/wire';
+import type { FullRow, Mail } from '../src/lib/wire';
 
 /** A row with everything a test does not care about. */
-export function aRow(part: Partial<MailRow> = {}): MailRow {
+export function aRow(part: Partial<FullRow> = {}): FullRow {
   return {
     id: 1,
     address: 'me@inbox.example',

@@ -242,7 +242,8 @@ def brief_row(message: StoredMessage) -> BriefRow:
         id=message.id,
         created_at=wire_time(message.received_at),
         size=message.size,
-        from_address=summary.from_address,
+        # A mail without From is told apart by its envelope.
+        from_address=summary.from_address or message.reverse_path,
         from_name=summary.from_name,
         subject=summary.subject,
         preview=summary.preview[:BRIEF_PREVIEW],

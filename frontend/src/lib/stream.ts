@@ -25,13 +25,19 @@ export interface Listener {
 
 export class EventLine {
   private readonly end = new AbortController();
-  private lastEventId = '';
   private wake: (() => void) | null = null;
 
   constructor(
     private readonly api: Api,
     private readonly listener: Listener,
+    /** Behind which event to begin; nothing begins now. */
+    private lastEventId = '',
   ) {}
+
+  /** Behind which event the next line would begin. */
+  get position(): string {
+    return this.lastEventId;
+  }
 
   open(): void {
     addEventListener('online', this.tryNow, { signal: this.end.signal });

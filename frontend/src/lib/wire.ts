@@ -44,26 +44,33 @@ export interface LinkFound {
   host: string;
 }
 
-/** One line of the inbox; the text of the mail is not in it. */
+/** One line of a list; the text of the mail is not in it. */
 export interface MailRow {
   id: number;
-  address: string;
-  source: string;
-  from_name: string;
-  from_address: string;
-  to: string;
-  subject: string;
-  preview: string;
   created_at: string;
   size: number;
-  message_id: string | null;
+  from_address: string;
+  from_name: string;
+  subject: string;
+  preview: string;
   seen: boolean;
   flagged: boolean;
   answered: boolean;
   attachment_count: number;
   code: string | null;
-  codes: string[];
   link: LinkFound | null;
+}
+
+/** A row as it travels in lists: what is empty is left out. */
+export type BriefRow = Pick<MailRow, 'id' | 'created_at' | 'size'> & Partial<MailRow>;
+
+/** A row with everything that an opened mail or an account tells of it. */
+export interface FullRow extends MailRow {
+  address: string;
+  source: string;
+  to: string;
+  message_id: string | null;
+  codes: string[];
   links: LinkFound[];
 }
 
@@ -82,7 +89,7 @@ export interface Part {
 }
 
 /** An opened mail. `html` has been sanitised by the service. */
-export interface Mail extends MailRow {
+export interface Mail extends FullRow {
   text: string;
   html: string;
   remote_count: number;
@@ -94,8 +101,8 @@ export interface Mail extends MailRow {
   references: string;
 }
 
-export interface InboxPage {
-  results: MailRow[];
+export interface InboxPage<Row = MailRow> {
+  results: Row[];
   count: number;
   unread: number;
   next_before_id: number | null;

@@ -1,6 +1,7 @@
 /** The open line of the current address, and who hears what comes over it. */
 
-import { EventLine, type LineState } from '../lib/stream';
+import { SharedLine } from '../lib/shared';
+import type { LineState } from '../lib/stream';
 import type { ServerEvent } from '../lib/sse';
 import type { DeletedEvent, FlagsEvent, MailRow, SentEvent } from '../lib/wire';
 import { inbox } from './inbox.svelte';
@@ -10,11 +11,11 @@ import { session } from './session.svelte';
 
 class Line {
   state = $state.raw<LineState>({ is: 'closed' });
-  private line: EventLine | null = null;
+  private line: SharedLine | null = null;
 
   open(address: string): void {
     this.close();
-    this.line = new EventLine(session.api, {
+    this.line = new SharedLine(address, session.api, {
       state: (state) => (this.state = state),
       event: (event) => this.hear(event),
       opened: (again) => {

@@ -1,0 +1,83 @@
+"""Several tabs of one browser: one open line among them, and nobody misses anything."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import Visit, Visits, message, row
+from tests.journeys.running import RunningService
+
+pytest_plugins = ["tests.journeys.visiting"]
+
+
+def lines(person: Visit) -> int:
+    """How often an event stream was opened so far."""
+    return sum(url.endswith("/api/events") for url in person.requests)
+
+
+def another_tab(person: Visit) -> Page:
+    page = person.context.new_page()
+    page.goto(person.service.url)
+    page.locator(".live .pulse").first.wait_for(state="attached")
+    return page
+
+
+def test_tabs_share_one_line_and_both_hear_of_mail(visit: Visits, service: RunningService) -> None:
+    person = visit()
+    address = person.address()
+    person.settled()
+    second = another_tab(person)
+    service.deliver(address, message("For both tabs"))
+    expect(row(person.page, "For both tabs")).to_be_visible()
+    expect(row(second, "For both tabs")).to_be_visible()
+    assert lines(person) == 1
+    expect(person.page).to_have_title(f"(1) {address}")
+    expect(second).to_have_title(f"(1) {address}")
+    for tab in (person.page, second):
+        icon = tab.locator("#favicon")
+        expect(icon).to_have_attribute("href", "/favicon-unread.svg")
+
+
+def test_when_the_tab_with_the_line_goes_another_goes_on_where_it_was(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = person.address()
+    person.settled()
+    second = another_tab(person)
+    service.deliver(address, message("Before"))
+    expect(row(second, "Before")).to_be_visible()
+    with second.expect_request("**/api/events") as asked:
+        person.page.close()
+    assert asked.value.headers["last-event-id"]
+    service.deliver(address, message("After"))
+    expect(row(second, "After")).to_be_visible()
+    assert lines(person) == 2
+
+
+def test_a_mail_read_in_one_tab_is_read_in_the_other(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = person.address()
+    person.settled()
+    second = another_tab(person)
+    service.deliver(address, message("Read me once"))
+    second.get_by_role("link", name="Read me once").click()
+    expect(person.page).to_have_title(f"{address} · mailbox")
+
+
+def test_tabs_of_two_addresses_have_a_line_each(visit: Visits, service: RunningService) -> None:
+    person = visit()
+    first = person.address()
+    person.settled()
+    second = another_tab(person)
+    other, token = service.open_address()
+    second.goto(f"{service.url}/?jwt={token}")
+    second.locator(".live .pulse").first.wait_for(state="attached")
+    service.deliver(other, message("For the other"))
+    service.deliver(first, message("For the first"))
+    expect(row(second, "For the other")).to_be_visible()
+    expect(row(person.page, "For the first")).to_be_visible()
+    expect(row(person.page, "For the other")).to_have_count(0)
+    assert lines(person) == 2
