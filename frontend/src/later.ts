@@ -31,5 +31,6 @@ export const later = {
   dialogs: () => part(['mail'], import('./parts/dialogs')),
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
   admin: () => part(['mail', 'more', 'account', 'admin'], import('./admin/Admin.svelte')),
+  human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };

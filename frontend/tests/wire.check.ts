@@ -27,4 +27,4 @@ export type Answered = [
   Answers<Service.OpenedSentMail, Page.SentMail>,
   Answers<Service.SendingQueued, Page.Accepted>,
 ];
-export type Sent = [Takes<Page.Flags, Service.Marks>, Takes<Page.Submission, Service.MailBody>];
+export type Sent = [Takes<Page.Flags, Service.Marks>, Takes<Page.Submission, Service.MailBody>, Takes<Page.AddressWish, Service.AddressWish>];

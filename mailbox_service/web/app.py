@@ -27,6 +27,7 @@ from mailbox_service.web.admin import figures as admin_figures
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
 from mailbox_service.web.admin import policies as admin_policies
+from mailbox_service.web.admin import queue as admin_queue
 from mailbox_service.web.admin import sending as admin_sending
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
@@ -38,6 +39,7 @@ from mailbox_service.web.agents.door import AgentDoor
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
 from mailbox_service.web.front import Front
+from mailbox_service.web.humans import uses_turnstile
 from mailbox_service.web.mailbox import (
     address,
     auto_reply,
@@ -103,6 +105,7 @@ AREAS: tuple[Routes, ...] = (
     admin_configuration.routes,
     admin_testing.routes,
     admin_figures.routes,
+    admin_queue.routes,
     oauth2.routes,
     passkeys.routes,
     admin_oauth2.routes,
@@ -128,7 +131,7 @@ class Application(Starlette):
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
     of its operations, for tests and documentation."""
-    built = Page(page) if (page / INDEX).is_file() else None
+    built = Page(page, turnstile=uses_turnstile(config)) if (page / INDEX).is_file() else None
     documentation = Documentation()
     table = Table(all_operations(config, documentation, with_page=built is not None))
     documentation.describe(table.operations)

@@ -13,7 +13,7 @@ from mailbox_service.core.errors import BadCredential, NotFound
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, message
 from mailbox_service.web.guards import OPEN
-from mailbox_service.web.humans import check_human_at_login, uses_turnstile
+from mailbox_service.web.humans import asks, check_human_at_login
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
@@ -144,8 +144,7 @@ def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
         show_github_for_user=not config.disable_show_github_for_user,
         smtp_imap_proxy_config=connection_facts(config),
         status_url=config.status_url,
-        enable_global_turnstile_check=config.enable_global_turnstile_check
-        and uses_turnstile(config),
+        enable_global_turnstile_check=config.enable_global_turnstile_check and asks(config),
         enable_altcha=config.enable_altcha or UNSET,
     )
 

@@ -28,13 +28,15 @@ _TEXT = re.compile(r"text/|.*(javascript|json|xml|svg|manifest)")
 # Scripts come from our own files alone. Mail may show pictures of any origin, once its reader
 # asked for them; its frame has a narrower policy of its own.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob: https: http:; connect-src 'self'; frame-src 'self' blob: data:; "
+    "default-src 'none'; script-src 'self'{widget}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob: https: http:; connect-src 'self'; "
+    "frame-src 'self' blob: data:{widget}; "
     "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+# The one other host: where an administrator has set Turnstile up, its widget may load.
+TURNSTILE = " https://challenges.cloudflare.com"
 DOCUMENT: Headers = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -59,10 +61,11 @@ class Asset:
 
 
 class Page:
-    """The page of a folder. Raises ValueError when the folder is none of a page."""
+    """The page of a folder; with Turnstile its policy lets that widget load. Raises ValueError
+    when the folder is none of a page."""
 
-    def __init__(self, folder: Path) -> None:
-        self._assets = read_assets(folder)
+    def __init__(self, folder: Path, *, turnstile: bool = False) -> None:
+        self._assets = read_assets(folder, policy_of(turnstile=turnstile))
         if INDEX not in self._assets:
             raise ValueError(f"{folder} has no {INDEX}")
 
@@ -85,7 +88,12 @@ def answer_with(asset: Asset, call: Call) -> Answer:
     return Answer(asset.body, asset.media_type, headers=asset.headers)
 
 
-def read_assets(folder: Path) -> dict[str, Asset]:
+def policy_of(*, turnstile: bool) -> bytes:
+    """The policy of the document."""
+    return POLICY.format(widget=TURNSTILE if turnstile else "").encode()
+
+
+def read_assets(folder: Path, policy: bytes) -> dict[str, Asset]:
     """Every file below a folder, by its path with slashes."""
     assets: dict[str, Asset] = {}
     left = MOST_OCTETS
@@ -97,11 +105,11 @@ def read_assets(folder: Path) -> dict[str, Asset]:
         if left < 0 or len(assets) >= MOST_FILES:
             raise ValueError(f"{folder} is too large to be a page")
         name = file.relative_to(folder).as_posix()
-        assets[name] = asset_of(name, body)
+        assets[name] = asset_of(name, body, policy)
     return assets
 
 
-def asset_of(name: str, body: bytes) -> Asset:
+def asset_of(name: str, body: bytes, policy: bytes) -> Asset:
     """A file with its type, its tag and how long it may be kept."""
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     if name.endswith(".webmanifest"):
@@ -116,15 +124,15 @@ def asset_of(name: str, body: bytes) -> Asset:
         (b"etag", etag),
         (b"vary", b"Accept-Encoding"),
         FOREVER if _HASHED.fullmatch(name) else ASK_FIRST,
-        *own_policy(name),
+        *own_policy(name, policy),
     ]
     return Asset(body, packed, media_type.encode(), etag, tuple(headers))
 
 
-def own_policy(name: str) -> Headers:
+def own_policy(name: str, policy: bytes) -> Headers:
     """The policy of a file that is a document, a picture that could be one, or a worker."""
     if name.endswith(".html"):
-        return DOCUMENT
+        return ((b"content-security-policy", policy), *DOCUMENT)
     if name.endswith(".svg"):
         return PICTURE
     return WORKER if name == WORKER_NAME else ()

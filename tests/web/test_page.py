@@ -48,6 +48,17 @@ async def test_the_page_answers_every_path_without_a_dot(
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_the_widget_of_turnstile_may_load_where_it_is_set_up_and_nowhere_else(
+    site_with: SiteWith, folder: Path
+) -> None:
+    keys = {"cf_turnstile_site_key": "public", "cf_turnstile_secret_key": "secret"}
+    for settings, allowed in (({}, 0), (keys, 2), ({"enable_altcha": True}, 0)):
+        async with site_with(page=folder, **settings) as site:
+            policy = (await site.http.get("/")).headers["content-security-policy"]
+            assert policy.count("https://challenges.cloudflare.com") == allowed
+            assert policy.count("challenges") == allowed
+
+
 async def test_what_is_the_services_stays_the_services(site_with: SiteWith, folder: Path) -> None:
     async with site_with(page=folder) as site:
         assert (await site.http.get("/health_check")).text == "OK"

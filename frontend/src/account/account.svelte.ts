@@ -5,6 +5,7 @@ import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone } from '../lib/refusal';
 import { canUsePasskeys, makePasskey, showPasskey, type CreationJson, type RequestJson } from '../lib/webauthn';
 import { isAddressBook, NO_ADDRESSES, withAddress } from '../lib/addresses';
+import { prove } from '../stores/proof';
 import { language } from '../texts';
 
 const TOKEN = 'mailbox.account';
@@ -68,6 +69,7 @@ class Account {
       headers: this.token ? { 'x-user-token': this.token } : {},
     }),
     () => language(),
+    prove,
   );
 
   async start(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { Refusal, Unreachable } from './refusal';
 import type {
+  AddressWish,
   BriefRow,
   Flags,
   InboxPage,
@@ -26,6 +27,9 @@ export interface Keys {
   headers?: Record<string, string> | undefined;
 }
 
+/** The code of the refusal that wants a proof of a human. */
+const ASKS_HUMAN = 'TurnstileCheckFailed';
+
 type Body = Record<string, unknown> | undefined;
 
 export class Api {
@@ -33,6 +37,8 @@ export class Api {
   constructor(
     private readonly keys: () => Keys,
     private readonly language: () => string,
+    /** Gets a token that proves a human; asked when the service asks. */
+    private readonly prove: ((api: Api) => Promise<string>) | null = null,
   ) {}
 
   settings(): Promise<ServiceSettings> {
@@ -43,8 +49,8 @@ export class Api {
     await this.json('POST', '/open_api/site_login', { password: passwordHash });
   }
 
-  newAddress(wish: { name?: string; domain?: string }): Promise<NewAddress> {
-    return this.json('POST', '/api/new_address', wish);
+  newAddress(wish: AddressWish, human: boolean): Promise<NewAddress> {
+    return this.json('POST', '/api/new_address', { ...wish }, { human });
   }
 
   addressLogin(email: string, passwordHash: string): Promise<{ jwt: string; address: string }> {
@@ -114,14 +120,21 @@ export class Api {
     return this.request('GET', '/api/events', undefined, { signal, headers, patience: null });
   }
 
-  /** Any route that answers JSON; parts that come later ask for theirs by this. */
+  /**
+   * Any route that answers JSON; parts that come later ask for theirs by this. Where the service wants to know whether
+   * this is a human, the proof is made and the request goes again; with `human` it goes along at once.
+   */
   async json<T>(
     method: string,
     path: string,
     body?: Body,
-    how: { token?: string; signal?: AbortSignal | undefined; keepalive?: boolean } = {},
+    how: { token?: string; signal?: AbortSignal | undefined; keepalive?: boolean; human?: boolean } = {},
   ): Promise<T> {
-    const answer = await this.request(method, path, body, how);
+    const proved = async () => ({ ...body, cf_token: await this.prove!(this) });
+    const answer = await this.request(method, path, how.human && this.prove ? await proved() : body, how).catch(async (error: unknown) => {
+      if (how.human || !this.prove || !(error instanceof Refusal) || error.code !== ASKS_HUMAN) throw error;
+      return this.request(method, path, await proved(), how);
+    });
     return (await answer.json()) as T;
   }
 

@@ -13,6 +13,10 @@ export interface ServiceSettings {
   needAuth: boolean;
   adminContact?: string;
   cfTurnstileSiteKey?: string;
+  enableAltcha?: boolean;
+  copyright?: string;
+  enableIndexAbout: boolean;
+  randomSubdomainDomains: string[];
   enableUserCreateEmail: boolean;
   disableAnonymousUserCreateEmail: boolean;
   disableCustomAddressName: boolean;
@@ -29,6 +33,13 @@ export interface ServiceSettings {
     smtp: { host: string; port: number; starttls: boolean };
     imap: { host: string; port: number; starttls: boolean };
   };
+}
+
+/** What a new address should be like; nothing is needed. */
+export interface AddressWish {
+  name?: string;
+  domain?: string;
+  enableRandomSubdomain?: boolean;
 }
 
 export interface NewAddress {

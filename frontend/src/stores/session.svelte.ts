@@ -14,8 +14,9 @@ import {
 import { Api } from '../lib/api';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone, Refusal } from '../lib/refusal';
-import type { ServiceSettings } from '../lib/wire';
+import type { AddressWish, ServiceSettings } from '../lib/wire';
 import { language } from '../texts';
+import { prove } from './proof';
 import { forgetMails } from './worker';
 
 const BOOK = 'mailbox.addresses';
@@ -49,6 +50,7 @@ class Session {
   readonly api = new Api(
     () => ({ token: this.current?.jwt, site: this.sitePassword }),
     () => language(),
+    prove,
   );
 
   constructor() {
@@ -94,8 +96,8 @@ class Session {
   }
 
   /** Makes an address and takes it; throws what the service refused. */
-  async create(wish: { name?: string; domain?: string }): Promise<void> {
-    const made = await this.api.newAddress(wish);
+  async create(wish: AddressWish): Promise<void> {
+    const made = await this.api.newAddress(wish, Boolean(this.settings?.enableAltcha || this.settings?.cfTurnstileSiteKey));
     if (made.password) this.freshPassword = { address: made.address, password: made.password };
     this.enter({ address: made.address, jwt: made.jwt });
     this.justMade = true;

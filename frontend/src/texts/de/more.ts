@@ -74,4 +74,10 @@ export const more: MoreTexts = {
   'connect.qr': 'QR-Code zeigen',
   'connect.qr.hide': 'QR-Code verbergen',
   'connect.qr.label': 'QR-Code, der {address} auf einem anderen Gerät öffnet',
+
+  // Is this a human?
+  human: 'Bist du ein Mensch?',
+  'human.working': 'Einen Moment: Dieser Browser errechnet einen Beweis, dass ein Mensch ihn benutzt. Niemand sonst erfährt davon.',
+  'human.asking': 'Diese Seite fragt, bevor sie Adressen öffnet.',
+  'human.failed': 'Der Beweis ist nicht gelungen. Prüfe die Verbindung und versuche es noch einmal.',
 };

@@ -74,6 +74,12 @@ export const more = {
   'connect.qr': 'Show QR code',
   'connect.qr.hide': 'Hide QR code',
   'connect.qr.label': 'QR code that opens {address} on another device',
+
+  // Is this a human?
+  human: 'Are you human?',
+  'human.working': 'One moment: this browser works out a proof that it is used by a human. Nobody else hears of it.',
+  'human.asking': 'This site asks before it opens addresses.',
+  'human.failed': 'The proof could not be made. Check the connection and try again.',
 };
 
 export type MoreTexts = Table<typeof more>;

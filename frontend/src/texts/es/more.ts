@@ -74,4 +74,10 @@ export const more: MoreTexts = {
   'connect.qr': 'Mostrar código QR',
   'connect.qr.hide': 'Ocultar código QR',
   'connect.qr.label': 'Código QR que abre {address} en otro dispositivo',
+
+  // Is this a human?
+  human: '¿Eres una persona?',
+  'human.working': 'Un momento: este navegador calcula una prueba de que lo usa una persona. Nadie más se entera.',
+  'human.asking': 'Este sitio pregunta antes de abrir direcciones.',
+  'human.failed': 'No se pudo hacer la prueba. Comprueba la conexión e inténtalo de nuevo.',
 };

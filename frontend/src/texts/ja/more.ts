@@ -74,4 +74,10 @@ export const more: MoreTexts = {
   'connect.qr': 'QR コードを表示',
   'connect.qr.hide': 'QR コードを隠す',
   'connect.qr.label': '別の端末で {address} を開く QR コード',
+
+  // Is this a human?
+  human: '人間ですか？',
+  'human.working': 'しばらくお待ちください。人が使っていることの証明をこのブラウザーが計算しています。ほかの誰にも知られません。',
+  'human.asking': 'このサイトはアドレスを開く前に確認します。',
+  'human.failed': '証明できませんでした。接続を確認して、もう一度お試しください。',
 };

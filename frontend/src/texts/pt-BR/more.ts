@@ -74,4 +74,10 @@ export const more: MoreTexts = {
   'connect.qr': 'Mostrar código QR',
   'connect.qr.hide': 'Ocultar código QR',
   'connect.qr.label': 'Código QR que abre {address} em outro aparelho',
+
+  // Is this a human?
+  human: 'Você é humano?',
+  'human.working': 'Um momento: este navegador calcula uma prova de que é usado por uma pessoa. Ninguém mais fica sabendo.',
+  'human.asking': 'Este site pergunta antes de abrir endereços.',
+  'human.failed': 'Não foi possível fazer a prova. Verifique a conexão e tente de novo.',
 };

@@ -74,4 +74,10 @@ export const more: MoreTexts = {
   'connect.qr': '显示二维码',
   'connect.qr.hide': '隐藏二维码',
   'connect.qr.label': '在其他设备上打开 {address} 的二维码',
+
+  // Is this a human?
+  human: '你是真人吗？',
+  'human.working': '请稍候：浏览器正在计算一份由真人使用的证明，不会告知任何第三方。',
+  'human.asking': '本站在开通地址前会先确认。',
+  'human.failed': '无法完成证明。请检查网络后重试。',
 };
