@@ -39,7 +39,7 @@ export default defineConfig({
       output: {
         codeSplitting: {
           // What every visit needs is one file: small files pack badly.
-          groups: [{ name: 'core', test: /node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|people|addresses|draft|clipboard|time)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ }],
+          groups: [{ name: 'core', test: /node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|faces|addresses|draft|clipboard|time)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ }],
         },
       },
     },

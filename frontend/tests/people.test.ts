@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { faultOf, hueOf, initials, readPeople, readPerson, splitAddress, splitList } from '../src/lib/people';
+import { hueOf, initials, splitAddress } from '../src/lib/faces';
+import { faultOf, readPeople, readPerson, splitList } from '../src/lib/people';
 
 describe('splitList', () => {
   test.each([

@@ -36,6 +36,8 @@ class Inbox {
   chosen = $state.raw<ReadonlySet<number> | null>(null);
   /** The list says here whether it is being pointed into or scrolled. */
   busy: () => boolean = () => false;
+  /** Whoever shows one mail hears of its marks here. */
+  marked: (ids: readonly number[], flags: Flags) => void = () => undefined;
 
   private hidden = $state.raw<ReadonlySet<number>>(new Set());
   private deletions: Deletion[] = [];
@@ -257,6 +259,7 @@ class Inbox {
   }
 
   private apply(ids: readonly number[], flags: Flags): void {
+    this.marked(ids, flags);
     for (const row of this.rows) {
       if (!ids.includes(row.id) || flags.seen === undefined || flags.seen === row.seen) continue;
       this.unread = Math.max(0, this.unread + (flags.seen ? -1 : 1));

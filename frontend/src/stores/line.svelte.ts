@@ -5,7 +5,6 @@ import type { LineState } from '../lib/stream';
 import type { ServerEvent } from '../lib/sse';
 import type { DeletedEvent, FlagsEvent, MailRow, SentEvent } from '../lib/wire';
 import { inbox } from './inbox.svelte';
-import { reader } from './reader.svelte';
 import { sent } from './sent.svelte';
 import { session } from './session.svelte';
 
@@ -50,7 +49,6 @@ class Line {
       case 'flags': {
         const { ids, ...flags } = data as FlagsEvent;
         inbox.flagsChanged({ ids, ...flags });
-        reader.flagsChanged(ids, flags);
         break;
       }
       case 'deleted':

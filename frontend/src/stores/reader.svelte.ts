@@ -49,15 +49,13 @@ class Reader {
   }
 
   async mark(flags: Flags): Promise<void> {
-    if (!this.mail) return;
-    const id = this.mail.id;
-    this.mail = { ...this.mail, ...flags };
-    await inbox.mark(id, flags);
+    if (this.mail) await inbox.mark(this.mail.id, flags);
   }
 
-  /** Marks made elsewhere. */
-  flagsChanged(ids: readonly number[], flags: Flags): void {
-    if (this.mail && ids.includes(this.mail.id)) this.mail = { ...this.mail, ...flags };
+  constructor() {
+    inbox.marked = (ids, flags) => {
+      if (this.mail && ids.includes(this.mail.id)) this.mail = { ...this.mail, ...flags };
+    };
   }
 
   async saveAttachment(part: Part): Promise<void> {
