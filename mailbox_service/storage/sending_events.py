@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
-from mailbox_service.storage.dialects import each_text
+from mailbox_service.storage.dialects import each_integer, each_text
 
 # Kinds of events, by the names that activity searches use, and the column that counts them.
 COUNTED = {
@@ -117,6 +117,13 @@ LATEST = (
     " AND e.id = (SELECT max(id) FROM sending_events x WHERE x.submission_id = e.submission_id)"
 )
 
+# `:ids:` is a subquery of the engine; braces are taken by the columns.
+OF_SUBMISSIONS = f"""
+SELECT {COLUMNS} FROM {JOINED}
+ WHERE e.submission_id IN (:ids:) AND e.account = :account AND e.kind = :kind
+ ORDER BY e.id LIMIT :limit
+"""
+
 AFTER = f"SELECT {COLUMNS} FROM {JOINED} WHERE e.id > :after ORDER BY e.id LIMIT :limit"
 
 NEWEST = "SELECT coalesce(max(id), 0) FROM sending_events"
@@ -140,6 +147,8 @@ DELETE FROM sending_events WHERE id IN (
 """
 
 DAY_MICROS = 86_400_000_000
+# Openings that one search shows: a scanner that looks all day tells nothing new.
+MOST_TOLD = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +268,13 @@ async def search(
     limit: int,
     offset: int = 0,
     by_send_time: bool = False,
+    oldest_first: bool = False,
 ) -> tuple[list[SendingEvent], int]:
-    """Events, newest first, and how many there are in all."""
+    """Events, newest first unless asked otherwise, and how many there are in all."""
     where, params = _where(tx, wanted)
     order = "m.created_at DESC, e.id DESC" if by_send_time else "e.at DESC, e.id DESC"
+    if oldest_first:
+        order = order.replace("DESC", "ASC")
     rows = await tx.fetch_all(
         f"SELECT {COLUMNS} FROM {JOINED} {where} ORDER BY {order} LIMIT :limit OFFSET :offset",
         {**params, "limit": limit, "offset": offset},
@@ -278,6 +290,22 @@ async def count_by_kind(tx: Transaction, wanted: EventFilter) -> dict[str, int]:
         f"SELECT e.kind, count(*) FROM {JOINED} {where} GROUP BY e.kind", params
     )
     return {str(kind): int(number) for kind, number in rows}
+
+
+async def of_submissions(
+    tx: Transaction, account: str, submission_ids: Sequence[int], *, kind: str
+) -> list[SendingEvent]:
+    """The facts of one kind about some messages, oldest first."""
+    rows = await tx.fetch_all(
+        OF_SUBMISSIONS.replace(":ids:", each_integer(tx.dialect, "ids")),
+        {
+            "account": account,
+            "ids": json.dumps(list(submission_ids)),
+            "kind": kind,
+            "limit": MOST_TOLD,
+        },
+    )
+    return [SendingEvent(*row) for row in rows]
 
 
 async def after(tx: Transaction, *, after_id: int, limit: int) -> list[SendingEvent]:

@@ -11,8 +11,10 @@ from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.activity import Activity
 from mailbox_service.services.sending_api.api_keys import ApiKeys
+from mailbox_service.services.sending_api.archive import Archive
 from mailbox_service.services.sending_api.authenticated_ips import AuthenticatedIps
 from mailbox_service.services.sending_api.domains import Domains, Records
+from mailbox_service.services.sending_api.email_search import EmailSearching
 from mailbox_service.services.sending_api.emails import Emails
 from mailbox_service.services.sending_api.fetching import Fetching, FileSource
 from mailbox_service.services.sending_api.hooks import Hooks
@@ -25,6 +27,7 @@ from mailbox_service.services.sending_api.policies import (
 from mailbox_service.services.sending_api.rendering import Rendering
 from mailbox_service.services.sending_api.reporting import Reporting
 from mailbox_service.services.sending_api.returns import Returns
+from mailbox_service.services.sending_api.scheduling import Scheduling
 from mailbox_service.services.sending_api.senders import AddressLists, SingleSenders
 from mailbox_service.services.sending_api.sms import ShortMessages
 from mailbox_service.services.sending_api.smtp_users import SmtpUsers
@@ -46,6 +49,9 @@ class SendingApi:
     smtp_users: SmtpUsers
     emails: Emails
     activity: Activity
+    email_search: EmailSearching
+    scheduling: Scheduling
+    archive: Archive
     templates: Templates
     suppressions: Suppressions
     hooks: Hooks
@@ -88,7 +94,10 @@ class SendingApi:
             api_keys=keys,
             smtp_users=SmtpUsers(database, policies, passwords, keys, clock=clock),
             emails=Emails(config, sending, policies, templates, fetching, clock=clock),
-            activity=Activity(database, config, signals, clock=clock),
+            activity=Activity(database, clock=clock),
+            email_search=EmailSearching(database, clock=clock),
+            scheduling=Scheduling(database, signals, clock=clock),
+            archive=Archive(database, config, clock=clock),
             templates=templates,
             suppressions=suppressions,
             hooks=Hooks(database, config, clock=clock),

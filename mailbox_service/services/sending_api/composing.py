@@ -99,9 +99,9 @@ def own_fields(value: Any) -> list[tuple[str, str]]:
             text = str(text)
         if not isinstance(name, str) or not isinstance(text, str):
             raise BadField("custom_headers", "Each entry has a header and a value, both texts")
-        name = name.strip()
         if _controls(name) or _controls(text):
             raise BadField("custom_headers", "A header holds a control character")
+        name = name.strip()
         if name.lower() in FORBIDDEN:
             raise BadField("custom_headers", f"The header {name} cannot be set")
         if name.lower() not in IGNORED:

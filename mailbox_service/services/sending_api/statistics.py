@@ -24,12 +24,12 @@ from mailbox_service.core.sending_api import MASTER, MASTER_NAME, BadField, Call
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.activity import accounts_of
 from mailbox_service.services.sending_api.api_keys import StoredKey
+from mailbox_service.services.sending_api.dates import date_of
 from mailbox_service.services.sending_api.documents import KEYS, SUBACCOUNTS, USERS, Documents
 from mailbox_service.services.sending_api.ordering import plan_period
 from mailbox_service.services.sending_api.paging import Paging
 from mailbox_service.services.sending_api.policies import Policies, Subaccount
 from mailbox_service.services.sending_api.smtp_users import SmtpUser
-from mailbox_service.services.sending_api.suppressions import date_of
 from mailbox_service.storage import send_counts, sending_events
 from mailbox_service.storage.database import Database
 from mailbox_service.storage.sending_events import EventFilter, SendingEvent, Sums
@@ -276,9 +276,8 @@ class Statistics:
             replace(wanted, kinds=kinds),
             limit=paging.limit,
             offset=paging.offset,
+            oldest_first=form.sort_direction.upper() == "ASC",
         )
-        if form.sort_direction.upper() == "ASC":
-            found = found[::-1]
         return Numbers(sums_of("", counts), cycle, found, total)
 
     async def _sums(

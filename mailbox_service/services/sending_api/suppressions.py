@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from mailbox_service import signals as topics
 from mailbox_service.core.address import canonical, canonical_domain, split
-from mailbox_service.core.api_values import DAY, is_day, like, read_date
-from mailbox_service.core.errors import BadAddress, BadRequest
+from mailbox_service.core.api_values import like
+from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.sending_api import BadField, Caller
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sending_api.dates import between
 from mailbox_service.services.sending_api.paging import Page, Paging
 from mailbox_service.signals import Signals
 from mailbox_service.storage import sending_events, suppressions
@@ -34,6 +35,8 @@ SPELLINGS = {
 }
 MOST_AT_ONCE = 1_000
 LONGEST_DESCRIPTION = 1_000
+LONGEST_SHOWN = 320
+KINDS = ("", "EMAIL", "DOMAIN", "ALL")
 LARGEST_PAGE = 1_000
 DEFAULT_PAGE = 100
 
@@ -72,9 +75,10 @@ class SuppressionView(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What was asked for, each with whether it counts now."""
+    """What counts now, and of what was asked for that which is no address, with the reason."""
 
-    entries: tuple[tuple[str, bool], ...]
+    entries: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
     description: str
 
 
@@ -95,12 +99,12 @@ def target_of(text: str) -> str:
         raise BadField("email_address", error.detail) from None
 
 
-def reason_of(text: str) -> str:
+def reason_of(text: str, field: str = "suppression_type") -> str:
     """One of the reasons, in any spelling. Raises BadField."""
     word = text.strip().lower()
     word = SPELLINGS.get(word, word)
     if word not in REASONS:
-        raise BadField("suppression_type", f"Must be one of {', '.join(REASONS)}")
+        raise BadField(field, f"Must be one of {', '.join(REASONS)}")
     return word
 
 
@@ -117,22 +121,33 @@ class Suppressions:
         if not 1 <= len(form.email_address) <= MOST_AT_ONCE:
             raise BadField("email_address", f"1 to {MOST_AT_ONCE} addresses")
         description = form.block_description[:LONGEST_DESCRIPTION]
+        kind = form.type.upper()
+        if kind not in KINDS:
+            raise BadField("type", "EMAIL, DOMAIN or ALL")
         targets: list[str] = []
+        failed: list[tuple[str, str]] = []
         for text in form.email_address:
-            target = target_of(text)
-            kind = form.type.upper()
+            try:
+                target = target_of(text)
+            except BadField as error:
+                if len(form.email_address) == 1:
+                    raise
+                failed.append((text[:LONGEST_SHOWN], error.detail))
+                continue
             if "@" in target and kind in ("DOMAIN", "ALL"):
                 targets.append(split(target)[1])
             if "@" not in target or kind != "DOMAIN":
                 targets.insert(max(len(targets) - (kind == "ALL"), 0), target)
         targets = list(dict.fromkeys(targets))
+        if not targets:
+            raise BadField("email_address", f"None of them is an address: {failed[0][1]}")
         await self._database.write(add_all, caller.account, targets, description, self._clock())
-        return Added(tuple((target, True) for target in targets), form.block_description)
+        return Added(tuple(targets), tuple(failed), form.block_description)
 
     async def remove(self, caller: Caller, form: SuppressionRemove) -> Removed:
         """Forget entries; an address that nothing else holds back has come back."""
         target = target_of(form.email_address)
-        reasons = [reason_of(one) for one in form.reasons]
+        reasons = [reason_of(one, "reasons") for one in form.reasons]
         gone = await self._database.write(
             remove_some, caller.account, target, reasons, self._clock()
         )
@@ -173,24 +188,6 @@ class Suppressions:
             newest_first=form.sort.lower() != "asc",
         )
         return paging.page(rows, total)
-
-
-def between(start: str, end: str) -> tuple[int, int]:
-    """A range of which a last day is part; open where nothing is said. Raises BadField."""
-    first, last = 0, 2**62
-    if start:
-        first = date_of("start_date", start)
-    if end:
-        last = date_of("end_date", end) + (DAY if is_day(end) else 0)
-    return first, last
-
-
-def date_of(field: str, text: str) -> int:
-    """A date of a form. Raises BadField."""
-    try:
-        return read_date(text)
-    except BadRequest as error:
-        raise BadField(field, error.detail) from None
 
 
 async def add_all(

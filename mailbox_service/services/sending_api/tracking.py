@@ -17,6 +17,7 @@ import msgspec
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
+from mailbox_service.core import user_agent
 from mailbox_service.core.address import split
 from mailbox_service.core.policy import served_by
 from mailbox_service.core.return_path import UNSUBSCRIBE as BY_MAIL
@@ -251,7 +252,14 @@ async def in_thread(size: int, work: Callable[..., T], *arguments: object) -> T:
 
 def told_of(visitor: Visitor) -> dict[str, str]:
     """What webhooks are told of somebody who followed a link (sending-api §6.3)."""
-    told = {"user-agent": visitor.agent[:LONGEST_AGENT], "srchost": visitor.ip}
+    program = user_agent.read(visitor.agent)
+    told = {
+        "user-agent": visitor.agent[:LONGEST_AGENT],
+        "client": program.client,
+        "client-device": program.device,
+        "client-os": program.os,
+        "srchost": visitor.ip,
+    }
     return {key: text for key, text in told.items() if text}
 
 

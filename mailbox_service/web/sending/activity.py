@@ -37,6 +37,16 @@ IN_SEARCH = {
 }
 
 
+# What the program of somebody who opened or clicked is called, and under which names an event
+# keeps it.
+EMAIL_CLIENT = {
+    "name": "client",
+    "device": "client-device",
+    "os": "client-os",
+    "user_agent": "user-agent",
+}
+
+
 def taken_apart(fields: dict[str, Any]) -> dict[str, Any]:
     """`search` as an object is a list of filters."""
     search = fields.get("search")
@@ -78,7 +88,9 @@ def event(one: Any, found: FoundEvents) -> dict[str, Any]:
         "host": one.host,
         "originating_host": one.client_ip,
         "error": one.reply if bounced else "",
-        "email_client": detail.get("email_client", {}),
+        "email_client": {
+            name: detail[key] for name, key in EMAIL_CLIENT.items() if detail.get(key)
+        },
         "metadata": {},
         "outbound_ip": "",
         "byte_size": one.size,
@@ -91,7 +103,10 @@ def event(one: Any, found: FoundEvents) -> dict[str, Any]:
         lines = [f"{name}: {text}" for name, text in fields.get("headers", [])]
         shown["headers"] = "\n".join(lines)
     if one.kind == "processed":
-        shown["delivery_attempts"] = []
+        shown["delivery_attempts"] = [
+            {"smtptime": zulu(tried.at), "host": tried.host, "smtpresponse": tried.reply}
+            for tried in found.attempts.get(one.submission_id, ())
+        ]
     return shown
 
 

@@ -69,7 +69,7 @@ class SendingDoor:
     async def answer(self, call: Call) -> Answer:
         """Answer one request; every failure has the shape of the contract."""
         request_id = str(uuid.uuid4())
-        allowed = [self._rates.idle()]
+        allowed, allow = [self._rates.idle()], ""
         if call.path == f"{PREFIX}/openapi.json" and call.method in ("GET", "HEAD"):
             return Answer(self._description(call.services.sending_api), JSON)
         try:
@@ -84,7 +84,7 @@ class SendingDoor:
                 self._rates.refused(call.client_ip)
         except HttpProblem as problem:
             status, retry = problem.status, 0.0
-            data = error_data(str(problem), problem.code)
+            data, allow = error_data(str(problem), problem.code), problem.allow
         except ClientGone:
             raise
         except Exception as error:
@@ -92,7 +92,10 @@ class SendingDoor:
             status, retry = 500, 0.0
             data = error_data("Internal server error", API_EXCEPTION)
         body = _encode({"request_id": request_id, "data": data})
-        return Answer(body, JSON, status=status, headers=headers(request_id, allowed[0], retry))
+        told = headers(request_id, allowed[0], retry)
+        if allow:
+            told = (*told, (b"allow", allow.encode()))
+        return Answer(body, JSON, status=status, headers=told)
 
     async def _data(self, call: Call, request_id: str, allowed: list[Allowed]) -> Any:
         """What a request gets. Raises MailError, HttpProblem, Refused, ClientGone."""
@@ -104,7 +107,9 @@ class SendingDoor:
             raise HttpProblem(404, f"There is no endpoint /{path[:100]}")
         row = self._rows.get((call.method, path))
         if row is None:
-            raise HttpProblem(405, f"{call.method} is not allowed on /{path}; use POST")
+            verbs = ", ".join(sorted(verb for verb, name in self._rows if name == path))
+            words = f"{call.method} is not allowed on /{path}; use {verbs}"
+            raise HttpProblem(405, words, allow=verbs)
         self._rates.check_peer(call.client_ip)
         api = call.services.sending_api
         key = shown_key(call)
@@ -157,12 +162,16 @@ class SendingDoor:
 
 
 class HttpProblem(Exception):
-    """A request that finds nobody: no such path, no such method, no JSON."""
+    """A request that finds nobody: no such path, no such method, no JSON. `allow` lists the
+    methods that there are (RFC 9110 §15.5.6)."""
 
-    def __init__(self, status: int, words: str, code: str = API_EXCEPTION) -> None:
+    def __init__(
+        self, status: int, words: str, code: str = API_EXCEPTION, *, allow: str = ""
+    ) -> None:
         super().__init__(words)
         self.status = status
         self.code = code
+        self.allow = allow
 
 
 def shown_key(call: Call) -> str | None:
@@ -185,13 +194,15 @@ def check_size(call: Call, path: str) -> None:
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """The fields of a request; an empty body has none. Raises HttpProblem."""
+    """The fields of a request; an empty body has none, nor has `null`. Raises HttpProblem."""
     if not body.strip():
         return {}
     try:
         fields = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HttpProblem(400, "The request body is not JSON", BAD_PAYLOAD) from None
+    if fields is None:
+        return {}
     if not isinstance(fields, dict):
         raise HttpProblem(400, "The request body is not a JSON object", BAD_PAYLOAD)
     return fields

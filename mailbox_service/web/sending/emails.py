@@ -9,20 +9,22 @@ from msgspec import Struct
 from mailbox_service.core.api_values import plain_time, zulu
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.sending_api import BadField
-from mailbox_service.services.sending_api.activity import (
-    Archived,
-    ArchiveSearch,
-    EmailId,
+from mailbox_service.services.sending_api.archive import Archived, ArchiveSearch, EmailId
+from mailbox_service.services.sending_api.composing import EmailForm
+from mailbox_service.services.sending_api.email_search import (
     EmailSearch,
     FoundEmail,
     FoundEmails,
+    Opening,
+)
+from mailbox_service.services.sending_api.emails import BatchForm, MimeForm, Sent
+from mailbox_service.services.sending_api.paging import Page
+from mailbox_service.services.sending_api.scheduling import (
     Scheduled,
     ScheduledRemove,
     ScheduledSearch,
     recipients_text,
 )
-from mailbox_service.services.sending_api.composing import EmailForm
-from mailbox_service.services.sending_api.emails import BatchForm, MimeForm, Sent
 from mailbox_service.web.sending.refusals import data_of
 from mailbox_service.web.sending.rows import Row, convert
 
@@ -85,6 +87,17 @@ def read_batch(fields: dict[str, Any]) -> BatchForm:
     return BatchForm([read_item(item) for item in emails])
 
 
+def opening(one: Opening) -> dict[str, Any]:
+    """One look at a message. How long it lasted nobody measures."""
+    return {
+        "user_agent": one.agent,
+        "opened_at": zulu(one.at),
+        "read_secs": 0,
+        "recipient": one.recipient,
+        "ip_address": one.ip,
+    }
+
+
 def found_email(one: FoundEmail, wanted: tuple[str, ...]) -> dict[str, Any]:
     """One recipient of one message."""
     row = one.row
@@ -107,16 +120,7 @@ def found_email(one: FoundEmail, wanted: tuple[str, ...]) -> dict[str, Any]:
         "subject": row.subject,
         "username": row.username,
         "total_opens": len(one.opens),
-        "opens": [
-            {
-                "user_agent": "",
-                "opened_at": zulu(event.at),
-                "read_secs": 0,
-                "recipient": event.recipient,
-                "ip_address": event.host,
-            }
-            for event in one.opens
-        ],
+        "opens": [opening(look) for look in one.opens],
         "headers": [
             {"key": name, "value": text}
             for name, text in known
@@ -131,7 +135,7 @@ def found_emails(found: FoundEmails) -> dict[str, Any]:
         "count": len(found.emails),
         "emails": [found_email(one, found.wanted_headers) for one in found.emails],
         "continue_token": found.continue_token,
-        "total": len(found.emails),
+        "total": found.total,
     }
     if found.status_counts is not None:
         data["status_counts"] = found.status_counts
@@ -179,14 +183,13 @@ def archived(one: Archived) -> dict[str, Any]:
     }
 
 
-def archive_page(found: tuple[list[Archived], str | None]) -> dict[str, Any]:
+def archive_page(page: Page[Archived]) -> dict[str, Any]:
     """A page of full copies."""
-    emails, token = found
     return {
-        "email_count": len(emails),
-        "emails": [archived(one) for one in emails],
-        "continue_token": token,
-        "total": len(emails),
+        "email_count": len(page.rows),
+        "emails": [archived(one) for one in page.rows],
+        "continue_token": page.continue_token,
+        "total": page.total,
     }
 
 
@@ -194,9 +197,9 @@ ROWS = (
     Row("email/send", EmailForm, lambda api: api.emails.send, sent, keeps=KEEPS),
     Row("email/mime", MimeForm, lambda api: api.emails.mime, sent),
     Row("email/batch", BatchFields, lambda api: api.emails.batch, batch, reader=read_batch),
-    Row("email/search", EmailSearch, lambda api: api.activity.emails, found_emails),
-    Row("email/scheduled/search", ScheduledSearch, lambda api: api.activity.scheduled, scheduled),
-    Row("email/scheduled/remove", ScheduledRemove, lambda api: api.activity.cancel, cancelled),
-    Row("archive/search", ArchiveSearch, lambda api: api.activity.archive, archive_page),
-    Row("archive/email", EmailId, lambda api: api.activity.archived_email, archived),
+    Row("email/search", EmailSearch, lambda api: api.email_search.search, found_emails),
+    Row("email/scheduled/search", ScheduledSearch, lambda api: api.scheduling.search, scheduled),
+    Row("email/scheduled/remove", ScheduledRemove, lambda api: api.scheduling.cancel, cancelled),
+    Row("archive/search", ArchiveSearch, lambda api: api.archive.search, archive_page),
+    Row("archive/email", EmailId, lambda api: api.archive.email, archived),
 )

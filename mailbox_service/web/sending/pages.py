@@ -74,7 +74,7 @@ async def confirm(call: Call) -> Answer:
 @routes.get("/archive/{email_id}/{proof}", OPEN, returns=bytes, media_type="message/rfc822")
 async def archived(call: Call) -> Answer:
     """A message of the archive, by a signed address that ends after an hour."""
-    content = await call.services.sending_api.activity.archived_content(
+    content = await call.services.sending_api.archive.content(
         call.path_values["email_id"], call.path_values["proof"]
     )
     if content is None:

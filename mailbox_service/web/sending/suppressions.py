@@ -18,14 +18,13 @@ from mailbox_service.web.sending.rows import Row
 
 def added(result: Added) -> dict[str, Any]:
     """The first entry by the official names, all of them by a connector's."""
-    first, counts = result.entries[0]
     return {
-        "added": counts,
+        "added": True,
         "block_description": result.description,
-        "email_address": first,
-        "results": [{"email_address": one, "added": done} for one, done in result.entries],
-        "failed": [],
-        "succeeded": True,
+        "email_address": result.entries[0],
+        "results": [{"email_address": one, "added": True} for one in result.entries],
+        "failed": [{"email_address": one, "error": words} for one, words in result.failed],
+        "succeeded": not result.failed,
     }
 
 
@@ -63,7 +62,7 @@ def entries(page: Page[Any]) -> dict[str, Any]:
 
 def old_added(result: Added) -> dict[str, Any]:
     """The same, by the old path."""
-    return {"added": result.entries[0][1], "email_address": result.entries[0][0]}
+    return {"added": True, "email_address": result.entries[0]}
 
 
 def old_removed(result: Removed) -> dict[str, Any]:

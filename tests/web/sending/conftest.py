@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from tests.web.site import Site, running_site
+from tests.webhook_receiver import Receiver, receiving
 
 Fields = dict[str, Any]
 LETTER: Fields = {
@@ -90,3 +91,10 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """The API without rates for sending."""
     async with serving_api(tmp_path, sending_rate=0) as running:
         yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks on loopback."""
+    async with receiving() as opened:
+        yield opened

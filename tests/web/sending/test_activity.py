@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mailbox_service.core.sending_retries import AFTER, next_try
 from mailbox_service.core.webhook import HttpAnswer
 from mailbox_service.storage import webhooks
 from tests.web.sending.conftest import LETTER, Api, serving_api
-from tests.webhook_receiver import Receiver, answer, receiving
+from tests.webhook_receiver import Receiver, answer
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +93,9 @@ async def test_events_say_what_happened(api: Api) -> None:
     assert "X-Tag: blue" in delivered["headers"]
     assert delivered["sender_full"] == "Ann <ann@inbox.test>"
     assert delivered["subaccount_name"] == "Master account"
-    assert processed["delivery_attempts"] == []
+    (tried,) = processed["delivery_attempts"]
+    assert set(tried) == {"smtptime", "host", "smtpresponse"}
+    assert (tried["host"], tried["smtpresponse"]) == ("inbox.test", delivered["smtp_response"])
     assert processed["originating_host"] == "127.0.0.1"
     assert processed["byte_size"] > 0
 
@@ -220,12 +221,6 @@ async def test_a_wrong_group_is_named(api: Api) -> None:
 # --- Webhooks ----------------------------------------------------------------------------------
 
 HOOK = {"url": "https://h.example/x", "events": ["delivered", "bounce"]}
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"custom_headers": [{"header": "content-transfer-encoding", "value": "x"}]},
      "custom_headers"),
     ({"custom_headers": [{"header": "X-A\r\nX-B", "value": "x"}]}, "custom_headers"),
+    ({"custom_headers": [{"header": "X-A\n", "value": "x"}]}, "custom_headers"),
     ({"custom_headers": [{"header": "X-A", "value": "x\r\nBcc: a@b.test"}]}, "custom_headers"),
     ({"custom_headers": [{"header": "X-A"}]}, "custom_headers"),
     ({"custom_headers": "X-A: 1"}, "custom_headers"),
@@ -446,6 +447,35 @@ async def test_email_search_finds(api: Api, fields: dict[str, Any], number: int)
     assert found["count"] == len(found["emails"]) == number
 
 
+@pytest.mark.parametrize(
+    ("fields", "subjects", "total", "counts"),
+    [
+        ({}, ["c", "a", "b"], 3, {"processed": 3}),
+        ({"limit": 1}, ["c"], 3, {"processed": 3}),
+        ({"limit": 1, "sort_order": "asc"}, ["b"], 3, {"processed": 3}),
+        ({"limit": 2, "offset": 1, "sort_order": "asc"}, ["a", "c"], 3, {"processed": 3}),
+        ({"sort_by": "subject", "sort_order": "asc"}, ["a", "b", "c"], 3, {"processed": 3}),
+        ({"sort_by": "subject", "sort_order": "desc", "limit": 2}, ["c", "b"], 3, {"processed": 3}),
+        ({"subject": "a"}, ["a"], 1, {"processed": 1}),
+        ({"subject": "nothing"}, [], 0, {}),
+    ],
+)
+async def test_email_search_orders_and_counts_all_that_fits(
+    api: Api, fields: dict[str, Any], subjects: list[str], total: int, counts: dict[str, int]
+) -> None:
+    """Whatever the page, `total` and `status_counts` are about everything (§1.6, §2.7)."""
+    for subject in ("b", "a", "c"):
+        await api.send(subject=subject)
+    found = await api.data("email/search", {**fields, "status_counts": True})
+    assert [one["subject"] for one in found["emails"]] == subjects
+    assert (found["total"], found["status_counts"]) == (total, counts)
+
+
+@pytest.mark.parametrize("path", ["email/search", "email/scheduled/search", "archive/search"])
+async def test_a_page_has_at_least_one_row(api: Api, path: str) -> None:
+    assert await api.refused(path, {"limit": 0}) == (400, "NON_VALIDATING_IN_PAYLOAD", "limit")
+
+
 @pytest.mark.parametrize("query", ["(", "a AND", "OR", "nofield:'x'", "x" * 3_000, "'"])
 async def test_a_query_that_makes_no_sense_is_400(api: Api, query: str) -> None:
     """Hazard 46."""
@@ -474,7 +504,7 @@ async def test_an_archived_message_can_be_had_again(api: Api) -> None:
     email_id = await archiving.send(attachments=[file])
     await api.send(subject="not kept")
     found = await api.data("archive/search", {"subject": "hello"})
-    assert (found["email_count"], found["continue_token"]) == (1, None)
+    assert (found["email_count"], found["total"], found["continue_token"]) == (1, 1, None)
     one = await api.data("archive/email", {"email_id": email_id})
     assert found["emails"][0] == {**one, "url": found["emails"][0]["url"]}
     assert (one["attachment_count"], one["attachments"]) == (1, ["a.txt"])

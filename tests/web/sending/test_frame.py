@@ -88,6 +88,7 @@ async def test_every_endpoint_asks_for_a_key_and_for_its_permission(api: Api) ->
         ("PUT", "email/send", 405),
         ("DELETE", "template/view", 405),
         ("PATCH", "template/edit", 405),
+        ("POST", "ip_auth/edit", 405),
         ("GET", "nothing/here", 404),
     ],
 )
@@ -99,6 +100,18 @@ async def test_unknown_paths_and_methods_have_the_shape_of_errors(
     assert answer.status_code == status
     assert set(told) == {"request_id", "data"}
     assert told["data"]["error_code"] == "E_ApiResponseCodes.API_EXCEPTION"
+    allowed = {405: "PATCH" if path == "ip_auth/edit" else "POST"}.get(status)
+    if path == "template/edit":
+        allowed = "POST"
+    assert answer.headers.get("allow") == allowed
+
+
+@pytest.mark.parametrize("body", [b"", b"  ", b"{}", b"null"])
+async def test_an_empty_body_has_no_fields(api: Api, body: bytes) -> None:
+    answer = await api.site.http.post(
+        "/v3/stats/email_cycle", content=body, headers={"X-Smtp2go-Api-Key": api.key}
+    )
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"[" * 5_000, b"\xff", b"nonsense"])

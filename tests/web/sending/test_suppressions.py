@@ -44,7 +44,28 @@ async def test_adding_by_every_name(api: Api, fields: dict[str, Any], targets: l
     assert sorted(one["email_address"] for one in found["results"]) == sorted(targets)
 
 
-@pytest.mark.parametrize("wrong", [{}, {"email_address": "x y@z"}, {"email_address": []}])
+async def test_of_a_list_what_is_no_address_is_told(api: Api) -> None:
+    data = await api.data("suppression/add", {"email_address": ["nobody", EVE]})
+    assert (data["added"], data["email_address"]) == (True, EVE)
+    assert data["results"] == [{"email_address": EVE, "added": True}]
+    (failed,) = data["failed"]
+    assert failed["email_address"] == "nobody"
+    assert failed["error"]
+    assert data["succeeded"] is False
+
+
+async def test_a_wrong_word_is_named_by_its_own_field(api: Api) -> None:
+    wrong = "NON_VALIDATING_IN_PAYLOAD"
+    fields = {"email_address": EVE, "reasons": ["mood"]}
+    assert await api.refused("suppression/remove", fields) == (400, wrong, "reasons")
+    fields = {"email_address": EVE, "type": "MOOD"}
+    assert await api.refused("suppression/add", fields) == (400, wrong, "type")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"email_address": "x y@z"}, {"email_address": []}, {"email_address": ["x y", "z"]}],
+)
 async def test_what_is_no_address_is_refused(api: Api, wrong: dict[str, Any]) -> None:
     got = await api.refused("suppression/add", wrong)
     assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "email_address")

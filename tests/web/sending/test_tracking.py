@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
@@ -15,6 +16,7 @@ from mailbox_service.core.tracking import Mark, Marks
 from tests.nexthop import NextHop, running
 from tests.web.sending.conftest import Api, serving_api
 from tests.web.site import SECRET
+from tests.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 
@@ -98,6 +100,46 @@ async def test_an_opening_is_told_at_every_look(api: Api, hop: NextHop) -> None:
     await api.site.http.head(path_of(picture))
     found = await key.events(event_types=["opened"])
     assert found == [("opened", "bob@far.test")] * 2
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+async def test_who_looked_is_told_as_far_as_the_program_says(
+    api: Api, hop: NextHop, receiver: Receiver
+) -> None:
+    """`client`, `client-device`, `client-os` (§6.3), `email_client` (§3), `opens` (§2.7)."""
+    key = await with_settings(api, open_tracking_enabled=True, click_tracking_enabled=True)
+    await key.data(
+        "webhook/add",
+        {"url": receiver.url, "events": ["open", "click"], "output_format": "json"},
+    )
+    await send(key)
+    html, _ = bodies(hop.taken[0].content)
+    (picture,) = re.findall(r'<img src="([^"]+)"', html)
+    link = next(one for one in re.findall(r"href=[\"']([^\"']+)", html) if "track.test" in one)
+    for path in (path_of(picture), path_of(link)):
+        await api.site.http.get(path, headers={"User-Agent": FIREFOX})
+    parts = api.site.parts
+    while len(receiver.got) < 2:
+        await parts.sending_api.reporting.report()
+        await parts.notifying.start_some()
+        await parts.notifying.settled()
+    for told in (json.loads(got.body) for got in receiver.got):
+        assert told["user-agent"] == FIREFOX
+        assert (told["client"], told["client-device"], told["client-os"]) == (
+            "Firefox", "desktop", "Linux")  # fmt: skip
+        assert told["srchost"]
+        assert not [name for name in told if name.startswith("geoip")]
+    for kind in ("opened", "clicked"):
+        (event,) = (await key.data("activity/search", {"event_types": [kind]}))["events"]
+        client = {"name": "Firefox", "device": "desktop", "os": "Linux"}
+        assert event["email_client"] == {**client, "user_agent": FIREFOX}
+    for fields in ({}, {"opened_only": True}, {"clicked_only": True}):
+        (row,) = (await key.data("email/search", fields))["emails"]
+        (look,) = row["opens"]
+        assert (row["total_opens"], look["recipient"]) == (1, "bob@far.test")
+        assert (look["user_agent"], look["ip_address"]) == (FIREFOX, "127.0.0.1")
 
 
 async def test_links_are_followed_by_way_of_us(api: Api, hop: NextHop) -> None:
