@@ -69,6 +69,7 @@ from mailbox_service.services.summarising import Summarising
 from mailbox_service.services.telegram import Telegram
 from mailbox_service.services.telegram_bot import TelegramBot
 from mailbox_service.services.telegram_pushing import TelegramPushing
+from mailbox_service.services.tending import Tending
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.verifying_origin import VerifyingOrigin
@@ -150,6 +151,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    tending: Tending
     providers_out: HttpOut
 
 
@@ -270,6 +272,7 @@ def build(config: Config) -> Parts:
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=Counting(database, config),
+        tending=Tending(database, config, signals),
     )
 
 

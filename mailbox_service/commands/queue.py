@@ -16,7 +16,6 @@ from mailbox_service.storage.send_queue import QueueRow
 
 # Rows read in one go, so that a queue of millions is listed without filling the memory.
 BATCH = 500
-DROPPED = "dropped by the administrator"
 
 
 @click.group()
@@ -71,14 +70,13 @@ def retry(
 
 @queue.command()
 @click.argument("queue_id")
+@click.option("--silent", is_flag=True, help="Do not tell the sender.")
 @with_configuration
-def drop(queue_id: str, config_file: Path | None, data: Path | None) -> None:
-    """Give a message up without a report to its sender."""
+def drop(queue_id: str, silent: bool, config_file: Path | None, data: Path | None) -> None:
+    """Give a message up, with a notice of failure in its sender's mailbox."""
 
     async def work(parts: Parts) -> int:
-        return await parts.database.write(
-            send_queue.drop, queue_id, reply=DROPPED, now=now_micros()
-        )
+        return await parts.tending.drop_message(queue_id, report=not silent)
 
     changed = run(work, loaded(config_file, data, make=False).config)
     click.echo(f"{changed} recipients are given up.")

@@ -51,10 +51,6 @@ class EventKind(StrEnum):
         "retried",
         "An operator made the recipient due again; what comes of it is an event of its own.",
     )
-    DROPPED = (
-        "dropped",
-        "An operator took the recipient from the queue; no attempt and no notice will follow.",
-    )
     RECEIVED = (
         "received",
         "The message is on disk in a mailbox of ours; its sender was told so, and nothing that "
@@ -67,4 +63,4 @@ class EventKind(StrEnum):
         return self in _FINAL
 
 
-_FINAL = frozenset((EventKind.DELIVERED, EventKind.FAILED, EventKind.DROPPED, EventKind.RECEIVED))
+_FINAL = frozenset((EventKind.DELIVERED, EventKind.FAILED, EventKind.RECEIVED))

@@ -265,14 +265,6 @@ SELECT CAST(:kind AS TEXT), :now, s.address, s.id, r.id,
  WHERE s.queue_id = :queue_id AND r.state IN ('queued', 'deferred', 'held')
 """
 
-DROP = """
-UPDATE recipients
-   SET state = 'failed', next_attempt_at = NULL, lease_holder = NULL, last_reply = :reply,
-       updated_at = :now
- WHERE submission_id IN (SELECT id FROM submissions WHERE queue_id = :queue_id)
-   AND state IN ('queued', 'deferred', 'held')
-"""
-
 # More attempts than the schedule of four days has, for each of a thousand recipients.
 MOST_ATTEMPTS_SHOWN = 50_000
 
@@ -540,12 +532,3 @@ async def retry_all(tx: Transaction, *, now: int, limit: int) -> int:
     """Make it everybody's turn, held recipients included, `limit` at a time; how many."""
     # Counted by hand: SQLite's driver knows no row count for a statement that begins with WITH.
     return len(await tx.fetch_all(RETRY_ALL, {"now": now, "limit": limit}))
-
-
-async def drop(tx: Transaction, queue_id: str, *, reply: str, now: int) -> int:
-    """Give up a message's waiting and held recipients, without a report; how many."""
-    params = {"queue_id": queue_id, "now": now}
-    await tx.execute(
-        ADD_OPERATOR_EVENT, {**params, "kind": str(EventKind.DROPPED), "state": FAILED}
-    )
-    return await tx.execute(DROP, {**params, "reply": reply})

@@ -29,6 +29,7 @@ from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.telegram import Telegram
 from mailbox_service.services.telegram_bot import TelegramBot
+from mailbox_service.services.tending import Tending
 from mailbox_service.services.webhooks import Webhooks
 
 
@@ -76,6 +77,7 @@ class Services:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    tending: Tending
     human_verification: HumanVerification
     health: Health
     verifying: Verifying | None = None

@@ -16,6 +16,5 @@ def test_only_what_nobody_will_change_by_itself_is_final() -> None:
     assert {kind for kind in EventKind if kind.is_final} == {
         EventKind.DELIVERED,
         EventKind.FAILED,
-        EventKind.DROPPED,
         EventKind.RECEIVED,
     }

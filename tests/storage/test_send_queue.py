@@ -241,7 +241,7 @@ async def test_the_next_turn_is_told(database: AnyDatabase) -> None:
     assert await database.read(send_queue.next_turn, now=NOON) == NOON + 20 * MINUTE
 
 
-async def test_operators_list_retry_and_drop(database: AnyDatabase) -> None:
+async def test_operators_list_and_retry(database: AnyDatabase) -> None:
     await database.write(queue, ["bob@a.test", "eve@b.test"], state=send_queue.HELD)
     await database.write(queue, ["joe@a.test"], number=2)
     rows = await database.read(send_queue.list_waiting, limit=10)
@@ -254,12 +254,9 @@ async def test_operators_list_retry_and_drop(database: AnyDatabase) -> None:
     assert [row.queue_id for row in later] == ["Q2"]
     assert await database.read(send_queue.count_by_state) == {"held": 2, "queued": 1}
     assert await database.write(send_queue.retry, "Q1", now=NOON) == 2
-    assert await database.write(send_queue.drop, "Q1", reply="dropped", now=NOON) == 2
-    assert await database.write(send_queue.drop, "Q1", reply="dropped", now=NOON) == 0
-    assert await database.read(send_queue.count_by_state) == {"queued": 1}
-    assert await database.read(send_queue.states_of, [1]) == {1: "failed"}
+    assert await database.read(send_queue.count_by_state) == {"queued": 3}
     kinds = await database.read(events.after, "ann@x.test", after_id=0, limit=10)
-    assert [event.kind for event in kinds] == ["retried", "retried", "dropped", "dropped"]
+    assert [event.kind for event in kinds] == ["retried", "retried"]
     assert kinds[0].detail["recipient"] == "bob@a.test"
 
 

@@ -67,7 +67,7 @@ export interface AddressWish {
   name?: string | null;
   domain?: string | null;
   cf_token?: string | null;
-  enableRandomSubdomain?: boolean | string | null;
+  enableRandomSubdomain?: boolean | number | string | null;
   expires_in?: unknown;
 }
 
@@ -347,11 +347,11 @@ export interface SignedUrl {
 
 /** A mail to send. `content` is text, or HTML with `is_html`; `text` and `html` give both. */
 export interface MailBody {
-  from_name?: string | null;
-  to_name?: string | null;
+  from_name?: string | number | boolean | null;
+  to_name?: string | number | boolean | null;
   to_mail?: string | string[] | null;
-  subject?: string | null;
-  content?: string | null;
+  subject?: string | number | boolean | null;
+  content?: string | number | boolean | null;
   is_html?: boolean | number | string | null;
   cc?: string | string[] | null;
   bcc?: string | string[] | null;
@@ -633,11 +633,11 @@ export interface Transfer {
 
 /** A mail to send, with the token of its mailbox. */
 export interface TokenMailBody {
-  from_name?: string | null;
-  to_name?: string | null;
+  from_name?: string | number | boolean | null;
+  to_name?: string | number | boolean | null;
   to_mail?: string | string[] | null;
-  subject?: string | null;
-  content?: string | null;
+  subject?: string | number | boolean | null;
+  content?: string | number | boolean | null;
   is_html?: boolean | number | string | null;
   cc?: string | string[] | null;
   bcc?: string | string[] | null;
@@ -675,8 +675,8 @@ export interface Accepted {
 export interface AdminWish {
   name?: string | null;
   domain?: string | null;
-  enablePrefix?: boolean | null;
-  enableRandomSubdomain?: boolean | string | null;
+  enablePrefix?: boolean | number | string | null;
+  enableRandomSubdomain?: boolean | number | string | null;
   expires_in?: unknown;
 }
 
@@ -740,11 +740,11 @@ export interface AllowanceChange {
 
 /** A mail to send, and in whose name: any address of our domains. */
 export interface AdminMailBody {
-  from_name?: string | null;
-  to_name?: string | null;
+  from_name?: string | number | boolean | null;
+  to_name?: string | number | boolean | null;
   to_mail?: string | string[] | null;
-  subject?: string | null;
-  content?: string | null;
+  subject?: string | number | boolean | null;
+  content?: string | number | boolean | null;
   is_html?: boolean | number | string | null;
   cc?: string | string[] | null;
   bcc?: string | string[] | null;
@@ -1095,6 +1095,110 @@ export interface FiguresNow {
   disk_total_bytes: number;
 }
 
+/**
+ * A page, newest first; `count`, `reasons` and `domains` are of all that fits, and count a
+ * hundred thousand at most.
+ */
+export interface QueueList {
+  results: WaitingRow[];
+  count: number;
+  reasons: ReasonCount[];
+  domains: DomainCount[];
+  next_before_id: number | null;
+}
+
+/**
+ * A recipient that waits: queued, deferred, sending or held. `expires_at` is when it is given
+ * up; null for what is held.
+ */
+export interface WaitingRow {
+  id: number;
+  queue_id: string;
+  sender: string;
+  recipient: string;
+  subject: string;
+  state: string;
+  attempts: number;
+  next_attempt_at: string | null;
+  last_reply: string | null;
+  created_at: string;
+  expires_at: string | null;
+  size: number;
+}
+
+/** Recipients whose last reply says this; what differs from mail to mail is an ellipsis. */
+export interface ReasonCount {
+  reply: string;
+  count: number;
+}
+
+/** Recipients of a domain. */
+export interface DomainCount {
+  domain: string;
+  count: number;
+}
+
+/**
+ * A recipient with why it waits and what happens next, in sentences, and the newest hundred
+ * attempts, oldest first.
+ */
+export interface WaitingStory {
+  id: number;
+  queue_id: string;
+  sender: string;
+  recipient: string;
+  subject: string;
+  state: string;
+  attempts: number;
+  next_attempt_at: string | null;
+  last_reply: string | null;
+  created_at: string;
+  expires_at: string | null;
+  size: number;
+  story: string[];
+  attempts_made: AttemptMade[];
+}
+
+/**
+ * One attempt at a recipient, and what was said in it. `outcome`: delivered, deferred or
+ * failed.
+ */
+export interface AttemptMade {
+  at: string;
+  host: string;
+  address: string;
+  outcome: string;
+  reply: string;
+  conversation: SaidLine[];
+}
+
+/** A line of a conversation: said by `us` or `them`, or a `note` of what was seen. */
+export interface SaidLine {
+  by: string;
+  line: string;
+}
+
+/** Either the ids of recipients or a filter. */
+export interface QueueAct {
+  ids?: number[] | null;
+  filter?: ActFilter | null;
+}
+
+/** Which recipients; an empty one means all that wait. */
+export interface ActFilter {
+  state?: string;
+  domain?: string;
+  sender?: string;
+  recipient?: string;
+  reason?: string;
+}
+
+/** How many recipients were changed. */
+export interface Changed {
+  changed: number;
+  success?: boolean;
+}
+
 /** Where the browser goes. */
 export interface LoginUrl {
   url: string;
@@ -1189,7 +1293,7 @@ export interface MiniAppWish {
   initData?: string;
   address?: string | null;
   cf_token?: string | null;
-  enableRandomSubdomain?: boolean | string | null;
+  enableRandomSubdomain?: boolean | number | string | null;
 }
 
 /** A new address; `password` is told once. */
@@ -2035,6 +2139,32 @@ export class Api extends Caller {
   /** What happened over the last 24 hours, 7, 30 or 90 days, and how much there is now. */
   getAdminFigures(args: { query?: { range?: string } } = {}, options: CallOptions = {}): Promise<FiguresOverTime> {
     return this.call("GET", "/admin/figures", "json", args, options);
+  }
+
+  /** What waits to be sent, newest first, with the most frequent reasons and domains. */
+  getAdminQueue(args: { query?: { state?: string; domain?: string; sender?: string; recipient?: string; reason?: string; limit?: number; before_id?: number | null } } = {}, options: CallOptions = {}): Promise<QueueList> {
+    return this.call("GET", "/admin/queue", "json", args, options);
+  }
+
+  /**
+   * Why one recipient waits, what happens next, and the SMTP conversation of every attempt.
+   * Also of a recipient that waits no more.
+   */
+  getAdminQueueId(args: { id: string | number }, options: CallOptions = {}): Promise<WaitingStory> {
+    return this.call("GET", "/admin/queue/{id}", "json", args, options);
+  }
+
+  /** Make it the turn of recipients that wait for a later one; held mail is let go. */
+  postAdminQueueRetry(args: { body: QueueAct }, options: CallOptions = {}): Promise<Changed> {
+    return this.call("POST", "/admin/queue/retry", "json", args, options);
+  }
+
+  /**
+   * Give recipients up; each sender here finds a notice of failure in the mailbox. What is
+   * being sent at this moment is left alone.
+   */
+  postAdminQueueDrop(args: { body: QueueAct }, options: CallOptions = {}): Promise<Changed> {
+    return this.call("POST", "/admin/queue/drop", "json", args, options);
   }
 
   /**
