@@ -8,6 +8,7 @@ import email.policy
 import json
 import re
 import smtplib
+import subprocess
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -18,11 +19,25 @@ from urllib.parse import quote
 import pytest
 
 from tests.journeys.running import RunningService, running
+from tests.programs import need_node_package
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    yield from running(tmp_path_factory.mktemp("sending"), sending_rate=100)
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Another server, to which mail goes by SMTP."""
+    yield from running(tmp_path_factory.mktemp("far"), domains=["far.test"])
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, far: RunningService
+) -> Iterator[RunningService]:
+    yield from running(
+        tmp_path_factory.mktemp("sending"),
+        sending_rate=100,
+        outbound="relay",
+        relay_url=f"smtp://127.0.0.1:{far.reception_port}",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +73,9 @@ def newest(service: RunningService, token: str, subject: str) -> EmailMessage:
     return message
 
 
-def test_the_python_client_sends_text_and_html(service: RunningService, client: Any) -> None:
-    address, token = service.open_address("plain")
+def test_the_python_client_sends_text_and_html(far: RunningService, client: Any) -> None:
+    """Acceptance 1, as are those below: the mail comes by SMTP to another server."""
+    address, token = far.open_address("plain")
     answer = client.send(
         sender="Dave <dave@x.test>",
         recipients=[address],
@@ -77,7 +93,7 @@ def test_the_python_client_sends_text_and_html(service: RunningService, client: 
     assert (limit.limit, limit.remaining) == (100, limit.remaining)
     assert 0 <= limit.remaining < 100
     assert 0 <= limit.reset <= 60
-    message = newest(service, token, "From the client")
+    message = newest(far, token, "From the client")
     assert message["X-Camp"] == "spring"
     assert message["X-Smtp2go-Api"] is None
     assert message["From"] == "Dave <dave@x.test>"
@@ -85,8 +101,10 @@ def test_the_python_client_sends_text_and_html(service: RunningService, client: 
     assert kinds == ["multipart/alternative", "text/plain", "text/html"]
 
 
-def test_the_python_client_sends_a_template(service: RunningService, client: Any, key: str) -> None:
-    address, token = service.open_address("template")
+def test_the_python_client_sends_a_template(
+    service: RunningService, far: RunningService, client: Any, key: str
+) -> None:
+    address, token = far.open_address("template")
     template = {"api_key": key, "id": "welcome", "template_name": "W", "subject": "Dear {{name}}",
                 "html_body": "<p>{{name}}</p>", "text_body": "{{name}}"}  # fmt: skip
     assert service.post("/v3/template/add", template).status == 200
@@ -97,7 +115,7 @@ def test_the_python_client_sends_a_template(service: RunningService, client: Any
         template_data={"name": "A&B"},
     )
     assert answer.success, answer.json
-    message = newest(service, token, "Dear A&B")
+    message = newest(far, token, "Dear A&B")
     assert [part.get_content().strip() for part in message.iter_parts()] == [
         "A&B", "<p>A&amp;B</p>"
     ]  # fmt: skip
@@ -123,6 +141,134 @@ def test_a_wrong_key_is_told_to_the_client(
     )
     assert (answer.success, answer.status_code) == (False, 401)
     assert answer.rate_limit.limit >= 0
+
+
+class NodeClient:
+    """The official client of the npm world, unmodified (sending-api §14.2)."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._node, self._folder = need_node_package("smtp2go-nodejs")
+        self._told = {"url": f"{url}/v3/", "key": key}
+
+    def run(self, *calls: dict[str, Any], **told: Any) -> list[Any]:
+        """What each call of the client came back with."""
+        done = subprocess.run(
+            [self._node, "smtp2go.mjs"],
+            input=json.dumps({**self._told, **told, "calls": calls}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self._folder,
+        )
+        assert done.returncode == 0, done.stderr
+        answers: list[Any] = json.loads(done.stdout)
+        return answers
+
+
+@pytest.fixture
+def node(service: RunningService, key: str) -> NodeClient:
+    return NodeClient(service.url, key)
+
+
+def test_the_node_client_sends_all_it_can(
+    far: RunningService, node: NodeClient, tmp_path: Path
+) -> None:
+    """Acceptance 1: text, HTML, Cc, Bcc, header fields, a file and a picture in the HTML."""
+    (tmp_path / "grün.txt").write_text("Zeile\n")
+    (tmp_path / "cat.png").write_bytes(bytes(range(256)))
+    people = [far.open_address(f"node{n}") for n in range(3)]
+    (to, to_token), (cc, cc_token), (bcc, bcc_token) = people
+    (answer,) = node.run(
+        {
+            "mail": {
+                "from": {"email": "dave@x.test", "name": "Dave"},
+                "to": [{"email": to}],
+                "cc": {"email": cc, "name": "Cy Copy"},
+                "bcc": [{"email": bcc}],
+                "subject": "From Node 你好",
+                "html": '<b>rich</b><img src="cid:a-cat">',
+                "text": "plain",
+                "headers": [{"name": "X-Camp", "value": "spring"}],
+                "attach": [str(tmp_path / "grün.txt")],
+                "inline": [["a-cat", str(tmp_path / "cat.png")]],
+            }
+        }
+    )
+    assert (answer["data"]["succeeded"], answer["data"]["failures"]) == (1, [])
+    assert answer["data"]["email_id"]
+    for token in (to_token, cc_token, bcc_token):
+        message = newest(far, token, "From Node 你好")
+        assert (message["From"], message["Cc"]) == ("Dave <dave@x.test>", f"Cy Copy <{cc}>")
+        assert (message["To"], message["Bcc"]) == (to, None)
+        assert message["X-Camp"] == "spring"
+    assert [part.get_content_type() for part in message.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "text/plain",
+    ]
+    picture, file = list(message.walk())[-2:]
+    assert picture["Content-ID"] == "<a-cat>"
+    assert picture.get_payload(decode=True) == bytes(range(256))
+    assert (file.get_filename(), file.get_payload(decode=True)) == ("grün.txt", b"Zeile\n")
+
+
+def test_the_node_client_sends_a_template_and_calls_any_service(
+    far: RunningService, node: NodeClient
+) -> None:
+    address, token = far.open_address("node-template")
+    template = {"id": "node-hello", "template_name": "N", "subject": "Node {{name}}",
+                "html_body": "<p>{{name}}</p>", "text_body": "{{name}}"}  # fmt: skip
+    made, sent, summary, hook, added = node.run(
+        {"service": "template/add", "fields": template},
+        {"mail": {"from": {"email": "dave@x.test"}, "to": {"email": address},
+                  "template": "node-hello", "values": {"name": "A&B"}}},
+        {"service": "stats/email_summary"},
+        {"service": "webhook/add",
+         "fields": {"url": "https://x.example/y", "events": ["bounce"]}},
+        {"service": "api_keys/add", "fields": {"description": "by Node"}},
+    )  # fmt: skip
+    assert made["data"]["id"] == "node-hello"
+    assert sent["data"]["succeeded"] == 1
+    assert summary["data"]["email_count"] >= 1
+    assert hook["data"]["events"] == ["bounce"]
+    message = newest(far, token, "Node A&B")
+    assert [part.get_content().strip() for part in message.iter_parts()] == [
+        "A&B", "<p>A&amp;B</p>"
+    ]  # fmt: skip
+    username = added["data"][0]["username"]
+    edited, removed, gone = node.run(
+        {"service": "api_keys/edit", "verb": "PATCH",
+         "fields": {"id": username, "status": "blocked"}},
+        {"service": "api_keys/remove", "fields": {"id": username}},
+        {"service": "webhook/remove", "fields": {"id": hook["data"]["id"]}},
+    )  # fmt: skip
+    assert edited["data"][0]["status"] == "blocked"
+    assert edited["data"][0]["description"] == "by Node"
+    assert removed["data"] == "ok"
+    assert gone["data"]["id"] == hook["data"]["id"]
+
+
+def test_the_node_client_hears_of_refusals(service: RunningService, node: NodeClient) -> None:
+    letter = {"from": {"email": "dave@else.example"}, "to": {"email": "a@x.test"},
+              "subject": "s", "text": "t"}  # fmt: skip
+    (unverified,) = node.run({"mail": letter})
+    assert unverified["status"] == 400
+    assert unverified["data"]["data"]["error"] == "From header sender domain not verified"
+    (address,) = node.run({"mail": {**letter, "to": {"email": "nobody"}}})
+    assert address["data"]["data"]["field_validation_errors"]["fieldname"] == "to"
+    unknown = NodeClient(service.url, "api-" + "0" * 32)
+    (refused,) = unknown.run({"mail": letter})
+    assert refused["status"] == 401
+    # The header wins over the key that the client puts into the body (§1.2).
+    (named,) = unknown.run(
+        {"service": "api_keys/permissions"},
+        headers={"X-Smtp2go-Api-Key": node._told["key"]},
+    )
+    assert "/email/send" in named["data"]
 
 
 def test_the_documented_request_works(service: RunningService, key: str) -> None:
