@@ -39,10 +39,11 @@ class Rules(Protocol):
 
     accepted_as: str  # "Queued" or "Accepted"
     offers_auth: bool
+    foreign_senders: bool  # their local parts are kept as written; ours are canonical
     repairs_lines: bool  # a bare LF in a content becomes CRLF, or is refused
 
     def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
-        """Judge a canonical reverse-path; the empty one is null."""
+        """Judge a reverse-path; the empty one is null."""
         ...
 
     def recipient_now(self, recipient: str, reverse_path: str) -> bool:
@@ -283,7 +284,9 @@ class Dialog:
             return replies.TOO_MANY_MESSAGES
         try:
             text = argument[5:].decode()
-            reverse_path, parameters = parse_path(text, single_label=True)
+            reverse_path, parameters = parse_path(
+                text, single_label=True, local_as_written=self._rules.foreign_senders
+            )
             if parameters:
                 refusal = self._mail_parameters(parameters)
                 if refusal is not None:

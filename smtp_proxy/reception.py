@@ -18,6 +18,7 @@ class ReceptionRules:
 
     accepted_as = "Accepted"
     offers_auth = False
+    foreign_senders = True
     repairs_lines = False
 
     def __init__(self, backend: ReceptionBackend) -> None:

@@ -18,6 +18,7 @@ class SubmissionRules:
 
     accepted_as = "Queued"
     offers_auth = True
+    foreign_senders = False
     repairs_lines = True
 
     def __init__(self, backend: SubmissionBackend) -> None:

@@ -69,6 +69,16 @@ def canonical(text: str, *, single_label: bool = False) -> str:
     return address
 
 
+def as_written(text: str, *, single_label: bool = False) -> str:
+    """An address of somebody else: its domain canonical, its local part as it was written, since
+    only the host of a mailbox may say which letters are the same (RFC 5321 §2.4). What is not
+    ASCII is canonical all the same. Raises BadAddress as `canonical` does."""
+    address = canonical(text, single_label=single_label)
+    if not text.isascii():
+        return address
+    return text.rpartition("@")[0] + address[address.rindex("@") :]
+
+
 def canonical_domain(text: str, *, single_label: bool = False) -> str:
     """The one spelling of a domain: lower-case A-labels, no final dot (RFC 5321 §2.3.5).
 
@@ -109,7 +119,11 @@ def domain_matches(domain: str, served: Collection[str]) -> bool:
 
 
 def parse_path(
-    text: str, *, postmaster_domain: str | None = None, single_label: bool = False
+    text: str,
+    *,
+    postmaster_domain: str | None = None,
+    single_label: bool = False,
+    local_as_written: bool = False,
 ) -> tuple[str, str]:
     """Read what follows `MAIL FROM:` or `RCPT TO:`: a path in angle brackets, then parameters.
 
@@ -117,6 +131,7 @@ def parse_path(
     `<>` gives the empty string; whether that is acceptable is the caller's to know. Source
     routes, which RFC 5321 §4.1.1.3 lets a server refuse, are refused. `<postmaster>` without a
     domain (§4.1.1.3) is an address only when `postmaster_domain` tells whose it is.
+    `local_as_written`: as the function `as_written` has it.
 
     Raises BadAddress for the path and BadRequest for what comes after it.
     """
@@ -139,7 +154,8 @@ def parse_path(
         return "", parameters
     if postmaster_domain is not None and path.lower() == "postmaster":
         return f"postmaster@{postmaster_domain}", parameters
-    return canonical(path, single_label=single_label), parameters
+    read = as_written if local_as_written else canonical
+    return read(path, single_label=single_label), parameters
 
 
 def _divide(text: str) -> tuple[str, str]:

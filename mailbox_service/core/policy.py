@@ -35,7 +35,7 @@ def black_list_entries(setting: str) -> tuple[str, ...]:
 
 def check_reverse_path(reverse_path: str, black_list: Iterable[str]) -> None:
     """Refuse mail whose reverse-path contains an entry of the black list (§9, step 2)."""
-    if contains_any(reverse_path, black_list):
+    if contains_any(f"{reverse_path}\n{reverse_path.lower()}", black_list):
         raise SenderRefused("Reject from address")
 
 

@@ -239,9 +239,9 @@ MESSAGES: dict[str, tuple[str, str]] = {
 def choose_language(header: str | None, default: str | None = None) -> Language:
     """The language of one answer: `x-lang` when sent, else `DEFAULT_LANG` (mailbox-api §1.3).
 
-    Only `en` and `zh` are known; a header that names anything else gets English.
+    Only `en` and `zh` are known, spelled so; a header that names anything else gets English.
     """
-    return "zh" if (header or default or "").strip().lower() == "zh" else "en"
+    return "zh" if (header or (default or "").strip().lower()) == "zh" else "en"
 
 
 def text(key: str, lang: str | None = "en") -> str:

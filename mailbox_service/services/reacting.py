@@ -430,8 +430,11 @@ class Reacting:
         )
 
     def _answer(self, arrival: Arrival, header: Header, reply: AutoReply) -> Reply | None:
-        sender, address = arrival.reverse_path, arrival.address
-        if not wants(reply, sender) or not may_be_answered(header, sender, address):
+        address = arrival.address
+        if not wants(reply, arrival.reverse_path):
+            return None
+        sender = arrival.reverse_path.lower()  # what is queued is canonical
+        if not may_be_answered(header, sender, address):
             return None
         queue_id = self._new_id()
         try:

@@ -24,6 +24,7 @@ from mailbox_service.core.policy import (
     is_junk,
     served_by,
 )
+from mailbox_service.core.stored import StoredSummary
 from mailbox_service.core.trace_fields import (
     claims_to_be,
     count_received,
@@ -33,6 +34,7 @@ from mailbox_service.core.trace_fields import (
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.arrivals import Arrivals
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
+from mailbox_service.services.summarising import summary_and_words
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, locks, messages
 from mailbox_service.storage.database import Database, Transaction
@@ -257,8 +259,12 @@ class Receiving:
             return content
         return await asyncio.to_thread(without_attachments, content)
 
-    async def store_notice(self, address: str, reverse_path: str, content: bytes) -> int:
-        """Put a message of our own into a mailbox as it is; its id. Nothing follows from it."""
+    async def store_notice(
+        self, address: str, reverse_path: str, content: bytes, *, message_id: str = ""
+    ) -> int:
+        """Put a message of our own into a mailbox as it is; its id. Nothing follows from it.
+        `message_id` is shown for it whatever its header says."""
+        read = await asyncio.to_thread(summary_and_words, content) if message_id else None
         receipt = await self._database.write(
             store,
             (address,),
@@ -267,6 +273,7 @@ class Receiving:
             self._new_queue_id(),
             self._clock(),
             quiet=True,
+            read=(replace(read[0], message_id=message_id), read[1]) if read else None,
         )
         self._signals.notify(topics.mailbox(address))
         self._signals.notify(topics.MESSAGES)
@@ -282,10 +289,15 @@ async def store(
     now: int,
     *,
     quiet: bool = False,
+    read: tuple[StoredSummary, str] | None = None,
 ) -> Receipt:
-    """Put one message into the mailboxes of its recipients. `quiet`: nothing follows from it."""
+    """Put one message into the mailboxes of its recipients. `quiet`: nothing follows from it.
+    `read`: its summary and the words of it, when they are known already."""
     await locks.order_messages(tx)
     ids = await messages.add(
         tx, addresses=recipients, reverse_path=reverse_path, content=content, now=now, quiet=quiet
     )
+    if read is not None:
+        for message_id in ids:
+            await messages.add_summary(tx, message_id, read[0], search_text=read[1])
     return Receipt(queue_id, tuple(ids))

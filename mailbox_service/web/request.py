@@ -19,6 +19,7 @@ from mailbox_service.core.errors import BadRequest, TemporaryFailure
 from mailbox_service.core.texts import Language, choose_language, text
 from mailbox_service.web.answers import Answer
 from mailbox_service.web.errors import ClientGone, Refused, Uncaught, message, refusal
+from mailbox_service.web.json_text import mended
 from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
 from mailbox_service.web.services import Services
@@ -258,13 +259,7 @@ class Call:
         Trouble is worded as the contract's uncaught failures are: `SyntaxError …` for what is
         not JSON, `TypeError …` for a value of the wrong type, both with status 500.
         """
-        body = await self.body()
-        try:
-            return decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise Uncaught("TypeError", str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Uncaught("SyntaxError", syntax_problem(error)) from None
+        return read_json(await self.body(), decoder)
 
     async def own_json(self, decoder: msgspec.json.Decoder[T]) -> T:
         """The body of a route that the contract does not have: what is wrong with it is the
@@ -277,6 +272,19 @@ class Call:
 
 NOBODY = Principal("nobody", "")
 SIGNED_OUT = SignedIn(0, "", 0, 0)
+
+
+def read_json(body: bytes, decoder: msgspec.json.Decoder[T], *, mend: bool = True) -> T:
+    """The value of a body. Raises Uncaught, in the words of `Call.json`."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Uncaught("TypeError", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        better = mended(body) if mend and not isinstance(error, RecursionError) else None
+        if better is not None:
+            return read_json(better, decoder, mend=False)
+        raise Uncaught("SyntaxError", syntax_problem(error)) from None
 
 
 def syntax_problem(error: Exception) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mailbox_service.core.address import (
     MAX_ADDRESS,
+    as_written,
     canonical,
     canonical_domain,
     domain_matches,
@@ -254,3 +255,24 @@ def test_reading_a_path_accepts_or_says_why(text: str) -> None:
             continue
         assert address == "" or canonical(address) == address
         assert parameters.isprintable()
+
+
+AS_WRITTEN = [
+    ("John.Doe@Example.COM", "John.Doe@example.com"),
+    ("ann@x.example", "ann@x.example"),
+    ("A@XN--BCHER-KVA.example", "A@xn--bcher-kva.example"),
+    ("Jürgen@Bücher.example", "jürgen@xn--bcher-kva.example"),
+]
+
+
+@pytest.mark.parametrize(("text", "kept"), AS_WRITTEN)
+def test_somebody_elses_local_part_is_kept_as_it_was_written(text: str, kept: str) -> None:
+    assert as_written(text) == kept
+    assert parse_path(f"<{text}> SIZE=1", local_as_written=True) == (kept, "SIZE=1")
+    assert canonical(kept) == canonical(text)
+
+
+def test_what_is_no_address_is_none_as_written_either() -> None:
+    for text in ("", "A", "A@", "A b@x.example", '"A"@x.example', "A@[127.0.0.1]", "A@B@x.example"):
+        with pytest.raises(BadAddress):
+            as_written(text)

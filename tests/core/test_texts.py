@@ -154,6 +154,8 @@ def test_any_other_language_is_english(lang: str | None) -> None:
         ("zh", "en", "zh"),
         ("en", "zh", "en"),
         ("ja", "zh", "en"),
+        ("ZH", None, "en"),
+        ("zh-CN", "zh", "en"),
         (None, "zh", "zh"),
         ("", "zh", "zh"),
         (None, None, "en"),

@@ -26,7 +26,7 @@ async def test_a_refusal_is_plain_text_with_a_code_for_programs(site: Site) -> N
     [
         ("en", NO_TOKEN),
         ("zh", ""),
-        ("ZH", ""),
+        ("ZH", NO_TOKEN),
         ("de", NO_TOKEN),
         ("", NO_TOKEN),
     ],
@@ -35,7 +35,7 @@ async def test_a_refusal_speaks_the_language_of_x_lang(
     site: Site, language: str, words: str
 ) -> None:
     answer = await site.http.get("/api/mails", headers={"x-lang": language})
-    if language.lower() == "zh":
+    if language == "zh":
         assert answer.text != NO_TOKEN
         assert not answer.text.isascii()
     else:
@@ -189,7 +189,7 @@ BODIES = [
     (b"", 500, "SyntaxError Unexpected end of JSON input"),
     (b"{", 500, "SyntaxError Unexpected end of JSON input"),
     (b"nope", 500, "SyntaxError Unexpected token"),
-    (b'{"name": "\xff"}', 500, "SyntaxError "),
+    (b'\xff{"name": "x"}', 500, "SyntaxError "),
     (b"[]", 500, "TypeError "),
     (b"null", 500, "TypeError "),
     (b'{"name": {}}', 500, "TypeError "),

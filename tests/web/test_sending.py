@@ -401,7 +401,7 @@ async def test_the_administrator_sends_in_any_name_of_ours(site: Site) -> None:
     ):
         answer = await site.http.post("/admin/send_mail", json=letter | changes, headers=ADMIN)
         assert (answer.status_code, answer.text) == (400, words), changes
-    for body in (b"", b"{", b"[]", b'{"subject": 1}'):
+    for body in (b"", b"{", b"[]", b'{"headers": 1}'):
         answer = await site.http.post("/admin/send_mail", content=body, headers=ADMIN)
         assert (answer.status_code, answer.text) == (400, "Invalid input")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from mailbox_service.web.mailbox.address import (
     NewAddress,
     check_passwords_change,
     end_shown,
+    is_switched_on,
     opened_answer,
 )
 from mailbox_service.web.queries import AddressesQuery
@@ -38,8 +40,8 @@ class AdminWish(Struct, frozen=True, rename="camel"):
 
     name: str | None = None
     domain: str | None = None
-    enable_prefix: bool | None = None
-    enable_random_subdomain: bool | str | None = None
+    enable_prefix: bool | float | str | None = None
+    enable_random_subdomain: bool | float | str | None = None
     expires_in: Any = msgspec.field(default=None, name="expires_in")
 
 
@@ -124,7 +126,7 @@ async def new_address(call: Call) -> NewAddress:
             name=wish.name,
             domain=wish.domain,
             with_prefix=bool(wish.enable_prefix),
-            random_subdomain=wish.enable_random_subdomain in (True, "true"),
+            random_subdomain=is_switched_on(wish.enable_random_subdomain),
             lifetime=read_lifetime(wish.expires_in),
         )
     except MailError as error:
@@ -259,7 +261,7 @@ async def reset_password(call: Call) -> Success:
     wanted = await call.json(read_password)
     check_passwords_change(call, wanted.password)
     address_id = call.path_id()
-    if address_id is None:
-        raise UnknownMailbox(text("AddressNotFoundMsg"), message_key="AddressNotFoundMsg")
-    await call.services.registering.set_password(address_id, wanted.password or "")
+    if address_id is not None:
+        with suppress(UnknownMailbox):  # as every change by an id that names nothing
+            await call.services.registering.set_password(address_id, wanted.password or "")
     return SUCCESS

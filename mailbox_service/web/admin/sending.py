@@ -13,7 +13,7 @@ from mailbox_service.web.admin.mails import wanted_address
 from mailbox_service.web.answers import OK, SUCCESS, Sent, Success
 from mailbox_service.web.errors import KEPT_WHEN_WRAPPED, Uncaught, status_of
 from mailbox_service.web.guards import ADMIN
-from mailbox_service.web.mailbox.sending import MailBody, draft_of, record_of
+from mailbox_service.web.mailbox.sending import MailBody, draft_of, record_of, words
 from mailbox_service.web.mailbox.sent import SendboxPage, sendbox_page
 from mailbox_service.web.queries import AddressPageQuery
 from mailbox_service.web.request import Call, invalid_input, read_id
@@ -48,8 +48,8 @@ class AllowanceChange(Struct, frozen=True):
 
     address: str | None = None
     address_id: int | str | None = None
-    balance: int | str | None = None
-    enabled: bool | int | str | None = None
+    balance: float | str | None = None
+    enabled: bool | float | str | None = None
 
 
 class AdminMailBody(MailBody, frozen=True, kw_only=True):
@@ -93,11 +93,11 @@ async def change_allowance(call: Call) -> Success:
     return SUCCESS
 
 
-def read_balance(value: int | str | None) -> int:
-    """A whole number, as number or text. Raises BadRequest."""
+def read_balance(value: float | str | None) -> int:
+    """A number, as number or text; its fraction counts nothing. Raises BadRequest."""
     try:
         balance = int(value or 0)
-    except ValueError:
+    except (ValueError, OverflowError):
         balance = -LARGEST_BALANCE - 1
     if abs(balance) > LARGEST_BALANCE:
         raise BadRequest(text("InvalidInputMsg"), message_key="InvalidInputMsg")
@@ -138,7 +138,7 @@ async def send_mail(call: Call) -> Sent:
     try:
         await call.services.sending.submit_draft(
             call.principal,
-            draft_of(body, NamedAddress(body.from_mail or "", body.from_name or "")),
+            draft_of(body, NamedAddress(body.from_mail or "", words(body.from_name))),
             door="admin",
             record=record_of(body) | {"from_mail": body.from_mail or ""},
             ip=call.client_ip,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from mailbox_service.core.address import canonical
+from mailbox_service.core.address import as_written, canonical
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import (
     BadAddress,
@@ -55,7 +56,7 @@ class Arrival(Struct, frozen=True, rename={"from_": "from"}):
     from_: str | None = None
     to: str | None = None
     raw: str | None = None
-    ai_extract_result: Extract | None = None
+    ai_extract_result: Extract | str | None = None
 
 
 class Arrived(Struct, frozen=True, rename="camel"):
@@ -69,6 +70,7 @@ class Arrived(Struct, frozen=True, rename="camel"):
 
 read_seed = msgspec.json.Decoder(Seed)
 read_arrival = msgspec.json.Decoder(Arrival)
+read_extract = msgspec.json.Decoder(Extract)
 
 
 def check_test_mode(call: Call) -> None:
@@ -88,8 +90,10 @@ async def seed_mail(call: Call) -> Success:
         raise BadRequest("raw content too large")
     if seed.message_id and len(seed.message_id) > LONGEST_MESSAGE_ID:
         raise BadRequest("message_id too long")
-    content = with_message_id(seed.raw, seed.message_id or "")
-    await call.services.receiving.store_notice(lenient(seed.address), seed.source or "", content)
+    content = seed.raw.encode("utf-8", "replace")
+    await call.services.receiving.store_notice(
+        lenient(seed.address), seed.source or "", content, message_id=seed.message_id or ""
+    )
     return SUCCESS
 
 
@@ -103,7 +107,7 @@ async def receive_mail(call: Call) -> Arrived:
     arrival = await call.json(read_arrival)
     if not arrival.from_ or not arrival.to or not arrival.raw:
         raise BadRequest("from, to and raw are required")
-    envelope = Envelope(lenient(arrival.from_), (lenient(arrival.to),))
+    envelope = Envelope(lenient(arrival.from_, as_written), (lenient(arrival.to),))
     content = with_a_message_id(arrival.raw)
     try:
         receipt = await call.services.receiving.accept(envelope, content, call.peer)
@@ -116,33 +120,30 @@ async def receive_mail(call: Call) -> Arrived:
     return Arrived(success=True, reply_called=fate.replied, forwarded_to=fate.forwarded_to)
 
 
-def extraction(found: Extract | None) -> dict[str, str] | None:
-    """What is written down of a model's answer (mailbox-api §9.9); None when it found nothing."""
+def extraction(found: Extract | str | None) -> dict[str, str] | None:
+    """What is written down of a model's answer (mailbox-api §9.9), which comes as JSON or as a
+    text of it; None when it found nothing."""
+    if isinstance(found, str):
+        try:
+            found = read_extract.decode(found)
+        except msgspec.DecodeError:
+            return None
     if found is None or found.type not in EXTRACT_TYPES or not found.result:
         return None
     return {"type": found.type, "result": found.result, "result_text": found.result_text}
 
 
-def lenient(address: str) -> str:
-    """The canonical form where there is one; tests also try what is no address."""
+def lenient(address: str, read: Callable[[str], str] = canonical) -> str:
+    """The address as a door reads it; tests also try what is no address."""
     try:
-        return canonical(address)
+        return read(address)
     except BadAddress:
         return address.strip()
 
 
 def with_a_message_id(raw: str) -> bytes:
     """The message, with a Message-ID that is made up when it has none."""
-    return with_message_id(raw, f"<{new_id().lower()}@test.invalid>")
-
-
-def with_message_id(raw: str, message_id: str) -> bytes:
-    """The message with a name of its own, when the test gives one that it does not have.
-
-    A row's Message-ID is what its header says, so that every reader sees the same.
-    """
     content = raw.encode("utf-8", "replace")
-    if not message_id or re.search(rb"(?im)^message-id[ \t]*:", content.partition(b"\r\n\r\n")[0]):
+    if re.search(rb"(?im)^message-id[ \t]*:", content.partition(b"\r\n\r\n")[0]):
         return content
-    name = re.sub(r"[\x00-\x20\x7f]", "", message_id).encode("utf-8", "replace")
-    return b"Message-ID: " + name + b"\r\n" + content
+    return f"Message-ID: <{new_id().lower()}@test.invalid>\r\n".encode() + content

@@ -33,8 +33,14 @@ class Wish(Struct, frozen=True, rename="camel"):
     name: str | None = None
     domain: str | None = None
     cf_token: str | None = msgspec.field(default=None, name="cf_token")
-    enable_random_subdomain: bool | str | None = None
+    enable_random_subdomain: bool | float | str | None = None
     expires_in: Any = msgspec.field(default=None, name="expires_in")
+
+
+def is_switched_on(value: object) -> bool:
+    """Whether a switch is on that clients write as `true` or as the text of it (mailbox-api §16,
+    10); anything else is off."""
+    return value is True or value == "true"
 
 
 class NewAddress(Struct, frozen=True):
@@ -97,7 +103,7 @@ async def new_address(call: Call) -> NewAddress:
         opened = await call.services.registering.open_for_visitor(
             name=wish.name or "",
             domain=wish.domain,
-            random_subdomain=wish.enable_random_subdomain in (True, "true"),
+            random_subdomain=is_switched_on(wish.enable_random_subdomain),
             ip=call.client_ip,
             signed_in=account is not None,
             role=call.services.accounts.opening_role(account),

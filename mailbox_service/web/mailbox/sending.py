@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -28,6 +29,8 @@ KEY_HEADER = {
 _NAMED = re.compile(r'\s*"?([^"<>]{0,500}?)"?\s*<([^<>]{1,1000})>\s*')
 
 Recipients = str | list[str] | None
+# A text. The contract has no types here, and scripts send numbers for it: a code, a count.
+Words = str | int | float | bool | None
 
 
 class FileBody(Struct, frozen=True):
@@ -43,12 +46,12 @@ class FileBody(Struct, frozen=True):
 class MailBody(Struct, frozen=True, kw_only=True):
     """A mail to send. `content` is text, or HTML with `is_html`; `text` and `html` give both."""
 
-    from_name: str | None = None
-    to_name: str | None = None
+    from_name: Words = None
+    to_name: Words = None
     to_mail: Recipients = None
-    subject: str | None = None
-    content: str | None = None
-    is_html: bool | int | str | None = None
+    subject: Words = None
+    content: Words = None
+    is_html: bool | float | str | None = None
     cc: Recipients = None
     bcc: Recipients = None
     reply_to: Recipients = None
@@ -103,7 +106,7 @@ async def queue(call: Call, principal: Principal, body: MailBody) -> Queued:
     try:
         receipt = await call.services.sending.submit_draft(
             principal,
-            draft_of(body, NamedAddress(principal.address, body.from_name or "")),
+            draft_of(body, NamedAddress(principal.address, words(body.from_name))),
             record=record_of(body),
             ip=call.client_ip,
             idempotency_key=call.header(b"idempotency-key"),
@@ -120,16 +123,16 @@ def queued(receipt: Receipt) -> Queued:
 
 def draft_of(body: MailBody, sender: NamedAddress) -> Draft:
     """What a body says, in words of mail."""
-    content = body.content or ""
+    content = words(body.content)
     html = body.html or (content if body.is_html else None) or None
     text = body.text or (None if body.is_html else content) or None
     return Draft(
         sender=sender,
-        to=people(body.to_mail, body.to_name or ""),
+        to=people(body.to_mail, words(body.to_name)),
         cc=people(body.cc),
         bcc=people(body.bcc),
         reply_to=people(body.reply_to),
-        subject=body.subject or "",
+        subject=words(body.subject),
         text=text,
         html=html,
         attachments=tuple(attachment(file) for file in body.attachments or ()),
@@ -137,6 +140,13 @@ def draft_of(body: MailBody, sender: NamedAddress) -> Draft:
         references=tuple(listed(body.references)),
         headers=tuple((body.headers or {}).items()),
     )
+
+
+def words(value: Words) -> str:
+    """A text as it goes into a mail. What counts as nothing in JavaScript is the empty text."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if value else ""
 
 
 def listed(value: Recipients) -> list[str]:
@@ -169,11 +179,11 @@ def record_of(body: MailBody) -> dict[str, object]:
     """The request as the sent box keeps it (mailbox-api §10.8): the keys that its readers need,
     as texts, and ours where they were used."""
     kept: dict[str, object] = {
-        "from_name": body.from_name or "",
-        "to_name": body.to_name or "",
+        "from_name": words(body.from_name),
+        "to_name": words(body.to_name),
         "to_mail": ", ".join(listed(body.to_mail)),
-        "subject": body.subject or "",
-        "content": body.content or body.html or body.text or "",
+        "subject": words(body.subject),
+        "content": words(body.content) or body.html or body.text or "",
         "is_html": bool(body.is_html or (not body.content and body.html)),
     }
     for name in ("cc", "bcc", "reply_to", "in_reply_to", "references", "headers"):

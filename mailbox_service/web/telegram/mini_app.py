@@ -11,6 +11,7 @@ from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import OPEN, needs_bot
 from mailbox_service.web.humans import check_human
+from mailbox_service.web.mailbox.address import is_switched_on
 from mailbox_service.web.request import Call, read_id
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import MailRow, mail_row
@@ -30,7 +31,7 @@ class Wish(Struct, frozen=True):
     initData: str = ""
     address: str | None = None
     cf_token: str | None = None
-    enableRandomSubdomain: bool | str | None = None
+    enableRandomSubdomain: bool | float | str | None = None
 
 
 class Binding(Struct, frozen=True):
@@ -94,7 +95,7 @@ async def new_address(call: Call) -> OpenedRow:
     user = call.services.telegram.proved_user(told.initData)
     await check_human(call, told.cf_token)
     opened = await call.services.telegram.open(
-        user, told.address or "", random_subdomain=told.enableRandomSubdomain in (True, "true")
+        user, told.address or "", random_subdomain=is_switched_on(told.enableRandomSubdomain)
     )
     return OpenedRow(opened.jwt, opened.address, opened.password, opened.address_id)
 
