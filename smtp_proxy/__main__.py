@@ -57,8 +57,8 @@ def main(
 ) -> None:
     """Take mail by SMTP submission and hand it to a mailbox service over HTTP.
 
-    Log in with any user name and an address token as password, or with an address and its
-    password. With a certificate, credentials are taken over TLS only.
+    Log in with any user name and an address token or an API key as password, with an address
+    and its password, or as an SMTP user. With a certificate, credentials are taken over TLS only.
     """
     if not service.startswith(("http://", "https://")):
         raise click.BadParameter("must begin with https:// or http://", param_hint="--service")

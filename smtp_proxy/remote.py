@@ -6,8 +6,10 @@ Two routes of the service are used. All JSON in headers is ASCII (`\\uXXXX` beyo
     POST {service}/external/api/smtp/authenticate
         X-Peer: {"ip": "192.0.2.7", "port": 4711, "helo": "me.test", "protocol": "ESMTP"}
         {"username": "jwt", "password": "<address token, or an address's password>"}
+        or a user or a key of the sending API
       200 {"kind": "address", "address": "ann@example.test", "address_id": 7,
            "unlimited": false, "token": "<bearer for submit>"}
+          `kind` is "credential" and `address` empty where the service judges each sender.
           `token` may be missing when the password is an address token already.
       401 or 403: proves nobody.   429: slow down.
 

@@ -20,6 +20,7 @@ from mailbox_service.core.address import canonical
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadAddress, BadCredential, UnknownMailbox
 from mailbox_service.core.lifetime import has_ended
+from mailbox_service.core.sending_api import Credential, SendingPrincipal
 from mailbox_service.core.stored import Address
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
@@ -36,6 +37,10 @@ LONGEST_TOKEN = 4096
 # closed in this process is forgotten at once; one closed by another process within this time.
 PROVED_SECONDS = 5.0
 PROVED_AT_MOST = 10_000
+# A session of a mail door is shorter than this, and whoever comes later logs in anew.
+SESSION_SECONDS = 12 * 3_600
+# What a token says that lets a mail door submit for a credential of the sending API.
+SUBMITS = "submits"
 
 
 class AnyLengthHmac(HMACAlgorithm):
@@ -59,6 +64,14 @@ class SendingLogins(Protocol):
 
     async def login(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove it. Raises BadCredential, NotYours."""
+        ...
+
+    async def claims_of(self, credential: Credential) -> dict[str, object]:
+        """What a token for one who has just logged in says."""
+        ...
+
+    async def again(self, claims: Mapping[str, object], peer: Peer) -> Principal:
+        """Who shows such a token. Raises BadCredential, NotYours."""
         ...
 
 
@@ -210,6 +223,25 @@ class Authenticating:
         digest = password if is_digest(password) else digest_of(password)
         row = await self._check_password(username, digest, peer.ip)
         return Principal("address", row.address, row.id)
+
+    async def submission_token(self, principal: Principal) -> str:
+        """A bearer token by which a mail door elsewhere submits for whom it has just proved: that
+        of the address, or for a credential of the sending API one that ends soon."""
+        if not isinstance(principal, SendingPrincipal):
+            return self.token_now(principal.address, principal.address_id)
+        assert principal.credential is not None
+        assert self.sending_logins is not None
+        said = await self.sending_logins.claims_of(principal.credential)
+        ends = self._clock() // 1_000_000 + SESSION_SECONDS
+        return self.sign({SUBMITS: said, "exp": ends})
+
+    async def submitter(self, token: str, peer: Peer) -> Principal:
+        """Whom such a token stands for, judged anew. Raises BadCredential, NotYours."""
+        claims = self._decode(token, {"verify_aud": False})
+        said = claims.get(SUBMITS)
+        if isinstance(said, dict) and self.sending_logins is not None:
+            return await self.sending_logins.again(said, peer)
+        return await self.address_token(token)
 
     async def password_login(self, email: str, digest: str, ip: str) -> Opened:
         """Open a mailbox by its address and the hash of its password.

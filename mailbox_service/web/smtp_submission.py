@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.envelope import Envelope, Peer
-from mailbox_service.core.errors import BadCredential, BadRequest
-from mailbox_service.web.guards import MAILBOX, OPEN
+from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.sending_api import SendingPrincipal
+from mailbox_service.web.guards import OPEN, Guard, bearer_token
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
 
@@ -98,15 +99,22 @@ def told_peer(call: Call) -> Peer:
     return Peer(ip=ip, port=told.port, helo=told.helo[:LONGEST_HELO], protocol=told.protocol[:10])
 
 
+async def submitter(call: Call) -> None:
+    """What `authenticate` gave: the token of a mailbox that is open, or of a credential."""
+    authenticating = call.services.authenticating
+    call.principal = await authenticating.submitter(bearer_token(call), told_peer(call))
+
+
+SUBMITTER = Guard("mailbox or credential", submitter, "addressToken")
+
+
 @routes.post("/external/api/smtp/authenticate", OPEN, body=SmtpLogin, returns=Proved)
 async def authenticate(call: Call) -> Proved:
     """Prove a login of a mail program."""
     login = await call.own_json(read_login)
     authenticating = call.services.authenticating
     principal = await authenticating.login(login.username, login.password, told_peer(call))
-    if principal.kind != "address":  # the other door carries tokens of mailboxes alone
-        raise BadCredential("This login is for the service's own submission door")
-    token = authenticating.token_now(principal.address, principal.address_id)
+    token = await authenticating.submission_token(principal)
     return Proved(
         principal.kind, principal.address, principal.address_id, principal.unlimited, token
     )
@@ -114,7 +122,7 @@ async def authenticate(call: Call) -> Proved:
 
 @routes.post(
     "/external/api/smtp/submit",
-    MAILBOX,
+    SUBMITTER,
     body=bytes,
     returns=Accepted,
     headers=ENVELOPE,
@@ -133,7 +141,10 @@ async def submit(call: Call) -> Accepted:
         smtputf8=extensions.smtputf8,
         eight_bit=extensions.eight_bit,
     )
-    receipt = await call.services.sending.submit(
-        call.principal, envelope, await call.body(), door="smtp"
-    )
+    content = await call.body()
+    if isinstance(call.principal, SendingPrincipal):
+        emails = call.services.sending_api.emails
+        receipt = await emails.submit_smtp(call.principal, envelope, content, told_peer(call))
+    else:
+        receipt = await call.services.sending.submit(call.principal, envelope, content, door="smtp")
     return Accepted(receipt.queue_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import json
 import os
 import re
 import select
@@ -69,6 +70,30 @@ def door(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> I
     opened = LoneDoor(service.url, tmp_path_factory.mktemp("door") / "log")
     yield opened
     assert opened.stop() == 0
+
+
+def test_credentials_of_the_sending_api_log_in(service: RunningService, door: LoneDoor) -> None:
+    """SMTP users and API keys, not only addresses."""
+    made = service.command("apikey", "new", "--name", "door")
+    key = json.loads(made.stdout)["api_key"]
+    header = {"X-Smtp2go-Api-Key": key}
+    added = service.post("/v3/users/smtp/add", {"username": "behind-door"}, headers=header)
+    password = added.json()["data"]["results"][0]["email_password"]
+    address, token = service.open_address()
+    for username, secret in (("behind-door", password), ("whatever", key)):
+        message = EmailMessage()
+        message["From"], message["To"] = "shop@x.test", address
+        message["Subject"] = f"By {username}"
+        message.set_content("words")
+        with door.login(username, secret) as client:
+            client.send_message(message)
+            message.replace_header("From", "eve@else.example")
+            with pytest.raises(smtplib.SMTPException):
+                client.send_message(message)
+        mail = service.wait_for_mail(token, subject=f"By%20{username}")
+        assert mail["from_address"] == "shop@x.test"
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        door.login("behind-door", "wrong password")
 
 
 def test_a_message_stays_whole(service: RunningService, door: LoneDoor) -> None:

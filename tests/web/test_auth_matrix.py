@@ -16,11 +16,15 @@ import pytest
 
 from mailbox_service.web import guards
 from mailbox_service.web.routing import Operation, Table
+from mailbox_service.web.smtp_submission import SUBMITTER
 from tests.web.conftest import SiteWith
 from tests.web.people import sign_up
 from tests.web.site import ADMIN, SECRET, SITE_PASSWORD, Site
 
 pytestmark = pytest.mark.anyio
+
+# Guards that prove the token of an address; the last one other tokens besides.
+OF_ADDRESSES = (guards.MAILBOX, guards.TOKEN, SUBMITTER)
 
 # Routes that anybody may call, each with its reason. A new one must be entered here by hand.
 OPEN_ROUTES = {
@@ -111,7 +115,7 @@ async def test_guards_agree_with_the_groups_of_their_paths(site: Site) -> None:
         elif operation.path.startswith("/user_api/"):
             assert operation.guard in (guards.ACCOUNT, guards.ACCOUNT_AND_MAILBOX)
         else:
-            assert operation.guard in (guards.MAILBOX, guards.MAILBOX_LIST, guards.TOKEN)
+            assert operation.guard in (*OF_ADDRESSES, guards.MAILBOX_LIST)
 
 
 async def wrong_credentials(site: Site) -> dict[str, dict[str, str]]:
@@ -240,7 +244,7 @@ async def test_one_account_sees_and_changes_nothing_of_another(site: Site) -> No
 async def test_the_admin_password_opens_no_mailbox(site: Site) -> None:
     """Hazard 37: the administrator reads mail by the admin routes, which say so."""
     for operation in operations(site):
-        if operation.guard in (guards.MAILBOX, guards.MAILBOX_LIST, guards.TOKEN):
+        if operation.guard in (*OF_ADDRESSES, guards.MAILBOX_LIST):
             answer = await site.http.request(
                 operation.method, concrete(operation), headers=ADMIN, content=b"{}"
             )

@@ -63,6 +63,80 @@ async def test_the_other_end_logs_in_and_submits_a_whole_message(site: Site) -> 
     assert b"hidden@" not in raw.content
 
 
+async def added(site: Site, path: str, fields: dict[str, Any]) -> Any:
+    """What a call of the sending API gives."""
+    made = await site.parts.sending_api.api_keys.make(description="tests")
+    answer = await site.http.post(f"/v3/{path}", json={**fields, "api_key": made.api_key})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+async def test_credentials_of_the_sending_api_submit_by_the_other_end(site: Site) -> None:
+    """An SMTP user and an API key log in there as they do at the service's own door."""
+    user = (await added(site, "users/smtp/add", {"username": "shop-1"}))["results"][0]
+    (key,) = await added(site, "api_keys/add", {"description": "door"})
+    async with serving(site) as (host, port):
+        remote = RemoteService(f"http://{host}:{port}")
+        try:
+            for username, password in (
+                ("shop-1", user["email_password"]),
+                ("anything", key["api_key"]),
+            ):
+                principal = await remote.authenticate(username, password, PEER)
+                envelope = Envelope("shop@inbox.test", ("bob@far.example", "hidden@far.example"))
+                receipt = await remote.submit(principal, envelope, letter("shop@inbox.test"), PEER)
+                assert len(receipt.queue_id) == 26
+                with pytest.raises(errors.FromNotYours):
+                    await remote.submit(principal, envelope, letter("eve@else.example"), PEER)
+            with pytest.raises(errors.BadCredential):
+                await remote.authenticate("shop-1", "wrong password", PEER)
+            found = await added(site, "activity/search", {"event_types": ["processed"]})
+            assert {one["username"] for one in found["events"]} == {"shop-1", key["username"]}
+        finally:
+            await remote.close()
+
+
+@pytest.mark.parametrize("change", ["blocked", "another password", "removed", "another place"])
+async def test_a_login_that_no_longer_holds_submits_no_more(site: Site, change: str) -> None:
+    user = (await added(site, "users/smtp/add", {"username": "shop-1"}))["results"][0]
+    async with serving(site) as (host, port):
+        remote = RemoteService(f"http://{host}:{port}")
+        try:
+            principal = await remote.authenticate("shop-1", user["email_password"], PEER)
+            changes: dict[str, tuple[str, dict[str, Any]]] = {
+                "blocked": ("users/smtp/edit", {"username": "shop-1", "disabled": True}),
+                "another password": (
+                    "users/smtp/edit", {"username": "shop-1", "password": "another one"}),
+                "removed": ("users/smtp/remove", {"username": "shop-1"}),
+                "another place": (
+                    "users/smtp/edit", {"username": "shop-1", "allowed_ips": ["192.0.2.99"]}),
+            }  # fmt: skip
+            await added(site, *changes[change])
+            envelope = Envelope("shop@inbox.test", ("bob@far.example",))
+            with pytest.raises((errors.BadCredential, errors.NotYours)):
+                await remote.submit(principal, envelope, letter("shop@inbox.test"), PEER)
+        finally:
+            await remote.close()
+
+
+async def test_a_login_of_the_sending_api_opens_no_mailbox(site: Site) -> None:
+    """Hazard 38: its token is good for submitting alone, and only while its time lasts."""
+    user = (await added(site, "users/smtp/add", {"username": "shop-1"}))["results"][0]
+    login = {"username": "shop-1", "password": user["email_password"]}
+    told = (await site.http.post("/external/api/smtp/authenticate", json=login)).json()
+    assert told["kind"] == "credential"
+    for path in ("/api/mails?limit=10&offset=0", "/api/settings"):
+        answer = await site.http.get(path, headers={"Authorization": f"Bearer {told['token']}"})
+        assert answer.status_code in (400, 401)  # a list says that the token names no address
+    authenticating = site.parts.authenticating
+    said = authenticating.signed_claims(told["token"])
+    late = authenticating.sign({**said, "exp": 1})
+    headers = {"Authorization": f"Bearer {late}", "X-Reverse-Path": '"shop@inbox.test"',
+               "X-Recipients": '["bob@far.example"]'}  # fmt: skip
+    answer = await site.http.post("/external/api/smtp/submit", content=b"x", headers=headers)
+    assert answer.status_code == 401
+
+
 # what is changed, status, enhanced status
 REFUSED: list[tuple[dict[str, str], int, str]] = [
     ({"X-Reverse-Path": '"bob@inbox.test"'}, 403, "5.7.1"),

@@ -142,6 +142,14 @@ class ApiKeys:
             self._proved.popitem(last=False)
         return credential
 
+    async def named(self, account: str, username: str) -> Credential | None:
+        """The key with this public name, as it is now."""
+        found = await self._keys.get(account, username)
+        if found is None:
+            return None
+        value = found.value
+        return Credential(API_KEY, account, username, value.settings, tuple(value.endpoints))
+
     def forget(self) -> None:
         """A key or an account was changed: look again."""
         self._proved.clear()

@@ -7,7 +7,7 @@ import ipaddress
 import math
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -204,7 +204,41 @@ class SmtpUsers:
     async def login(self, username: str, password: str, peer: Peer) -> SendingPrincipal:
         """Prove an SMTP user, or an API key as password of any name. Raises BadCredential,
         and NotYours for a place that is not allowed."""
-        credential = await self._proved(username, password)
+        return await self._admitted(await self._proved(username, password), peer)
+
+    async def claims_of(self, credential: Credential) -> dict[str, object]:
+        """What a token for one who has just logged in says: whose it is, and which password
+        was proved, so that it ends with it."""
+        proof = ""
+        if credential.kind == SMTP_USER:
+            found = await self._users.get(credential.account, credential.username)
+            proof = "" if found is None else proof_of(found.value.password_hash)
+        return {
+            "kind": credential.kind,
+            "account": credential.account,
+            "username": credential.username,
+            "proof": proof,
+        }
+
+    async def again(self, claims: Mapping[str, object], peer: Peer) -> SendingPrincipal:
+        """Who logged in before, by what their token says; judged as if they did now. Raises
+        BadCredential, NotYours."""
+        account, username = str(claims.get("account")), str(claims.get("username"))
+        credential: Credential | None = None
+        if claims.get("kind") == SMTP_USER:
+            found = await self._users.get(account, username)
+            if found is not None and proof_of(found.value.password_hash) == claims.get("proof"):
+                credential = user_credential(found)
+        else:
+            credential = await self._keys.named(account, username)
+            if credential is not None and not credential.may("/email/send"):
+                credential = None
+        if credential is None:
+            raise BadCredential(REFUSED)
+        return await self._admitted(credential, peer)
+
+    async def _admitted(self, credential: Credential, peer: Peer) -> SendingPrincipal:
+        """A credential that may send from where it comes. Raises BadCredential, NotYours."""
         policy = await self._policies.of(credential.account)
         if not policy.active or credential.settings.status == BLOCKED:
             raise BadCredential(REFUSED)
@@ -226,13 +260,18 @@ class SmtpUsers:
         matched = await self._passwords.matches(kept, password_digest(password))
         if found is None or not matched:
             raise BadCredential(REFUSED)
-        return Credential(
-            SMTP_USER,
-            found.account,
-            found.name,
-            found.value.settings,
-            limits=found.value.limits,
-        )
+        return user_credential(found)
+
+
+def user_credential(found: Document[SmtpUser]) -> Credential:
+    """A user as what their login proves."""
+    value = found.value
+    return Credential(SMTP_USER, found.account, found.name, value.settings, limits=value.limits)
+
+
+def proof_of(password_hash: str) -> str:
+    """A digest of a stored password: another one, or the same set again, has another."""
+    return hashlib.sha256(b"login " + password_hash.encode()).hexdigest()[:32]
 
 
 def lookup_of(username: str) -> str:
