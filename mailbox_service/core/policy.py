@@ -155,11 +155,19 @@ def check_sender_domain(domain: str, sending_domains: Collection[str]) -> None:
         raise NotYours(text("InvalidDomainMsg"), message_key="InvalidDomainMsg")
 
 
-def check_recipients(recipients: Sequence[str], block_list: Collection[str]) -> None:
-    """Refuse an empty list, and any recipient that contains an entry of the send block list."""
+def check_recipients(
+    recipients: Sequence[str], block_list: Collection[str], *, written: Sequence[str] = ()
+) -> None:
+    """Refuse an empty list, and any recipient that contains an entry of the send block list.
+
+    `written` is how the caller spelled them: an entry is compared with that letter by letter
+    (§10.2, 5), and with the canonical form. Where nothing but that form is known, capitals in an
+    entry count nothing.
+    """
     if not recipients or not all(recipients):
         raise BadRequest(text("InvalidToMailMsg"), message_key="InvalidToMailMsg")
-    if any(contains_any(recipient, block_list) for recipient in recipients):
+    entries = block_list if written else [entry.lower() for entry in block_list]
+    if any(contains_any(recipient, entries) for recipient in (*recipients, *written)):
         raise RecipientBlocked(text("AddressBlockedMsg"), message_key="AddressBlockedMsg")
 
 

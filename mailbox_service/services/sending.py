@@ -251,7 +251,11 @@ class Sending:
     def _compose(
         self, draft: Draft, reverse_path: str, recipients: tuple[str, ...], door: str
     ) -> Order:
-        check_recipients(recipients, self._administering.rules.send_block_list)
+        check_recipients(
+            recipients,
+            self._administering.rules.send_block_list,
+            written=[one.address for one in (*draft.to, *draft.cc, *draft.bcc)],
+        )
         check_draft_filled(draft.subject, draft.text or draft.html or "")
         now = self._clock()
         queue_id = self._new_queue_id()

@@ -252,3 +252,12 @@ def test_send_limits_are_kept(limits: SendLimits, today: int, month: int, key: s
         with pytest.raises(QuotaReached) as refusal:
             limits.check(sent_today=today, sent_this_month=month)
         assert refusal.value.message_key == key
+
+
+def test_capitals_of_a_block_list_count_only_where_the_spelling_is_known() -> None:
+    for written, refused in (((), True), (("bob@far.example",), False), (("BOB@far.test",), True)):
+        if refused:
+            with pytest.raises(RecipientBlocked):
+                policy.check_recipients(["bob@far.example"], ["BOB@"], written=written)
+        else:
+            policy.check_recipients(["bob@far.example"], ["BOB@"], written=written)

@@ -92,6 +92,29 @@ async def test_what_javascript_takes_for_nothing_is_no_subject(site: Site, nothi
     assert (answer.status_code, answer.text) == (400, "Failed to send mail Subject is empty")
 
 
+# An entry of the send block list, a recipient, and whether it is refused: letter by letter.
+BLOCKED = [
+    ("BLK", "xBLKx@far.example", True),
+    ("blk", "xBLKx@far.example", True),
+    ("BLK", "xblkx@far.example", False),
+    ("Bob@Far.Example", "Bob@Far.Example", True),
+    ("Bob@Far.Example", "Bob <Bob@Far.Example>", True),
+    ("@far.", "bob@FAR.example", True),
+    ("", "bob@far.example", False),
+]
+
+
+@pytest.mark.parametrize(("entry", "to", "refused"), BLOCKED)
+async def test_the_send_block_list(site: Site, entry: str, to: str, refused: bool) -> None:
+    lists = {"blockList": [], "sendBlockList": [entry], "verifiedAddressList": []}
+    await site.http.post("/admin/account_settings", json=lists, headers=ADMIN)
+    ann = await site.open()
+    body = {"to_mail": to, "subject": "", "content": "Hello"}
+    answer = await site.http.post("/api/send_mail", json=body, headers=ann.auth)
+    words = "Address is blocked" if refused else "Subject is empty"
+    assert (answer.status_code, answer.text) == (400, f"Failed to send mail {words}")
+
+
 # `enablePrefix` is a matter of truth, `enableRandomSubdomain` is `true` or the text of it.
 SWITCHES: list[tuple[dict[str, Any], int, str]] = [
     ({"enablePrefix": True}, 200, "tmpbob@inbox.test"),
