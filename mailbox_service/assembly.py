@@ -40,6 +40,7 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.auditing import Auditing
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
@@ -151,6 +152,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    auditing: Auditing
     tending: Tending
     providers_out: HttpOut
 
@@ -272,6 +274,7 @@ def build(config: Config) -> Parts:
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=Counting(database, config),
+        auditing=Auditing(database),
         tending=Tending(database, config, signals),
     )
 

@@ -148,3 +148,19 @@ def test_a_store_of_a_newer_release_is_told_in_one_line(shell: Shell, tmp_path: 
         assert result.exit_code == 1
         assert "This store has schema 9999_later" in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_what_a_command_changes_is_in_the_audit_log(shell: Shell) -> None:
+    import sqlite3
+
+    key = json.loads(shell.mailbox("apikey", "new", "--name", "deploy").stdout)
+    shell.mailbox("address", "new", "--name", "ann")
+    store = next(shell.config.parent.rglob("mailbox.db"))
+    with sqlite3.connect(store) as connection:
+        rows = connection.execute("SELECT action, actor, subject, detail FROM audit_log").fetchall()
+    connection.close()
+    assert [row[:3] for row in rows] == [
+        ("apikey.new", "command line", key["username"]),
+        ("address.open", "command line", "ann@x.test"),
+    ]
+    assert key["api_key"] not in str(rows)

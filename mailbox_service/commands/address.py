@@ -9,7 +9,7 @@ import click
 
 from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import loaded, with_configuration
-from mailbox_service.commands.store import run
+from mailbox_service.commands.store import note, run
 from mailbox_service.services.authenticating import Opened
 from mailbox_service.services.clock import random_text
 
@@ -30,12 +30,14 @@ def new(name: str | None, domain: str | None, config_file: Path | None, data: Pa
     """Open an address; prints one line of JSON: address, address_id, jwt."""
 
     async def work(parts: Parts) -> Opened:
-        return await parts.registering.open_by_admin(
+        opened = await parts.registering.open_by_admin(
             name=name or random_text(RANDOM_NAME),
             domain=domain,
             with_prefix=False,
             random_subdomain=False,
         )
+        await note(parts, "address.open", opened.address)
+        return opened
 
     opened = run(work, loaded(config_file, data).config)
     click.echo(

@@ -9,7 +9,7 @@ import click
 
 from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import loaded, with_configuration
-from mailbox_service.commands.store import run
+from mailbox_service.commands.store import note, run
 from mailbox_service.services.sending_api.api_keys import ShownKey
 
 
@@ -28,7 +28,9 @@ def new(name: str, config_file: Path | None, data: Path | None) -> None:
     """
 
     async def work(parts: Parts) -> ShownKey:
-        return await parts.sending_api.api_keys.make(description=name)
+        made = await parts.sending_api.api_keys.make(description=name)
+        await note(parts, "apikey.new", made.username, name=name)
+        return made
 
     made = run(work, loaded(config_file, data).config)
     click.echo(

@@ -11,7 +11,7 @@ import click
 
 from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import fail, loaded, with_configuration
-from mailbox_service.commands.store import run
+from mailbox_service.commands.store import note, run
 from mailbox_service.config import Config
 from mailbox_service.core.errors import UnknownMailbox
 from mailbox_service.core.file_kinds import KINDS, MAIL_KINDS, Kind
@@ -111,6 +111,7 @@ def import_mail(files: list[tuple[Path, Kind]], address: str | None, config: Con
             mails = every_mail(files, advance)
             chosen = addressed(mails) if address is None else into(as_address(address), mails)
             await Importing(parts.database, config, parts.signals).add_all(chosen, done)
+        await note(parts, "import.mail", address or "", added=done.added, known=done.known)
 
     try:
         run(work, config)
@@ -136,6 +137,7 @@ def take_over(files: list[tuple[Path, Kind]], source: str, config: Config, *, jo
             for path, kind in sorted(files, key=lambda pair: pair[1] == "kv"):
                 take = taking.take_dump if kind == "sql" else taking.take_keys
                 await take(path, advance)
+        await note(parts, "import.deployment", source, files=[path.name for path, _ in files])
 
     try:
         if isinstance(connect(config.database_url, Path(config.data_dir)), SqliteDatabase):

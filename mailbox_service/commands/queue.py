@@ -9,7 +9,7 @@ import click
 
 from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import fail, loaded, with_configuration
-from mailbox_service.commands.store import run
+from mailbox_service.commands.store import note, run
 from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.storage import send_queue
 from mailbox_service.storage.send_queue import QueueRow
@@ -54,12 +54,14 @@ def retry(
         fail("name a queue id, or --all.")
 
     async def work(parts: Parts) -> int:
-        now = now_micros()
+        now, total = now_micros(), 0
         if queue_id is not None:
-            return await parts.database.write(send_queue.retry, queue_id, now=now)
-        total = 0
-        while changed := await parts.database.write(send_queue.retry_all, now=now, limit=BATCH):
-            total += changed
+            total = await parts.database.write(send_queue.retry, queue_id, now=now)
+        else:
+            while changed := await parts.database.write(send_queue.retry_all, now=now, limit=BATCH):
+                total += changed
+        if total:
+            await note(parts, "queue.retry", queue_id or "everything", changed=total)
         return total
 
     changed = run(work, loaded(config_file, data, make=False).config)
@@ -76,7 +78,10 @@ def drop(queue_id: str, silent: bool, config_file: Path | None, data: Path | Non
     """Give a message up, with a notice of failure in its sender's mailbox."""
 
     async def work(parts: Parts) -> int:
-        return await parts.tending.drop_message(queue_id, report=not silent)
+        dropped = await parts.tending.drop_message(queue_id, report=not silent)
+        if dropped:
+            await note(parts, "queue.drop", queue_id, changed=dropped, silent=silent)
+        return dropped
 
     changed = run(work, loaded(config_file, data, make=False).config)
     click.echo(f"{changed} recipients are given up.")

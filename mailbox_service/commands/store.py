@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -11,6 +13,7 @@ from mailbox_service.assembly import Parts, build
 from mailbox_service.commands.common import fail
 from mailbox_service.config import Config
 from mailbox_service.core.errors import MailError
+from mailbox_service.services.auditing import COMMAND_LINE
 from mailbox_service.storage.migrate import SchemaTooNew
 
 T = TypeVar("T")
@@ -26,6 +29,15 @@ async def opened(config: Config) -> AsyncIterator[Parts]:
         yield parts
     finally:
         await parts.database.close()
+
+
+async def note(parts: Parts, action: str, subject: str, **detail: object) -> None:
+    """Write into the audit log what somebody did here by a command."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user need not have a name
+        user = str(os.getuid())
+    await parts.auditing.note(action, actor=COMMAND_LINE, peer=user, subject=subject, detail=detail)
 
 
 def run(work: Callable[[Parts], Coroutine[Any, Any, T]], config: Config) -> T:

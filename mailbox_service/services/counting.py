@@ -18,7 +18,7 @@ from pathlib import Path
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.storage import figures
+from mailbox_service.storage import figures, size
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.figures import HOUR, KINDS, SOURCES, QueueNow, Source
 
@@ -151,7 +151,7 @@ class Counting:
         """How much there is."""
         addresses, mails = await self._count()
         queue = await self._database.read(figures.queue_now)
-        octets = await self._database.read(figures.store_octets)
+        octets = await self._database.read(size.octets)
         free, total = await asyncio.to_thread(disk_of, self._folder)
         return Now(addresses, mails, queue, octets, free, total)
 

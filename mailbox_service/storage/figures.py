@@ -75,11 +75,6 @@ SELECT (SELECT count(*) FROM recipients WHERE next_attempt_at IS NOT NULL)
        (SELECT min(queued_at) FROM recipients WHERE state = 'held')
 """
 
-STORE_OCTETS = {
-    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
-    "postgresql": "SELECT pg_database_size(current_database())",
-}
-
 LAST_ID = 2**62
 
 
@@ -169,9 +164,3 @@ async def queue_now(tx: Transaction) -> QueueNow:
     assert row is not None
     oldest = [int(at) for at in row[2:] if at is not None]
     return QueueNow(int(row[0]), int(row[1]), min(oldest, default=None))
-
-
-async def store_octets(tx: Transaction) -> int:
-    """How large the store is."""
-    row = await tx.fetch_one(STORE_OCTETS[tx.dialect])
-    return 0 if row is None else int(row[0])

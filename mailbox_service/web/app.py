@@ -20,6 +20,7 @@ from mailbox_service.web import (
     tracking,
 )
 from mailbox_service.web.admin import addresses as admin_addresses
+from mailbox_service.web.admin import audit as admin_audit
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
 from mailbox_service.web.admin import configuration as admin_configuration
@@ -36,6 +37,7 @@ from mailbox_service.web.admin import testing as admin_testing
 from mailbox_service.web.admin import users as admin_users
 from mailbox_service.web.admin import webhooks as admin_webhooks
 from mailbox_service.web.agents.door import AgentDoor
+from mailbox_service.web.answers import encode_json
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
 from mailbox_service.web.front import Front
@@ -106,6 +108,7 @@ AREAS: tuple[Routes, ...] = (
     admin_testing.routes,
     admin_figures.routes,
     admin_queue.routes,
+    admin_audit.routes,
     oauth2.routes,
     passkeys.routes,
     admin_oauth2.routes,
@@ -128,10 +131,16 @@ class Application(Starlette):
         return Front(self.router)
 
 
+def page_of(folder: Path, config: Config) -> Page:
+    """The built page, for this site."""
+    settings = open_api.settings_of(config, need_auth=any(config.passwords))
+    return Page(folder, turnstile=uses_turnstile(config), settings=encode_json(settings))
+
+
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
     of its operations, for tests and documentation."""
-    built = Page(page, turnstile=uses_turnstile(config)) if (page / INDEX).is_file() else None
+    built = page_of(page, config) if (page / INDEX).is_file() else None
     documentation = Documentation()
     table = Table(all_operations(config, documentation, with_page=built is not None))
     documentation.describe(table.operations)

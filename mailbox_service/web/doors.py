@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mailbox_service.core.errors import MailError
+from mailbox_service.web.admin.actions import carry_out
 from mailbox_service.web.agents.door import AgentDoor
 from mailbox_service.web.answers import JSON, Answer, encode_json, write
 from mailbox_service.web.errors import (
@@ -117,7 +118,10 @@ class Doors(BaseRoute):
         self._check_secret(call)
         await operation.guard.check(call)
         check_size(call, operation)
-        answer = await operation.handler(call)
+        if operation.guard.administers:
+            answer = await carry_out(call, operation)
+        else:
+            answer = await operation.handler(call)
         if isinstance(answer, Answer | Response):
             return answer
         return Answer(encode_json(answer), JSON)

@@ -14,6 +14,7 @@ from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.texts import text
 from mailbox_service.services.accounts import ExpiredAccess
+from mailbox_service.services.auditing import ADMIN_PASSWORD, ANYBODY
 from mailbox_service.web.answers import json_answer
 from mailbox_service.web.errors import Refused, Uncaught, message
 from mailbox_service.web.request import Call
@@ -23,11 +24,13 @@ Check = Callable[[Call], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A way to prove who calls. `scheme` is its name in the OpenAPI document."""
+    """A way to prove who calls. `scheme` is its name in the OpenAPI document. `administers`:
+    what is changed behind it is written into the audit log."""
 
     name: str
     check: Check
     scheme: str | None = None
+    administers: bool = False
 
 
 def bearer_token(call: Call) -> str:
@@ -75,10 +78,15 @@ async def administrator(call: Call) -> None:
     account with the administrators' role (mailbox-api §2.2)."""
     shown = call.header(b"x-admin-auth") or ""
     known = call.services.authenticating.admin_password
+    call.actor = ADMIN_PASSWORD
     proved = await call.guesses.prove(call.client_ip, "admin", shown, known)
     proved = proved or await has_admin_role(call)
-    if not proved and not call.config.disable_admin_password_check:
-        raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
+    if not proved:
+        call.actor = ANYBODY
+        if not call.config.disable_admin_password_check:
+            if shown:
+                await call.services.auditing.login_failed(call.client_ip)
+            raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
     call.principal = ADMINISTRATOR
 
 
@@ -96,6 +104,8 @@ async def has_admin_role(call: Call) -> bool:
         raise Refused(message(401, "UserAcceesTokenExpiredMsg", call.language)) from None
     if role != wanted:
         raise Refused(message(401, "UserRoleIsNotAdminMsg", call.language))
+    claims = call.services.authenticating.signed_claims(shown)
+    call.actor = f"user {claims.get('user_id')} ({claims.get('user_email')})"
     return True
 
 
@@ -149,12 +159,14 @@ OPEN = Guard("anybody", anybody)
 MAILBOX = Guard("mailbox", mailbox_owner, "addressToken")
 MAILBOX_LIST = Guard("mailbox list", list_owner, "addressToken")
 TOKEN = Guard("token", token_holder, "addressToken")
-ADMIN = Guard("administrator", administrator, "adminPassword")
+ADMIN = Guard("administrator", administrator, "adminPassword", administers=True)
 ACCOUNT = Guard("account", account, "userToken")
 ACCOUNT_AND_MAILBOX = Guard("account with mailbox", account_with_mailbox, "userToken")
 # Of unknown paths about Telegram; the routes themselves ask in their handlers.
 BOT = Guard("bot", needs_bot)
-ADMIN_OF_BOT = Guard("administrator of the bot", administrator_of_bot, "adminPassword")
+ADMIN_OF_BOT = Guard(
+    "administrator of the bot", administrator_of_bot, "adminPassword", administers=True
+)
 
 # The first prefix that fits decides; paths outside of every group need nothing and find nothing.
 GROUPS: tuple[tuple[str, Guard], ...] = (

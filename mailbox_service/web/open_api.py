@@ -215,6 +215,8 @@ async def admin_login(call: Call) -> Success:
     shown = told.password or ""
     known = call.services.authenticating.admin_digest
     if not await call.guesses.prove(call.client_ip, "admin", shown, known):
+        if shown:
+            await call.services.auditing.login_failed(call.client_ip)
         raise Refused(message(401, "NeedAdminPasswordMsg", call.language))
     return SUCCESS
 

@@ -74,6 +74,7 @@ AREAS: Mapping[str, str] = {
     "admin configuration": "The configuration in force, and the state of the store.",
     "admin testing": "Hooks for tests.",
     "admin figures": "What happened over time, and how much there is now.",
+    "admin audit": "What administrators changed.",
     "admin queue": "What waits to be sent, and why; trying and giving up many at once.",
     "integration": "Mail through an SMTP server of the caller's, by an API key.",
     "sms": "Where a gateway for short messages tells what became of them.",

@@ -84,10 +84,13 @@ class Call:
         "_receive",
         "_scope",
         "account",
+        "actor",
+        "body_kept",
         "body_limit",
         "claims",
         "headers",
         "method",
+        "noted_body",
         "path",
         "path_values",
         "principal",
@@ -107,6 +110,11 @@ class Call:
         self.path_values: Mapping[str, str] = {}
         self.principal = NOBODY
         self.account = SIGNED_OUT
+        # Who administers, in words for the audit log; and the body for it, when it is no larger
+        # than what is to be kept.
+        self.actor = ""
+        self.body_kept = 0
+        self.noted_body = b""
         self.claims: Mapping[str, Any] = {}
         self._held = 0
         self.body_limit = 0
@@ -231,7 +239,10 @@ class Call:
 
     async def body(self) -> bytes:
         """The whole body. Raises Refused (408, 413) or ClientGone."""
-        return await read_body(self._receive, self.body_limit, self._hold)
+        body = await read_body(self._receive, self.body_limit, self._hold)
+        if len(body) <= self.body_kept:
+            self.noted_body = body
+        return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes, for whoever does not hold it. Raises Refused (408) or

@@ -10,6 +10,7 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.auditing import Auditing
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
@@ -77,6 +78,7 @@ class Services:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    auditing: Auditing
     tending: Tending
     human_verification: HumanVerification
     health: Health

@@ -1199,6 +1199,27 @@ export interface Changed {
   success?: boolean;
 }
 
+/** A page of changes, newest first; `count` is of all that fit. */
+export interface AuditPage {
+  results: AuditRow[];
+  count: number;
+  next_before_id: number | null;
+}
+
+/**
+ * A change: who did it and from where, what, to whom, and with which values. Secrets are
+ * hidden.
+ */
+export interface AuditRow {
+  id: number;
+  at: string;
+  actor: string;
+  from: string;
+  action: string;
+  subject: string;
+  detail: Record<string, unknown>;
+}
+
 /** Where the browser goes. */
 export interface LoginUrl {
   url: string;
@@ -2165,6 +2186,14 @@ export class Api extends Caller {
    */
   postAdminQueueDrop(args: { body: QueueAct }, options: CallOptions = {}): Promise<Changed> {
     return this.call("POST", "/admin/queue/drop", "json", args, options);
+  }
+
+  /**
+   * What administrators changed, newest first, and failed logins. It is kept for a year, and
+   * 50,000 rows at most.
+   */
+  getAdminAudit(args: { query?: { limit?: number; before_id?: number | null; actor?: string; action?: string; q?: string } } = {}, options: CallOptions = {}): Promise<AuditPage> {
+    return this.call("GET", "/admin/audit", "json", args, options);
   }
 
   /**
