@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -147,18 +147,33 @@ async def test_a_store_of_a_newer_release_is_refused_and_left_as_it_is(
     await newer.close()
 
 
-def test_a_step_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_nor_does_the_first_start_of_a_store_in_a_file(tmp_path: Path) -> None:
+    """They would stay in memory, some 25 MB, for as long as the service runs."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'new.db'}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("upgrade", [migrate.run_sqlite_steps, migrate.run_sqlite_steps_apart])
+def test_a_step_that_fails_leaves_nothing_behind(
+    tmp_path: Path, upgrade: Callable[[Path], None]
+) -> None:
     """SQLite too: a half-made schema would stop every later start."""
     path = tmp_path / "mailbox.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE cursors (mine TEXT)")
     with pytest.raises(sqlite3.OperationalError, match="cursors already exists"):
-        migrate.upgrade_sqlite(path)
+        upgrade(path)
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     assert tables == [("cursors",)]
     connection.execute("DROP TABLE cursors")
     connection.close()
-    migrate.upgrade_sqlite(path)
+    upgrade(path)
 
 
 @pytest.mark.parametrize(
