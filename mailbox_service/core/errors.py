@@ -20,7 +20,8 @@ MailError
 ├── NoChannel                 5.3.5  no way out is configured for this sender
 ├── TooManyRequests           4.7.0  slow down
 └── TemporaryFailure          4.3.0  our trouble: come back later
-    └── StorageFull           4.3.1  no room, come back later
+    ├── StorageFull           4.3.1  no room, come back later
+    └── StatementRefused      4.3.0  the store is well, and does not take a statement
 """
 
 from __future__ import annotations
@@ -165,3 +166,9 @@ class StorageFull(TemporaryFailure):
     """No room for the message now (RFC 3463 §3.4, X.3.1)."""
 
     enhanced = "4.3.1"
+
+
+class StatementRefused(TemporaryFailure):
+    """The store is well and does not take a statement: it names what is not there, or works with
+    values that do not fit. For a caller it is our trouble like any other; who wrote the statement
+    has to mend it."""

@@ -20,7 +20,7 @@ from mailbox_service.config import Config
 from mailbox_service.core import cleanup
 from mailbox_service.core.cleanup import DAY, Kind, Run
 from mailbox_service.core.cleanup_statement import Selection, read_statement
-from mailbox_service.core.errors import BadRequest, MailError
+from mailbox_service.core.errors import BadRequest, MailError, StatementRefused
 from mailbox_service.core.stored import Address
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
@@ -127,7 +127,8 @@ class Cleaning:
 
     async def save_automatic(self, posted: Any) -> list[str]:
         """Save the settings of the automatic cleanup. Raises BadRequest by the contract's rules;
-        returns what is wrong with statements that follow them and still cannot be run here."""
+        returns what is wrong with statements that follow them and still cannot be run here.
+        Raises TemporaryFailure when the store cannot be asked about them; nothing is saved then."""
         cleanup.check_automatic(posted)
         problems = []
         for entry in cleanup.listed_statements(posted):
@@ -145,9 +146,9 @@ class Cleaning:
         except BadRequest as error:
             return error.detail
         try:
-            await self._database.read(cleaning.find_matching, selection, after=None, window=1)
-        except Exception:
-            return "the store does not understand its condition"
+            await self._matching(selection, after=None, window=1)
+        except BadRequest as error:
+            return error.detail
         return ""
 
     async def runs(self, *, limit: int, before_id: int | None = None) -> list[Run]:
@@ -386,9 +387,7 @@ class Cleaning:
         after: cleaning.Key | None = None
         ends = time.monotonic() + STATEMENT_SECONDS
         while True:
-            window = await self._database.read(
-                cleaning.find_matching, selection, after=after, window=cleaning.WINDOW
-            )
+            window = await self._matching(selection, after=after, window=cleaning.WINDOW)
             for at in range(0, len(window.keys), STEP_UNSIZED):
                 yield await self._remove_selected(
                     selection.table, window.keys[at : at + STEP_UNSIZED]
@@ -396,6 +395,18 @@ class Cleaning:
             if window.end is None or time.monotonic() > ends:
                 return
             after = window.end
+
+    async def _matching(
+        self, selection: Selection, *, after: cleaning.Key | None, window: int
+    ) -> cleaning.Window:
+        """What a statement selects next. Raises BadRequest for a statement that passed our reader
+        and that the store does not take; TemporaryFailure for trouble of the store."""
+        try:
+            return await self._database.read(
+                cleaning.find_matching, selection, after=after, window=window
+            )
+        except StatementRefused as refused:
+            raise BadRequest("the store does not understand its condition") from refused
 
     async def _remove_selected(self, table: str, keys: Sequence[cleaning.Key]) -> int:
         if table == "raw_mails":

@@ -74,10 +74,10 @@ class Transaction(Protocol):
 class Database(Protocol):
     """A store of either engine.
 
-    Trouble of disk, engine or network is `TemporaryFailure`, a full disk `StorageFull`: what
-    the unit wrote was not kept. One doubt is left: when the connection to PostgreSQL breaks
-    during the commit itself, it may have been. Whoever comes back then does the work twice,
-    never not at all.
+    Trouble of disk, engine or network is `TemporaryFailure`, a full disk `StorageFull`, a
+    statement that the engine does not take `StatementRefused`: what the unit wrote was not kept.
+    One doubt is left: when the connection to PostgreSQL breaks during the commit itself, it may
+    have been. Whoever comes back then does the work twice, never not at all.
     """
 
     async def open(self) -> None:

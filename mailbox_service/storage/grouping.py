@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.errors import StatementRefused, TemporaryFailure
 from mailbox_service.storage.database import Transaction
 
 Bound = Callable[[Transaction], Coroutine[Any, Any, Any]]
@@ -145,7 +145,9 @@ class GroupCommit:
                     waiting.future.set_result(outcome.value)
                 continue
             refusal = self._translate(error)
-            if refusal is not error:
+            if isinstance(refusal, StatementRefused):
+                log.error("storage-refused-statement error=%s", describe(error))
+            elif refusal is not error:
                 trouble = error
             if not waiting.future.done():
                 waiting.future.set_exception(refusal)

@@ -15,7 +15,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
-from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
+from mailbox_service.core.errors import (
+    MailError,
+    StatementRefused,
+    StorageFull,
+    TemporaryFailure,
+)
 from mailbox_service.storage import migrate
 from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import (
@@ -80,6 +85,8 @@ _TEMPORARY_STATES = frozenset(
         "0A000",  # a prepared statement from before a migration of another process
     }
 )
+# Values that do not fit; features that are not there; grammar, names and rights.
+_ABOUT_THE_STATEMENT = frozenset({"22", "0A", "42"})
 _DISK_FULL = "53100"
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
@@ -421,6 +428,8 @@ def as_refusal(error: BaseException) -> BaseException:
         or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))
     ):
         refusal = TemporaryFailure("The store cannot be reached now.")
+    elif state[:2] in _ABOUT_THE_STATEMENT:
+        refusal = StatementRefused("The store does not take this statement.")
     if refusal is None:
         return error
     refusal.__cause__ = error

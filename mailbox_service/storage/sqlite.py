@@ -20,7 +20,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
 
-from mailbox_service.core.errors import MailError, StorageFull, TemporaryFailure
+from mailbox_service.core.errors import (
+    MailError,
+    StatementRefused,
+    StorageFull,
+    TemporaryFailure,
+)
 from mailbox_service.storage import cursors, migrate
 from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import Transaction, Unit
@@ -315,6 +320,12 @@ def run_apart(group: Sequence[Bound], connection: sqlite3.Connection) -> list[Ou
     return outcomes
 
 
+# Its grammar and names; a value that is too long, or of the wrong kind; who may do what.
+_ABOUT_THE_STATEMENT = frozenset(
+    (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_AUTH)
+)
+
+
 def as_refusal(error: BaseException) -> BaseException:
     """Trouble of the engine as a temporary refusal; everything else as it is."""
     if isinstance(error, OSError):
@@ -325,8 +336,11 @@ def as_refusal(error: BaseException) -> BaseException:
         return error
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return error  # a bug of ours, not of the disk
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
         return because(StorageFull("There is no room to store this now."), error)
+    if code in _ABOUT_THE_STATEMENT:
+        return because(StatementRefused("The store does not take this statement."), error)
     return because(TemporaryFailure("The store cannot be reached now."), error)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core import cleanup
-from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.errors import BadRequest, TemporaryFailure
 from mailbox_service.services import cleaning as services_cleaning
 from mailbox_service.services.cleaning import Cleaning, close_step, portions
 from mailbox_service.storage import cleaning as storage_cleaning
@@ -202,6 +202,34 @@ async def test_a_part_that_fails_does_not_stop_the_others(
     assert any("kind=mails" in line for line in told)
     assert any("'bad'" in line for line in told)
     assert any("'not ours'" in line for line in told)
+
+
+async def test_a_statement_that_is_wrong_is_told_from_a_store_in_trouble(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes = Mailboxes(database)
+    worker = cleaning_of(mailboxes)
+
+    def saved(condition: str) -> dict[str, Any]:
+        sql = f"DELETE FROM raw_mails WHERE {condition}"
+        return {"customSqlCleanupList": [{"name": "mine", "enabled": True, "sql": sql}]}
+
+    words = "the store does not understand its condition"
+    assert await worker.save_automatic(saved("id > 7")) == []
+    assert await worker.save_automatic(saved("id AND OR")) == [f"[mine]: {words}"]
+    with pytest.raises(BadRequest, match=words):
+        await worker.clean_by_statement("mine", "DELETE FROM raw_mails WHERE id AND OR")
+    before = await worker.automatic()
+
+    class Away:
+        async def read(self, *work: object, **arguments: object) -> None:
+            raise TemporaryFailure("The store cannot be reached now.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "_database", Away())
+        with pytest.raises(TemporaryFailure):
+            await worker.save_automatic(saved("id > 8"))
+    assert await worker.automatic() == before
 
 
 async def test_events_are_forgotten_at_night_when_they_are_old(

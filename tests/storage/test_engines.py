@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_service.core.errors import NotFound, TemporaryFailure
+from mailbox_service.core.errors import NotFound, StatementRefused, TemporaryFailure
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.dialects import each_integer, each_text, skip_locked
@@ -139,6 +139,31 @@ async def test_a_read_cannot_write(database: AnyDatabase) -> None:
         await database.read(add, "ann@a.test")
     assert re.search("(?i)read-?only", str(refused.value.__cause__))
     assert await database.read(count) == 0
+
+
+WRONG_STATEMENTS = [
+    "SELECT nothing FROM addresses",
+    "SELECT 1 FROM nowhere",
+    "SELECT 1 FROM addresses WHERE AND OR",
+    "SELECT no_such_function(id) FROM addresses",
+    "SELECT id FROM addresses GROUP BY sum(id)",
+]
+
+
+@pytest.mark.parametrize("sql", WRONG_STATEMENTS)
+async def test_a_statement_that_the_engine_does_not_take_is_told_from_trouble(
+    database: AnyDatabase, sql: str
+) -> None:
+    async def ask(tx: Transaction) -> None:
+        await tx.fetch_all(sql)
+
+    for run in (database.read, database.read_quick, database.write):
+        with pytest.raises(StatementRefused) as refused:
+            await run(ask)
+        assert refused.value.__cause__ is not None
+    assert not database._groups.in_trouble
+    await database.write(add, "ann@a.test")  # nothing else suffers
+    assert await database.read(count) == 1
 
 
 async def test_units_run_in_the_order_in_which_they_came(database: AnyDatabase) -> None:
