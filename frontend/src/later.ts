@@ -30,7 +30,7 @@ export const later = {
   source: () => part(['mail'], import('./parts/SourceDialog.svelte')),
   dialogs: () => part(['mail'], import('./parts/dialogs')),
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
-  admin: () => part(['mail', 'more', 'account', 'admin'], import('./admin/Admin.svelte')),
+  admin: () => part(['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate'], import('./admin/Admin.svelte')),
   human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };

@@ -2,12 +2,14 @@
 
 import type { AccountTexts } from './en/account';
 import type { AdminTexts } from './en/admin';
+import type { AdminOperateTexts } from './en/adminOperate';
+import type { AdminSettingsTexts } from './en/adminSettings';
 import type { MailTexts } from './en/mail';
 import type { MoreTexts } from './en/more';
 import type { PageTexts } from './en/page';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts & AdminSettingsTexts & AdminOperateTexts);
 
 export function language(): string {
   return tables.language;

@@ -1,0 +1,41 @@
+/** What was posted to webhooks, of all kinds. */
+
+import type { IconName } from '../parts/icons';
+import type { TextKey } from '../texts';
+
+export interface Delivery {
+  id: number;
+  kind: string;
+  url: string;
+  event: string;
+  state: string;
+  attempts: number;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: string;
+  next_attempt_at: string | null;
+}
+
+export interface DeliveryDetail extends Delivery {
+  request_body: string;
+  request_headers: Record<string, string>;
+  attempts_made: { at: string; status: number | null; error: string | null; duration_ms: number | null; answer: string | null }[];
+}
+
+export const KINDS = ['mailbox', 'sending', 'telegram'] as const;
+export const KIND_NAMES: Readonly<Record<string, TextKey>> = { mailbox: 'hooks.kind.mailbox', sending: 'hooks.kind.sending', telegram: 'hooks.kind.telegram' };
+
+export const LOOKS: Readonly<Record<string, { tone: string; icon: IconName; text: TextKey }>> = {
+  waiting: { tone: 'wait', icon: 'clock', text: 'webhook.state.waiting' },
+  delivered: { tone: 'good', icon: 'check', text: 'webhook.state.delivered' },
+  failed: { tone: 'bad', icon: 'x', text: 'webhook.state.failed' },
+};
+
+/** JSON is easier to read with its lines; anything else stays as it was sent. */
+export function readable(body: string): string {
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2);
+  } catch {
+    return body;
+  }
+}
