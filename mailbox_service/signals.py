@@ -21,6 +21,7 @@ SENDING_EVENTS = "sending-events"
 INTEGRATIONS = "integrations"
 RETURNS = "returns"
 SMS = "sms"
+ACCEPTED = "accepted-emails"
 
 
 def mailbox(address: str) -> str:

@@ -9,6 +9,7 @@ from mailbox_service.config import Config
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.sending import Sending
+from mailbox_service.services.sending_api.accepting import Accepting
 from mailbox_service.services.sending_api.activity import Activity
 from mailbox_service.services.sending_api.api_keys import ApiKeys
 from mailbox_service.services.sending_api.archive import Archive
@@ -48,6 +49,7 @@ class SendingApi:
     api_keys: ApiKeys
     smtp_users: SmtpUsers
     emails: Emails
+    accepting: Accepting
     activity: Activity
     email_search: EmailSearching
     scheduling: Scheduling
@@ -89,11 +91,13 @@ class SendingApi:
         fetching = Fetching(database, source, most=config.max_message_size, clock=clock)
         statistics = Statistics(database, policies, clock=clock)
         tracking = Tracking(database, config, signals, clock=clock)
+        emails = Emails(config, sending, policies, templates, fetching, clock=clock)
         return cls(
             policies=policies,
             api_keys=keys,
             smtp_users=SmtpUsers(database, policies, passwords, keys, clock=clock),
-            emails=Emails(config, sending, policies, templates, fetching, clock=clock),
+            emails=emails,
+            accepting=Accepting(database, emails, signals, clock=clock),
             activity=Activity(database, clock=clock),
             email_search=EmailSearching(database, clock=clock),
             scheduling=Scheduling(database, signals, clock=clock),

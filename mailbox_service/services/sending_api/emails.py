@@ -28,7 +28,7 @@ from mailbox_service.core.errors import (
 from mailbox_service.core.sending_api import BadField, Caller, Refusal, SendingPrincipal
 from mailbox_service.services.clock import Clock, new_id, now_micros
 from mailbox_service.services.sending import Sending, new_message_id
-from mailbox_service.services.sending_api.composing import EmailForm, draft_of, files, person
+from mailbox_service.services.sending_api.composing import EmailForm, Fetch, draft_of, files, person
 from mailbox_service.services.sending_api.fetching import Fetching
 from mailbox_service.services.sending_api.messages import (
     Message,
@@ -37,7 +37,7 @@ from mailbox_service.services.sending_api.messages import (
     shown_fields,
     written,
 )
-from mailbox_service.services.sending_api.ordering import UNVERIFIED, Ordering, too_big
+from mailbox_service.services.sending_api.ordering import Ordering, judge, too_big
 from mailbox_service.services.sending_api.policies import Policies
 from mailbox_service.services.sending_api.templates import Templates
 
@@ -118,16 +118,39 @@ class Emails:
 
     async def send(self, caller: Caller, form: EmailForm) -> Sent:
         """One e-mail out of its parts or out of a template. Raises MailError."""
-        message = await self._composed(caller, form)
-        return await self._submit(caller, message, form.schedule, fast=form.fastaccept)
+        due = self._due(form.schedule)
+        begun = await self._begin(caller, await self._composed(caller, form, due), due)
+        return begun.sent(await begun.receipt, fast=form.fastaccept)
+
+    async def check(self, caller: Caller, form: EmailForm) -> int:
+        """Judge an e-mail whose files are still in the web; when it is to go out, 0 for now.
+        Raises MailError."""
+        due = self._due(form.schedule)
+        message = await self._composed(caller, form, due, no_file)
+        judge(await self._policies.of(caller.account), caller.credential, message)
+        return due
+
+    async def send_checked(
+        self, caller: Caller, form: EmailForm, *, queue_id: str, due: int, refused: str = ""
+    ) -> None:
+        """Send what was checked, under the id that was promised; or with `refused` let it be
+        known that it is not sent, and why. Raises MailError."""
+        fetch = no_file if refused else self._fetching.file
+        message = await self._composed(caller, form, due, fetch)
+        policy = await self._policies.of(caller.account)
+        order = await self._ordering.order(
+            caller, policy, message, due, door="http", queue_id=queue_id, refused=refused
+        )
+        await order
 
     async def mime(self, caller: Caller, form: MimeForm) -> Sent:
         """One message as somebody wrote it; who gets it stands in its header."""
         content = await asyncio.to_thread(written, form.mime_email)
         if len(content) > self._largest:
             raise too_big(self._largest)
-        message = read_message(content)
-        return await self._submit(caller, message, form.schedule, fast=form.fastaccept)
+        due = self._due(form.schedule)
+        begun = await self._begin(caller, read_message(content), due)
+        return begun.sent(await begun.receipt, fast=form.fastaccept)
 
     async def batch(self, caller: Caller, form: BatchForm) -> list[Sent | MailError]:
         """Several e-mails; each is sent or refused alone, in the order of the request."""
@@ -163,8 +186,9 @@ class Emails:
                     waiting.create_task(whole(index, here, item))
                     continue
                 try:
-                    message = await self._composed(here, item)
-                    begun.append((index, await self._begin(here, message, item.schedule)))
+                    due = self._due(item.schedule)
+                    message = await self._composed(here, item, due)
+                    begun.append((index, await self._begin(here, message, due)))
                 except MailError as refusal:
                     results[index] = refusal
                 if len(begun) >= AT_ONCE:
@@ -187,8 +211,6 @@ class Emails:
         except BadField as error:
             raise BadContent(error.detail) from None
         policy = await self._policies.of(credential.account)
-        if not all(policy.verified(one) for one in message.authors):
-            raise FromNotYours(UNVERIFIED)
         try:
             order = await self._ordering.order(
                 caller, policy, message, 0, door=peer.protocol.lower(), smtputf8=envelope.smtputf8
@@ -197,7 +219,9 @@ class Emails:
         except Refusal as error:
             raise FromNotYours(error.detail) from None
 
-    async def _composed(self, caller: Caller, form: EmailForm) -> Message:
+    async def _composed(
+        self, caller: Caller, form: EmailForm, due: int, fetch: Fetch | None = None
+    ) -> Message:
         sender = person("sender", form.sender)
         if not form.to:
             raise BadField("to", "At least one address")
@@ -213,8 +237,7 @@ class Emails:
             raise BadField("subject", "Required unless there is a template_id")
         if html is None and text is None:
             raise BadField("text_body", "One of html_body and text_body is required")
-        attachments = await files(form.attachments, form.inlines, self._fetching.file)
-        due = self._due(form.schedule)
+        attachments = await files(form.attachments, form.inlines, fetch or self._fetching.file)
         draft, message_id = draft_of(
             form,
             sender=sender,
@@ -251,20 +274,9 @@ class Emails:
             message_id=named,
         )
 
-    async def _submit(
-        self, caller: Caller, message: Message, schedule: str | int | float | None, *, fast: bool
-    ) -> Sent:
-        begun = await self._begin(caller, message, schedule)
-        return begun.sent(await begun.receipt, fast=fast)
-
-    async def _begin(
-        self, caller: Caller, message: Message, schedule: str | int | float | None
-    ) -> Begun:
+    async def _begin(self, caller: Caller, message: Message, due: int) -> Begun:
         """Have a message queued. Raises MailError for what is seen before that."""
-        due = self._due(schedule)
         policy = await self._policies.of(caller.account)
-        if not all(policy.verified(one) for one in message.authors):
-            raise Refusal(UNVERIFIED)
         return Begun(await self._ordering.order(caller, policy, message, due, door="http"), due)
 
     def _due(self, schedule: str | int | float | None) -> int:
@@ -281,6 +293,11 @@ class Emails:
         if due > now + FARTHEST:
             raise BadField("schedule", "The time is more than 3 days ahead")
         return max(due, now + 1)
+
+
+async def no_file(_: str) -> tuple[str, bytes]:
+    """In place of a file that is not fetched now."""
+    return "", b""
 
 
 def template_data(value: Any) -> dict[str, Any]:

@@ -63,26 +63,25 @@ class Ordering:
         *,
         door: str,
         smtputf8: bool | None = None,
+        queue_id: str = "",
+        refused: str = "",
     ) -> asyncio.Future[Receipt]:
-        """Judge by the policy of the account and the credential, and hand over."""
+        """Judge by the policy of the account and the credential, and hand over. `queue_id`: it
+        was promised before. `refused`: what was accepted is not sent, for this reason."""
         credential, settings = caller.credential, caller.credential.settings
-        check_sender(policy, credential, message.sender)
-        rejected = {
-            one: "The recipient is not among the allowed recipients"
-            for one in message.recipients
-            if not policy.recipients.allows(one)
-        }
-        if rejected and len(rejected) == len(message.recipients):
-            raise Refusal("No recipient is among the allowed recipients")
+        if refused:
+            rejected = dict.fromkeys(message.recipients, refused)
+        else:
+            rejected = judge(policy, credential, message)
         in_sandbox = settings.status == SANDBOX
         if in_sandbox:
             rejected.update(dict.fromkeys(message.recipients, "The credential is a sandbox"))
         recipients, auditor = message.recipients, ""
-        if settings.audit_email:
+        if settings.audit_email and not refused:
             auditor = canonical(settings.audit_email)
             recipients = tuple(dict.fromkeys((*recipients, auditor)))
             rejected.pop(auditor, None)
-        queue_id = self._new_queue_id()
+        queue_id = queue_id or self._new_queue_id()
         if message.large:
             content = await asyncio.to_thread(message.content, queue_id)
         else:
@@ -120,10 +119,10 @@ class Ordering:
                 subject,
                 client_ip=caller.ip,
             ),
-            rates=tuple(rates(caller, policy, now)),
+            rates=() if refused else tuple(rates(caller, policy, now)),
             most_scheduled=self._most_scheduled,
             message_id="" if message.message_id is None else message.message_id(queue_id),
-            always=None if in_sandbox else auditor,
+            always=None if in_sandbox or refused else auditor,
         )
         if smtputf8 is None:
             addresses = (message.sender, *recipients)
@@ -149,6 +148,22 @@ def traits_of(settings: CredentialSettings) -> str | None:
         bounces_to=settings.bounce_notifications,
     )
     return None if traits == Traits() else msgspec.json.encode(traits).decode()
+
+
+def judge(policy: Policy, credential: Credential, message: Message) -> dict[str, str]:
+    """The recipients that are not sent to, each with the reason. Raises Refusal for a sender that
+    may not send, and when nobody would be left."""
+    if not all(policy.verified(one) for one in message.authors):
+        raise Refusal(UNVERIFIED)
+    check_sender(policy, credential, message.sender)
+    rejected = {
+        one: "The recipient is not among the allowed recipients"
+        for one in message.recipients
+        if not policy.recipients.allows(one)
+    }
+    if rejected and len(rejected) == len(message.recipients):
+        raise Refusal("No recipient is among the allowed recipients")
+    return rejected
 
 
 def check_sender(policy: Policy, credential: Credential, sender: str) -> None:

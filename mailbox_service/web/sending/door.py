@@ -6,12 +6,13 @@ import hashlib
 import logging
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from mailbox_service.core.errors import BadCredential, MailError
+from mailbox_service.core.errors import BadCredential, Conflict, MailError
 from mailbox_service.core.sending_api import (
     MASTER,
     Caller,
@@ -54,6 +55,8 @@ class SendingDoor:
         self._rows = {(row.verb, row.path): row for row in rows}
         self._paths = frozenset(row.path for row in rows)
         self._rates = Rates(rate)
+        # Calls with an idempotency key that are under way: account, user, key.
+        self._running: set[tuple[str, str, str]] = set()
         self.endpoints = tuple(sorted(f"/{path}" for path in self._paths))
 
     def is_for(self, path: str) -> bool:
@@ -127,11 +130,28 @@ class SendingDoor:
         if not row.open_to_keys and not credential.may(f"/{path}"):
             raise EndpointDenied(f"You do not have permission to access the endpoint /{path}")
         caller = await self._caller(call, api, credential, row, fields, body)
-        result = await row.asks(api)(caller, read_form(row, fields))
+        with self._alone(caller):
+            result = await row.asks(api)(caller, read_form(row, fields))
         data = row.writes(result)
         if row.names_itself:
             data = {"request_id": request_id, **data}
         return data
+
+    @contextmanager
+    def _alone(self, caller: Caller) -> Iterator[None]:
+        """While a call with an idempotency key runs, another with the same key is told so: its
+        answer is not there yet (§2.1). Raises Conflict."""
+        if caller.idempotency_key is None:
+            yield
+            return
+        key = (caller.credential.account, caller.credential.username, caller.idempotency_key)
+        if key in self._running:
+            raise Conflict("The first call with this Idempotency-Key is still running")
+        self._running.add(key)
+        try:
+            yield
+        finally:
+            self._running.discard(key)
 
     async def _caller(
         self,

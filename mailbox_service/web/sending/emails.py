@@ -194,7 +194,7 @@ def archive_page(page: Page[Archived]) -> dict[str, Any]:
 
 
 ROWS = (
-    Row("email/send", EmailForm, lambda api: api.emails.send, sent, keeps=KEEPS),
+    Row("email/send", EmailForm, lambda api: api.accepting.send, sent, keeps=KEEPS),
     Row("email/mime", MimeForm, lambda api: api.emails.mime, sent),
     Row("email/batch", BatchFields, lambda api: api.emails.batch, batch, reader=read_batch),
     Row("email/search", EmailSearch, lambda api: api.email_search.search, found_emails),

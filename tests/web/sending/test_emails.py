@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.web.sending.conftest import LETTER, Api, serving_api
-from tests.webhook_receiver import Receiver, answer, receiving
+from tests.webhook_receiver import Receiver, answer
 
 pytestmark = pytest.mark.anyio
 
@@ -190,10 +190,16 @@ async def test_fastaccept_answers_with_the_id_alone(api: Api) -> None:
 
 
 async def test_the_same_idempotency_key_sends_once(api: Api) -> None:
-    """Hazard 42: also of fifty at once."""
+    """Hazard 42: also of fifty at once, where those that come too early are told so."""
     answers = await asyncio.gather(
         *(api.post("email/send", LETTER, **{"Idempotency-Key": "k1"}) for _ in range(50))
     )
+    for one in answers:
+        if one.status_code == 409:
+            assert "still running" in one.json()["data"]["error"]
+    answers = [one for one in answers if one.status_code != 409]
+    answers.append(await api.post("email/send", LETTER, **{"Idempotency-Key": "k1"}))
+    assert len(answers) >= 2
     assert {one.status_code for one in answers} == {200}
     assert len({one.json()["data"]["email_id"] for one in answers}) == 1
     assert await api.events() == [("processed", "bob@inbox.test")]
@@ -218,12 +224,6 @@ async def test_a_message_has_a_size(tmp_path: Path) -> None:
         assert got == (413, "API_EXCEPTION", "")
 
 
-@pytest.fixture
-async def receiver() -> Any:
-    async with receiving() as opened:
-        yield opened
-
-
 async def test_a_file_from_the_web_is_fetched_once_a_day(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -236,6 +236,35 @@ async def test_a_file_from_the_web_is_fetched_once_a_day(
         (part,) = message.iter_attachments()
         assert part.get_payload(decode=True) == b"from the web"
         assert len(receiver.got) == 1
+
+
+async def test_a_key_whose_first_call_is_still_running_is_409(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """Sending-api §2.1: the same request a second time, and another one."""
+    receiver.hangs = True
+    receiver.answers = [answer(200, "OK", b"from the web")]
+    async with serving_api(tmp_path, fetch_private_hosts=["127.0.0.1"]) as api:
+        letter = {**LETTER, "attachments": [{"filename": "web.txt", "url": receiver.url}]}
+        key = {"Idempotency-Key": "k1"}
+        first = asyncio.create_task(api.post("email/send", letter, **key))
+        await receiver.wait(1)
+        for fields in (letter, LETTER):
+            early = await api.post("email/send", fields, **key)
+            assert early.status_code == 409
+            assert early.json()["data"]["error_code"] == "E_ApiResponseCodes.API_EXCEPTION"
+        receiver.released.set()
+        done = (await first).json()["data"]
+        again = await api.post("email/send", letter, **key)
+        assert again.json()["data"] == done
+        assert await api.events() == [("processed", "bob@inbox.test")]
+
+
+async def test_a_refused_call_lets_its_key_go(api: Api) -> None:
+    key = {"Idempotency-Key": "k1"}
+    refused = await api.post("email/send", {**LETTER, "to": ["nobody"]}, **key)
+    assert refused.status_code == 400
+    assert (await api.post("email/send", LETTER, **key)).status_code == 200
 
 
 async def test_a_redirect_to_a_private_address_is_not_followed(
