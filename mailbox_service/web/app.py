@@ -14,6 +14,7 @@ from mailbox_service.web import (
     external,
     health,
     integration,
+    mta_sts,
     open_api,
     sms,
     smtp_submission,
@@ -24,6 +25,7 @@ from mailbox_service.web.admin import audit as admin_audit
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
 from mailbox_service.web.admin import configuration as admin_configuration
+from mailbox_service.web.admin import domains as admin_domains
 from mailbox_service.web.admin import figures as admin_figures
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
@@ -108,6 +110,8 @@ AREAS: tuple[Routes, ...] = (
     admin_testing.routes,
     admin_figures.routes,
     admin_queue.routes,
+    admin_domains.routes,
+    mta_sts.routes,
     admin_audit.routes,
     oauth2.routes,
     passkeys.routes,
@@ -127,8 +131,10 @@ class Application(Starlette):
     and each layer is paid for by every request."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The front, and the router behind it."""
-        return Front(self.router)
+        """The front, and behind it the doors, which take every HTTP request: there is nothing
+        for a router to choose, and its three steps are paid for by every request too."""
+        doors = next(route for route in self.routes if isinstance(route, Doors))
+        return Front(doors.handle, otherwise=self.router)
 
 
 def page_of(folder: Path, config: Config) -> Page:

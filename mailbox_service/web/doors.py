@@ -37,7 +37,7 @@ API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/
 # `/files/` is fetched by whoever holds a signed address, as from any object store.
 # The integration endpoints prove an API key; links that a browser opens prove themselves.
 WITHOUT_SITE_PASSWORD = (
-    *("/open_api", "/telegram/", "/files/"),
+    *("/open_api", "/telegram/", "/files/", "/.well-known/"),
     *("/send-email", "/test-connection", "/smtp-connections"),
     *("/confirm-sender/", "/archive/", "/t/", "/sms/"),
 )
@@ -96,7 +96,7 @@ class Doors(BaseRoute):
         finally:
             call.let_go()
         if isinstance(answer, Answer):
-            await write(answer, send, without_body=call.method == "HEAD")
+            await write(answer, scope, send)
         else:
             await answer(scope, receive, send)
 

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mailbox_service.web.answers import JSON, Headers, write
+from mailbox_service.web.answers import JSON, WHOLE, Headers, write
 from mailbox_service.web.errors import refusal
 from mailbox_service.web.log import neutral
 
@@ -48,32 +48,51 @@ TOO_LARGE = {
 
 
 class Front:
-    """Answers OPTIONS, refuses oversized heads, adds the headers of every answer."""
+    """Answers OPTIONS, refuses oversized heads, adds the headers of every answer. What is no
+    HTTP request goes `otherwise`."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, otherwise: ASGIApp) -> None:
         self._app = app
+        self._otherwise = otherwise
         # Unique among processes, countable within one, and telling nothing of time or load.
         self._run = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._otherwise(scope, receive, send)
             return
         request_id = f"{self._run}-{next(self._numbers):x}".encode()
         started = perf_counter()
 
+        def told(status: int) -> None:
+            if status >= 500 or log.isEnabledFor(logging.DEBUG):
+                report(scope, status, request_id, started)
+
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 complete(message["headers"], request_id)
-                if message["status"] >= 500 or log.isEnabledFor(logging.DEBUG):
-                    report(scope, message["status"], request_id, started)
+                told(message["status"])
             await send(message)
+
+        extensions = scope.get("extensions")
+        whole = extensions.get(WHOLE) if extensions else None
+        if extensions is not None and whole is not None:
+
+            def whole_on(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+                completed = headers.copy()
+                complete(completed, request_id)
+                sent: bool = whole(status, completed, body)
+                if sent:
+                    told(status)
+                return sent
+
+            extensions[WHOLE] = whole_on
 
         if scope["method"] == "OPTIONS":
             await answer_preflight(send_on, scope["headers"])
         elif (status := head_problem(scope)) is not None:
-            await write(TOO_LARGE[status], send_on, without_body=scope["method"] == "HEAD")
+            await write(TOO_LARGE[status], scope, send_on)
         else:
             await self._app(scope, receive, send_on)
 
@@ -112,9 +131,10 @@ def head_problem(scope: Scope) -> int | None:
     headers = scope["headers"]
     if len(headers) > MOST_HEADERS:
         return 431
-    if sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
-        return 431
-    return None
+    octets = 0
+    for name, value in headers:
+        octets += len(name) + len(value)
+    return 431 if octets > LARGEST_HEADERS else None
 
 
 def report(scope: Scope, status: int, request_id: bytes, started: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
+from mailbox_service.web.waiting import within
 
 T = TypeVar("T")
 
@@ -363,8 +363,7 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
 
 async def next_message(receive: Receive) -> Mapping[str, Any]:
     try:
-        async with asyncio.timeout(CHUNK_SECONDS):
-            received = await receive()
+        received = await within(CHUNK_SECONDS, receive())
     except TimeoutError:
         closing = ((b"connection", b"close"),)
         raise Refused(refusal(408, "The request body did not come", "Timeout", closing)) from None

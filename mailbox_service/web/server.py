@@ -1,7 +1,8 @@
 """The HTTP server: uvicorn with what it lacks against hostile peers.
 
-It bounds the head of a request in octets and in time, and ends open streams when it stops;
-otherwise it is uvicorn, with uvloop and httptools.
+It bounds the head of a request in octets and in time, and ends open streams when it stops. An
+answer that is whole goes out in one step (`answers.WHOLE`), and an idle connection is watched by
+one timer instead of one an answer. Otherwise it is uvicorn, with uvloop and httptools.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from mailbox_service.web.answers import WHOLE
 from mailbox_service.web.streams import Streams
 
 # Octets of a request line and its header fields. httptools collects them without any bound.
@@ -62,6 +69,11 @@ class Gathering:
             return
         self._transport.write(data)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send a whole answer."""
+        self._send_held()
+        self._transport.write(data)
+
     def _send_held(self) -> None:
         self._turn = None
         if self._held:
@@ -86,6 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_begun = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
@@ -93,6 +107,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -118,10 +135,38 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_octets = 0
         self._stop_clock()
         super().on_headers_complete()
+        if self.cycle is not None:
+            whole: Any = partial(send_whole, self.cycle)
+            self.scope["extensions"] = {WHOLE: whole}
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent already, or wait for its next request."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._watch is None:
+            self._watch = self.loop.call_later(KEEP_ALIVE_SECONDS, self._look)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def _look(self) -> None:
+        """Close a connection that has been idle for too long. One timer a connection, looked at
+        seldom, costs a request nothing."""
+        since, now = self._idle_since, self.loop.time()
+        left = KEEP_ALIVE_SECONDS if since is None else since + KEEP_ALIVE_SECONDS - now
+        if left > 0:
+            self._watch = self.loop.call_later(left, self._look)
+            return
+        self._watch = None
+        self.timeout_keep_alive_handler()
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
@@ -135,6 +180,42 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self._in_head and not self.transport.is_closing():
             self.transport.close()
+
+
+def send_whole(
+    cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> bool:
+    """Send a whole answer in one step: what uvicorn does with the two messages of ASGI, less what
+    cannot be. `headers` name the length. False when it has to go the long way: somebody has
+    begun to answer, or the client does not read.
+    """
+    if cycle.response_started or cycle.flow.write_paused:
+        return False
+    if cycle.disconnected:
+        return True
+    pieces = [STATUS_LINE[status]]
+    closes = False
+    for name, value in (*cycle.default_headers, *headers):
+        pieces += (name, b": ", value, b"\r\n")
+        if name == b"connection" and value == b"close":
+            closes = True
+    lines = len(pieces) // 4 + 1
+    if closes:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        pieces.append(b"connection: close\r\n")
+        lines += 1
+    head = b"".join(pieces)
+    if head.count(b"\r") != lines or head.count(b"\n") != lines or b"\0" in head:
+        raise RuntimeError("a header field of an answer holds a control character")
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write_whole(head + b"\r\n" + body)  # type: ignore[attr-defined]
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 class HttpServer(uvicorn.Server):
