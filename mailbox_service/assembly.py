@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
-from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.errors import BadAddress, TemporaryFailure
 from mailbox_service.core.object_store import Bucket, is_endpoint
 from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.core.sms import HttpDialect
@@ -47,6 +47,7 @@ from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.services.counting import Counting
 from mailbox_service.services.delivering import Delivering
+from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
@@ -63,7 +64,8 @@ from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.emails import Emails
-from mailbox_service.services.sending_api.sms import Gateway
+from mailbox_service.services.sending_api.sms_by_email import EmailGateway
+from mailbox_service.services.sending_api.sms_handing_over import Gateway
 from mailbox_service.services.sent import SentMail
 from mailbox_service.services.signing import Signing
 from mailbox_service.services.summarising import Summarising
@@ -76,7 +78,14 @@ from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.verifying_origin import VerifyingOrigin
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
-from mailbox_service.storage import integration_mails, send_queue, sms, telegram_pushes, webhooks
+from mailbox_service.storage import (
+    accepted_emails,
+    integration_mails,
+    send_queue,
+    sms,
+    telegram_pushes,
+    webhooks,
+)
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
 from mailbox_service.storage.sqlite import SqliteDatabase
@@ -152,6 +161,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    domain_checking: DomainChecking
     auditing: Auditing
     tending: Tending
     providers_out: HttpOut
@@ -187,9 +197,8 @@ def build(config: Config) -> Parts:
         answer_octets=PROFILE_OCTETS,
     )
     outbound = Outbound.of(config)
-    delivering = Delivering(
-        database, config, receiving, Signing(database, config), outbound, signals
-    )
+    signing = Signing(database, config)
+    delivering = Delivering(database, config, receiving, signing, outbound, signals)
     file_out = FileOut(resolver, private_hosts=config.fetch_private_hosts)
     sending_api = SendingApi.of(
         database,
@@ -202,7 +211,7 @@ def build(config: Config) -> Parts:
     )
     authenticating.sending_logins = sending_api.smtp_users
     sms_out = HttpOut(resolver, private_addresses=config.sms_private_addresses)
-    sending_api.short_messages.gateway = sms_gateway(config, sms_out)
+    sending_api.sms_handing_over.gateway = sms_gateway(config, sms_out, sending)
     receiving.returns = sending_api.returns
     delivering.tracking = sending_api.tracking
     http_out = HttpOut(resolver, private_addresses=config.webhook_private_addresses)
@@ -274,16 +283,25 @@ def build(config: Config) -> Parts:
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=Counting(database, config),
+        domain_checking=DomainChecking(
+            config, signing, Resolver(config.name_servers, question_seconds=6.0, remembers=False)
+        ),
         auditing=Auditing(database),
         tending=Tending(database, config, signals),
     )
 
 
-def sms_gateway(config: Config, out: HttpOut) -> Gateway | None:
+def sms_gateway(config: Config, out: HttpOut, sending: Sending) -> Gateway | None:
     """What carries short messages; None when nothing does. Raises ValueError."""
     if not config.sms_gateway:
         return None
     parts = urlsplit(config.sms_url)
+    if config.sms_gateway == "email":
+        try:
+            return EmailGateway(sending, parts.path, config.sms_email_from)
+        except BadAddress:
+            words = "expected sms_url = mailto:{number}@gateway and an address of ours"
+            raise ValueError(f"sms_email_from: {words}") from None
     if config.sms_gateway == "smpp":
         if parts.scheme != "smpp" or not parts.hostname:
             raise ValueError("sms_url: expected smpp://host:port")
@@ -434,6 +452,7 @@ class Service:
             await parts.database.write(telegram_pushes.end_leases, now=now_micros())
             await parts.database.write(integration_mails.end_leases, now=now_micros())
             await parts.database.write(sms.end_leases, now=now_micros())
+            await parts.database.write(accepted_emails.end_leases, now=now_micros())
         elif not isinstance(parts.database, SqliteDatabase):
             await parts.database.listen(parts.signals.arrived)
             parts.signals.send_abroad(parts.database.notify)
@@ -443,10 +462,11 @@ class Service:
             self._work("delivery", parts.delivering.run())
             self._work("webhooks", parts.notifying.run())
             self._work("sending events", parts.sending_api.reporting.run())
+            self._work("accepted e-mails", parts.sending_api.accepting.run())
             self._work("integrations", parts.integrating.run())
             self._work("returned mail", parts.sending_api.returns.run())
-            if parts.sending_api.short_messages.gateway is not None:
-                self._work("short messages", parts.sending_api.short_messages.run())
+            if parts.sending_api.sms_handing_over.gateway is not None:
+                self._work("short messages", parts.sending_api.sms_handing_over.run())
             self._work("sender domains", parts.sending_api.domains.run())
             if self.config.telegram_bot_token:
                 self._work("telegram", parts.telegram_pushing.run())

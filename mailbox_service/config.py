@@ -145,6 +145,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     direct_mta_sts: Annotated[
         bool, described("With outbound = direct: heed the policies of domains (MTA-STS, RFC 8461).")
     ] = True
+    mta_sts_mode: Annotated[
+        Literal["none", "testing", "enforce"],
+        described(
+            "The MTA-STS policy of our domains, served to requests for mta-sts.<domain>: testing "
+            "asks senders for reports only, enforce has them insist on TLS."
+        ),
+    ] = "testing"
     direct_dane: Annotated[
         bool,
         described(
@@ -204,18 +211,25 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         described("Hosts that attachments by URL may come from although they are private."),
     ] = field(default_factory=list)
     sms_gateway: Annotated[
-        Literal["", "http", "smpp"], described("What carries short messages; empty: nothing does.")
+        Literal["", "http", "smpp", "email"],
+        described("What carries short messages; empty: nothing does."),
     ] = ""
     sms_preset: Annotated[
         Literal["", "kannel", "jasmin", "twilio", "android"],
         described("What the HTTP gateway speaks; empty: as the settings below say."),
     ] = ""
     sms_url: Annotated[
-        str, described("The gateway: http(s)://…, or smpp://host:2775 (secrets stand below).")
+        str,
+        described(
+            "The gateway: http(s)://…, smpp://host:2775 or mailto:{number}@… (secrets stand below)."
+        ),
     ] = ""
     sms_username: Annotated[str, described("Login at the gateway.")] = ""
     sms_password: Annotated[str, described("Password at the gateway.")] = ""
     sms_sender: Annotated[str, described("Number or name that messages come from by default.")] = ""
+    sms_email_from: Annotated[
+        str, described("Address of ours that mails to an e-mail gateway come from.")
+    ] = ""
     sms_method: Annotated[
         Literal["GET", "POST"], described("Method of an HTTP gateway without a preset.")
     ] = "POST"

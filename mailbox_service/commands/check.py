@@ -9,7 +9,6 @@ import click
 from mailbox_service.assembly import PAGE, Parts
 from mailbox_service.commands.common import loaded, with_configuration
 from mailbox_service.commands.store import run
-from mailbox_service.outbound.dns import Resolver
 from mailbox_service.services.checking import Finding, check_all
 
 SIGNS = {"ok": "  ok     ", "warning": "  WARNING", "problem": "  PROBLEM"}
@@ -24,9 +23,7 @@ def check(config_file: Path | None, data: Path | None) -> None:
 
     async def work(parts: Parts) -> list[Finding]:
         findings = []
-        async for finding in check_all(
-            config, parts.database, Resolver(config.name_servers), page=PAGE
-        ):
+        async for finding in check_all(config, parts.database, parts.domain_checking, page=PAGE):
             click.echo(f"{SIGNS[finding.level]}  {finding.check}: {finding.seen}")
             if finding.do and finding.level != "ok":
                 click.echo(f"             -> {finding.do}")

@@ -63,8 +63,10 @@ class Resolver:
         server_seconds: float = SERVER_SECONDS,
         question_seconds: float = QUESTION_SECONDS,
         dnssec: bool = False,
+        remembers: bool = True,
     ) -> None:
-        """`dnssec`: have the servers say which answers are signed (`is_signed`, `tlsa`)."""
+        """`dnssec`: have the servers say which answers are signed (`is_signed`, `tlsa`).
+        `remembers`: keep answers for as long as they say."""
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not servers)
         except dns.resolver.NoResolverConfiguration:
@@ -79,7 +81,8 @@ class Resolver:
             self._resolver.use_edns(0, dns.flags.DO, 1_232)
         self._resolver.timeout = server_seconds
         self._resolver.lifetime = question_seconds
-        self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
+        if remembers:
+            self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
 
     async def mail_exchangers(self, domain: str) -> list[MailExchanger]:
         """The MX records of a domain, unordered; none when it has none.

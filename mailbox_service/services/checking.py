@@ -11,14 +11,16 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from mailbox_service.config import FIELDS, Config, parse_listen
+from mailbox_service.core.domain_records import is_private
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.clock import as_datetime, now_micros
+from mailbox_service.services.domain_checking import Checked
 from mailbox_service.storage import addresses, messages, send_queue
 from mailbox_service.storage.database import Database
 
@@ -32,8 +34,6 @@ RENEW_DAYS = 14
 OLD_QUEUE_HOURS = 4
 CONNECT_SECONDS = 2.0
 DAY_SECONDS = 86_400
-# Names under these belong to no DNS (RFC 6761, RFC 2606): nothing to look up.
-PRIVATE_TOPS = ("localhost", "test", "example", "invalid", "local", "internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,14 @@ class Finding:
     do: str = ""
 
 
-class MailExchanger(Protocol):
-    """One MX record."""
+class Domains(Protocol):
+    """Asks DNS about a domain of ours."""
 
-    @property
-    def host(self) -> str: ...
-
-
-class Resolver(Protocol):
-    """What the checks ask of DNS; any failure is an exception."""
-
-    async def mail_exchangers(self, domain: str) -> Sequence[MailExchanger]: ...
+    async def check(self, domain: str) -> Checked: ...
 
 
 async def check_all(
-    config: Config, database: Database, resolver: Resolver, *, page: Path
+    config: Config, database: Database, domains: Domains, *, page: Path
 ) -> AsyncIterator[Finding]:
     """Everything, cheapest first."""
     yield domains_are_set(config)
@@ -75,7 +68,8 @@ async def check_all(
         if name.endswith("_listen") and getattr(config, name):
             yield await door_is_open(name, getattr(config, name))
     for domain in config.served_domains:
-        yield await mail_comes_here(domain, config, resolver)
+        async for finding in names_are_known(domain, domains):
+            yield finding
 
 
 def domains_are_set(config: Config) -> Finding:
@@ -191,18 +185,19 @@ async def door_is_open(name: str, listen: str) -> Finding:
     return Finding(name, "ok", f"{listen} is free; nothing listens there now")
 
 
-async def mail_comes_here(domain: str, config: Config, resolver: Resolver) -> Finding:
-    check = f"mx {domain}"
-    if domain.rpartition(".")[2] in PRIVATE_TOPS:
-        return Finding(check, "ok", "a private name; only this machine uses it")
-    wanted = f"MX 10 {config.own_name}."
-    try:
-        hosts = [exchanger.host for exchanger in await resolver.mail_exchangers(domain)]
-    except Exception as error:
-        return Finding(
-            check, "warning", f"could not ask ({type(error).__name__})", f"expected {wanted}"
+async def names_are_known(domain: str, domains: Domains) -> AsyncIterator[Finding]:
+    """What DNS says of a domain: a finding a record that is needed, or that says what is wrong."""
+    if is_private(domain):
+        yield Finding(f"mx {domain}", "ok", "a private name; only this machine uses it")
+        return
+    for judged in (await domains.check(domain)).records:
+        record = judged.record
+        if judged.state != "right" and not record.required and judged.state != "different":
+            continue
+        seen = ", ".join(judged.found) or ("nobody could tell" if judged.state == "unknown" else "")
+        yield Finding(
+            f"{record.purpose} {record.name if record.purpose == 'dkim' else domain}",
+            "ok" if judged.state == "right" else "warning",
+            judged.message if judged.state == "right" else seen or f"no {record.type} record",
+            judged.message,
         )
-    if config.own_name in hosts:
-        return Finding(check, "ok", f"points to {config.own_name}")
-    seen = ", ".join(hosts) or "no MX record"
-    return Finding(check, "warning", seen, f"to receive its mail, add {wanted}")

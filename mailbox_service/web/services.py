@@ -15,6 +15,7 @@ from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.counting import Counting
+from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.human_verification import HumanVerification
@@ -78,6 +79,7 @@ class Services:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    domain_checking: DomainChecking
     auditing: Auditing
     tending: Tending
     human_verification: HumanVerification

@@ -71,6 +71,7 @@ OPEN_ROUTES = {
     ("DELETE", "/smtp-connections/{name}"),
     ("PUT", "/files/attachment"),  # proves a signed ticket in the address
     ("GET", "/files/attachment"),
+    ("GET", "/.well-known/mta-sts.txt"),  # for every sender of mail
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
 }

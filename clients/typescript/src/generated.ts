@@ -1199,6 +1199,58 @@ export interface Changed {
   success?: boolean;
 }
 
+/** All domains of ours, in the order of the settings. */
+export interface OwnDomains {
+  results: OwnDomain[];
+}
+
+/** A domain of ours with its records. */
+export interface OwnDomain {
+  domain: string;
+  records: DnsRecord[];
+}
+
+/**
+ * A record to publish. `purpose`: mx, host, ptr, spf, dkim, dmarc, return_path, mta_sts,
+ * mta_sts_policy or tls_rpt. `required`: mail suffers without it; `why` says how.
+ */
+export interface DnsRecord {
+  purpose: string;
+  type: string;
+  name: string;
+  value: string;
+  required: boolean;
+  why: string;
+}
+
+/** One of our domains. */
+export interface DomainWish {
+  domain: string;
+}
+
+/** What DNS says of a domain now. */
+export interface CheckedDomain {
+  domain: string;
+  checked_at: string;
+  records: CheckedRecord[];
+}
+
+/**
+ * A record, what DNS says instead, and what to do. `state`: right, missing, different, or
+ * unknown when nobody could tell.
+ */
+export interface CheckedRecord {
+  purpose: string;
+  type: string;
+  name: string;
+  value: string;
+  required: boolean;
+  why: string;
+  found: string[];
+  state: string;
+  message: string;
+}
+
 /** A page of changes, newest first; `count` is of all that fit. */
 export interface AuditPage {
   results: AuditRow[];
@@ -2186,6 +2238,29 @@ export class Api extends Caller {
    */
   postAdminQueueDrop(args: { body: QueueAct }, options: CallOptions = {}): Promise<Changed> {
     return this.call("POST", "/admin/queue/drop", "json", args, options);
+  }
+
+  /** The DNS records that every domain of ours needs, to be copied. Nobody is asked. */
+  getAdminDomains(options: CallOptions = {}): Promise<OwnDomains> {
+    return this.call("GET", "/admin/domains", "json", {}, options);
+  }
+
+  /** Ask DNS now whether the records of a domain of ours are published. */
+  postAdminDomainsCheck(args: { body: DomainWish }, options: CallOptions = {}): Promise<CheckedDomain> {
+    return this.call("POST", "/admin/domains/check", "json", args, options);
+  }
+
+  /**
+   * Make the next DKIM keys of a domain of ours. Publish their records: after three days they
+   * begin to sign. Keep the old records for a week after that.
+   */
+  postAdminDomainsRotateDkim(args: { body: DomainWish }, options: CallOptions = {}): Promise<OwnDomain> {
+    return this.call("POST", "/admin/domains/rotate_dkim", "json", args, options);
+  }
+
+  /** The policy by which senders insist on TLS, for requests to `mta-sts.<domain>` of ours. */
+  getWellKnownMtaStsTxt(options: CallOptions = {}): Promise<string> {
+    return this.call("GET", "/.well-known/mta-sts.txt", "text", {}, options);
   }
 
   /**

@@ -14,6 +14,7 @@ from msgspec import Struct
 from mailbox_service.config import Config
 from mailbox_service.core.address import canonical_domain
 from mailbox_service.core.dkim import dns_record, generate_key
+from mailbox_service.core.domain_records import public_part
 from mailbox_service.core.errors import BadAddress, MailError
 from mailbox_service.core.sending_api import MASTER, BadField, Caller, Refusal
 from mailbox_service.services.clock import Clock, now_micros
@@ -346,12 +347,3 @@ def label_of(field: str, text: str) -> str:
         return canonical_domain(f"{text}.example.com").removesuffix(".example.com")
     except BadAddress as error:
         raise BadField(field, error.detail) from None
-
-
-def public_part(record: str) -> str:
-    """The key in a DKIM record (RFC 6376 §3.6.1), without the spaces that DNS tools add."""
-    for tag in record.split(";"):
-        name, _, value = tag.partition("=")
-        if name.strip() == "p":
-            return "".join(value.split())
-    return ""

@@ -56,6 +56,9 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/admin/users/bind_address"): "user.bind_address",
     ("POST", "/admin/queue/retry"): "queue.retry",
     ("POST", "/admin/queue/drop"): "queue.drop",
+    ("POST", "/admin/domains/rotate_dkim"): "domain.rotate_dkim",
+    # It asks DNS, and changes nothing.
+    ("POST", "/admin/domains/check"): "",
     # The store is made and brought up to date at the start: there is nothing to be done.
     ("POST", "/admin/db_initialize"): "",
     ("POST", "/admin/db_migration"): "",

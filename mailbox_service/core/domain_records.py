@@ -1,0 +1,321 @@
+"""What DNS must say about a domain of ours, why, and what it means that it says something else.
+
+Nothing here asks DNS: what was found comes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["right", "missing", "different", "unknown"]
+
+# Names under these belong to no DNS (RFC 6761, RFC 2606): nothing to look up.
+PRIVATE_TOPS = ("localhost", "test", "example", "invalid", "local", "internal")
+# A week: long enough to protect, short enough to get out of a mistake (RFC 8461 §3.2).
+POLICY_SECONDS = 604_800
+LONGEST_FOUND = 1_024
+MOST_FOUND = 20
+POSTMASTER = "postmaster"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to publish. `required`: mail suffers without it."""
+
+    purpose: str
+    type: str
+    name: str
+    value: str
+    required: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the records of our domains follow from. `dkim`: name and text of every key's record.
+    `relay_host` is empty unless mail goes out through a relay; `sts_mode` is that of MTA-STS."""
+
+    own_name: str
+    outbound: str
+    dkim: Sequence[tuple[str, str]] = ()
+    relay_host: str = ""
+    bounce_domain: str = ""
+    sts_mode: str = "testing"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What DNS said about a record's name; `trouble` when nobody could tell. `own_addresses` are
+    those of the host itself; `spf` what they would get as senders, by address."""
+
+    found: Sequence[str] = ()
+    trouble: str = ""
+    own_addresses: Sequence[str] = ()
+    spf: Sequence[tuple[str, str]] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A record, what was found, whether that is right, and what to do."""
+
+    record: Record
+    found: tuple[str, ...]
+    state: State
+    message: str
+
+
+def is_private(domain: str) -> bool:
+    """Whether a name belongs to no DNS."""
+    return domain.rpartition(".")[2] in PRIVATE_TOPS
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Whether a name is a domain or lies below it."""
+    return name == domain or name.endswith(f".{domain}")
+
+
+def sts_policy(mx: str, mode: str) -> str:
+    """The MTA-STS policy that says: mail for us goes to this host only (RFC 8461 §3.2)."""
+    lines = ("version: STSv1", f"mode: {mode}", f"mx: {mx}", f"max_age: {POLICY_SECONDS}", "")
+    return "\r\n".join(lines)
+
+
+def sts_id(mx: str, mode: str) -> str:
+    """The id of that policy: another one as soon as the policy changes (RFC 8461 §3.1)."""
+    return hashlib.sha256(sts_policy(mx, mode).encode()).hexdigest()[:20]
+
+
+def records_of(domain: str, facts: Facts) -> list[Record]:
+    """Every record of a domain, the most needed first."""
+    host = facts.own_name
+    spf = "v=spf1 mx ~all"
+    spf_why = "Says that mail from this domain comes from this server; without it much is refused."
+    if facts.relay_host:
+        spf = f"v=spf1 mx a:{facts.relay_host} ~all"
+        spf_why = (
+            "Says where mail from this domain comes from; add what the provider of your relay"
+            " names (mostly an include:)."
+        )
+    records = [
+        Record("mx", "MX", domain, f"10 {host}.", True, "Brings the domain's mail to this server."),
+    ]
+    if is_within(host, domain):
+        records += [
+            Record(
+                *("host", "A", host, "the public address of this server", True),
+                "The name that the MX records lead to needs an address (AAAA besides for IPv6).",
+            ),
+            Record(
+                *("ptr", "PTR", f"the address of {host}", f"{host}.", facts.outbound == "direct"),
+                "The address must lead back to the name, or mail that is sent directly is refused;"
+                " whoever gave you the address sets this.",
+            ),
+        ]
+    records.append(Record("spf", "TXT", domain, spf, True, spf_why))
+    records += [
+        Record(
+            *("dkim", "TXT", name, text, True),
+            "The key by which receivers prove our signatures.",
+        )
+        for name, text in facts.dkim
+    ]
+    records.append(
+        Record(
+            *("dmarc", "TXT", f"_dmarc.{domain}"),
+            f"v=DMARC1; p=none; rua=mailto:{POSTMASTER}@{domain}",
+            True,
+            "Says what receivers do with mail that proves nothing, and where their reports go."
+            " Begin with p=none; p=quarantine or p=reject when the reports are good.",
+        )
+    )
+    bounces = facts.bounce_domain
+    if bounces and bounces != domain and is_within(bounces, domain):
+        why = "Bounces of the sending API come back to this domain."
+        records += [
+            Record("return_path", "MX", bounces, f"10 {host}.", True, why),
+            Record("return_path", "TXT", bounces, spf, True, f"{why} SPF is judged by it, too."),
+        ]
+    if facts.sts_mode != "none":
+        records += [
+            Record(
+                *("mta_sts", "TXT", f"_mta-sts.{domain}"),
+                f"v=STSv1; id={sts_id(host, facts.sts_mode)}",
+                False,
+                "Has senders insist on TLS with a good certificate (MTA-STS). Wants a certificate"
+                " on port 25 that the world trusts.",
+            ),
+            Record(
+                *("mta_sts_policy", "CNAME", f"mta-sts.{domain}", f"{host}.", False),
+                "Where senders fetch that policy, over https with a certificate for this name; this"
+                " service answers under /.well-known/mta-sts.txt.",
+            ),
+        ]
+    records.append(
+        Record(
+            *("tls_rpt", "TXT", f"_smtp._tls.{domain}"),
+            f"v=TLSRPTv1; rua=mailto:{POSTMASTER}@{domain}",
+            False,
+            "Asks senders to report trouble with TLS, once a day.",
+        )
+    )
+    return records
+
+
+def judge(record: Record, seen: Seen) -> Judged:
+    """Whether what was found does what the record is for."""
+    found = tuple(text[:LONGEST_FOUND] for text in seen.found[:MOST_FOUND])
+    if seen.trouble:
+        return Judged(record, found, "unknown", f"Nobody could tell: {seen.trouble}. Try again.")
+    state, message = _JUDGES[record.purpose](record, found, seen)
+    return Judged(record, found, state, message)
+
+
+Verdict = tuple[State, str]
+
+
+def _mx(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    if record.type == "TXT":  # the SPF record of the return path
+        return _spf(record, found, seen)
+    host = record.value.partition(" ")[2].rstrip(".")
+    if not found:
+        return "missing", f"No mail comes here: add MX {record.value}"
+    if host not in found:
+        return "different", f"Mail goes to {', '.join(found)}: add MX {record.value}"
+    if len(found) > 1:
+        return "right", "Mail comes here, and to other hosts besides: they must hand it on to us."
+    return "right", "Mail comes to this server."
+
+
+def _host(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    if not found:
+        return "missing", f"{record.name} has no address: nobody can reach this server by it."
+    if not any(is_public(address) for address in found):
+        return "different", "The address is a private one: only your own network reaches it."
+    return "right", "The name has an address; it should be that of this server."
+
+
+def _ptr(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    host = record.value.rstrip(".")
+    if not seen.own_addresses:
+        return "missing", f"{host} has no address yet: that comes first."
+    if not found:
+        return "missing", (
+            f"{', '.join(seen.own_addresses)} leads back to no name: ask whoever gave you the"
+            f" address to set it to {host}."
+        )
+    if host not in found:
+        return "different", f"It leads back to {', '.join(found)}: it should be {host}."
+    return "right", "The address leads back to the name."
+
+
+def _spf(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    policies = [text for text in found if text.lower().split(" ")[0] == "v=spf1"]
+    if not policies:
+        return "missing", "There is no SPF record: add this one."
+    if len(policies) > 1:
+        return "different", "There are several SPF records, which counts as an error: merge them."
+    if " a:" in record.value:
+        return "right", (
+            "There is one. Whether it names the servers of your relay, its provider knows."
+        )
+    wrong = [(address, result) for address, result in seen.spf if result != "pass"]
+    if any(result == "temperror" for _, result in wrong):
+        return "unknown", "There is one, but a name that it refers to could not be looked up now."
+    if wrong:
+        address, result = wrong[0]
+        kind = "ip6" if ":" in address else "ip4"
+        return "different", f"Mail from {address} gets “{result}”: add mx, or {kind}:{address}."
+    if not seen.spf:
+        return "unknown", "There is one; this server's address is not known, so it was not tried."
+    return "right", "Mail from this server passes."
+
+
+def _dkim(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    wanted = public_part(record.value)
+    if any(public_part(text) == wanted for text in found):
+        return "right", "The key is published."
+    if not found:
+        return "missing", "The key is not published, so our signatures prove nothing: add it."
+    if any("p=" in text for text in found):
+        return "different", "Another key is published under this name, or it was cut: replace it."
+    return "different", "What stands there is no key: replace it."
+
+
+def _dmarc(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    policies = [text for text in found if text.replace(" ", "").lower().startswith("v=dmarc1")]
+    if not policies:
+        return "missing", "There is no DMARC record: big receivers want one."
+    if len(policies) > 1:
+        return "different", "There are several DMARC records, which counts as none: keep one."
+    wish = tag_of(policies[0], "p").lower()
+    if wish not in ("none", "quarantine", "reject"):
+        return "different", "It says no policy (p=): copy this one."
+    return "right", f"There is one, with p={wish}."
+
+
+def _mta_sts(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    told = [text for text in found if text.replace(" ", "").lower().startswith("v=stsv1")]
+    if not told:
+        return "missing", "Senders are not told to insist on TLS. You may leave it so."
+    if len(told) > 1 or tag_of(told[0], "id") != tag_of(record.value, "id"):
+        return "different", "Its id is of another policy: copy this one, so that senders look anew."
+    return "right", "Senders find the policy."
+
+
+def _policy_host(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    if not found:
+        return "missing", "Senders cannot fetch the policy. Leave both MTA-STS records out, or add."
+    if seen.own_addresses and not set(found) & set(seen.own_addresses):
+        return "different", (
+            f"It leads to {', '.join(found)}: that host must serve the policy, or point it here."
+        )
+    return "right", "The name leads here; see that https answers there with a good certificate."
+
+
+def _tls_rpt(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
+    told = [text for text in found if text.replace(" ", "").lower().startswith("v=tlsrptv1")]
+    if not told:
+        return "missing", "Nobody reports trouble with TLS. You may leave it so."
+    if len(told) > 1 or not tag_of(told[0], "rua"):
+        return "different", "It names nobody to report to, or there are several: copy this one."
+    return "right", f"Reports go to {tag_of(told[0], 'rua')}."
+
+
+_JUDGES = {
+    "mx": _mx,
+    "return_path": _mx,
+    "host": _host,
+    "ptr": _ptr,
+    "spf": _spf,
+    "dkim": _dkim,
+    "dmarc": _dmarc,
+    "mta_sts": _mta_sts,
+    "mta_sts_policy": _policy_host,
+    "tls_rpt": _tls_rpt,
+}
+
+
+def tag_of(text: str, wanted: str) -> str:
+    """The value of a tag in `a=b; c=d`; empty when it has none."""
+    for tag in text.split(";"):
+        name, _, value = tag.partition("=")
+        if name.strip().lower() == wanted:
+            return value.strip()
+    return ""
+
+
+def public_part(record: str) -> str:
+    """The key in a DKIM record (RFC 6376 §3.6.1), without the spaces that DNS tools add."""
+    return "".join(tag_of(record, "p").split())
+
+
+def is_public(address: str) -> bool:
+    """Whether the world can reach an address."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
