@@ -21,7 +21,7 @@ TAKEN = {"jasmin": "ACK/Jasmin"}
 
 async def told(call: Call) -> Answer:
     """A receipt, or a message from a phone, as the gateway's dialect has it."""
-    messages = call.services.sending_api.short_messages
+    messages = call.services.sending_api.sms_handing_over
     if not messages.proves(call.query.get("key", "")):
         raise BadCredential("The key of the callback is wrong.")
     try:

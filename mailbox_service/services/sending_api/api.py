@@ -31,6 +31,7 @@ from mailbox_service.services.sending_api.returns import Returns
 from mailbox_service.services.sending_api.scheduling import Scheduling
 from mailbox_service.services.sending_api.senders import AddressLists, SingleSenders
 from mailbox_service.services.sending_api.sms import ShortMessages
+from mailbox_service.services.sending_api.sms_handing_over import HandingOver
 from mailbox_service.services.sending_api.smtp_users import SmtpUsers
 from mailbox_service.services.sending_api.statistics import Statistics
 from mailbox_service.services.sending_api.subaccounts import Subaccounts
@@ -69,6 +70,7 @@ class SendingApi:
     tracking: Tracking
     returns: Returns
     short_messages: ShortMessages
+    sms_handing_over: HandingOver
 
     @classmethod
     def of(
@@ -91,6 +93,7 @@ class SendingApi:
         fetching = Fetching(database, source, most=config.max_message_size, clock=clock)
         statistics = Statistics(database, policies, clock=clock)
         tracking = Tracking(database, config, signals, clock=clock)
+        handing_over = HandingOver(database, config, signals, clock=clock)
         emails = Emails(config, sending, policies, templates, fetching, clock=clock)
         return cls(
             policies=policies,
@@ -116,5 +119,6 @@ class SendingApi:
             reporting=Reporting(database, config, signals, clock=clock),
             tracking=tracking,
             returns=Returns(database, config, tracking, signals, clock=clock),
-            short_messages=ShortMessages(database, config, signals, clock=clock),
+            short_messages=ShortMessages(database, config, signals, handing_over, clock=clock),
+            sms_handing_over=handing_over,
         )

@@ -8,6 +8,8 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mailbox_service.core.sms import number_of, units_of
+from tests.nexthop import NextHop
+from tests.nexthop import running as running_hop
 from tests.smsc_simulator import Smsc
 from tests.smsc_simulator import running as running_smsc
 from tests.web.sending.conftest import Api, serving_api
@@ -53,13 +57,13 @@ async def http_api(
 
 
 async def hand_over(api: Api) -> None:
-    while await api.site.parts.sending_api.short_messages.hand_over_some():
+    while await api.site.parts.sending_api.sms_handing_over.hand_over_some():
         pass
 
 
 async def tell(api: Api, fields: dict[str, str] | None = None, **more: str) -> int:
     """A callback of the gateway; its status."""
-    callback = urlsplit(api.site.parts.sending_api.short_messages.callback)
+    callback = urlsplit(api.site.parts.sending_api.sms_handing_over.callback)
     query = "".join(f"&{name}={value}" for name, value in more.items())
     answer = await api.site.http.post(f"{callback.path}?{callback.query}{query}", data=fields or {})
     return answer.status_code
@@ -127,7 +131,7 @@ async def test_jasmin(tmp_path: Path, gateway: Receiver) -> None:
         fields = parse_qs(gateway.got[0].text)
         assert fields["content"] == [TEXT["content"]]
         assert fields["dlr-level"] == ["3"]
-        callback = urlsplit(api.site.parts.sending_api.short_messages.callback)
+        callback = urlsplit(api.site.parts.sending_api.sms_handing_over.callback)
         answer = await api.site.http.post(
             f"{callback.path}?{callback.query}",
             data={"id": "07033084-5cfd", "message_status": "UNDELIV", "level": "3"},
@@ -166,7 +170,7 @@ async def test_android(tmp_path: Path, gateway: Receiver) -> None:
         asked = json.loads(gateway.got[0].body)
         assert asked["textMessage"] == {"text": TEXT["content"]}
         assert asked["phoneNumbers"] == TEXT["destination"]
-        callback = urlsplit(api.site.parts.sending_api.short_messages.callback)
+        callback = urlsplit(api.site.parts.sending_api.sms_handing_over.callback)
         for event in (
             {"event": "sms:delivered", "payload": {"messageId": "PyDmBQZZ"}},
             {
@@ -375,7 +379,7 @@ async def test_a_late_receipt_takes_nothing_back(api_with: Api) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"a=" * 200, b'{"payload": 1}'])
 async def test_a_strange_callback_breaks_nothing(api_with: Api, body: bytes) -> None:
-    callback = urlsplit(api_with.site.parts.sending_api.short_messages.callback)
+    callback = urlsplit(api_with.site.parts.sending_api.sms_handing_over.callback)
     answer = await api_with.site.http.post(f"{callback.path}?{callback.query}", content=body)
     assert answer.status_code in (200, 400)
 
@@ -410,6 +414,67 @@ async def test_webhooks_hear_of_every_step(api_with: Api) -> None:
     assert {one["destination_number"] for one in told} == {"+491701234567"}
 
 
+# By e-mail.
+
+
+@asynccontextmanager
+async def email_api(folder: Path, hop: NextHop, **settings: Any) -> AsyncIterator[Api]:
+    async with serving_api(
+        folder,
+        sms_gateway="email",
+        sms_url="mailto:{number}@sms.far.test",
+        sms_email_from="phones@inbox.test",
+        outbound="relay",
+        relay_url=f"smtp://127.0.0.1:{hop.port}",
+        **settings,
+    ) as api:
+        yield api
+
+
+async def test_a_message_goes_by_mail_to_a_gateway_of_numbers(tmp_path: Path) -> None:
+    """Sending-api §11.2: cheap, and without receipts."""
+    async with running_hop(NextHop()) as hop, email_api(tmp_path, hop) as api:
+        sent = await api.data("sms/send", {**TEXT, "content": "Grüße, your code is 482913"})
+        assert sent["statuses"] == {"queued": 1}
+        await hand_over(api)
+        assert await states(api) == ["submitted"]
+        await api.deliver()
+        (taken,) = hop.taken
+        assert taken.recipients == ("491701234567@sms.far.test",)
+        message = message_from_bytes(taken.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        assert (message["From"], message["Auto-Submitted"]) == (
+            "phones@inbox.test",
+            "auto-generated",
+        )
+        assert message.get_content_type() == "text/plain"
+        assert message.get_content().strip() == "Grüße, your code is 482913"
+        assert (await api.data("sms/summary"))["gateway"] == "email"
+
+
+async def test_what_the_queue_refuses_for_good_fails(tmp_path: Path) -> None:
+    async with running_hop(NextHop()) as hop, email_api(tmp_path, hop) as api:
+        await api.site.parts.administering.change({"send_block_list": ["@sms.far.test"]})
+        await api.data("sms/send", TEXT)
+        await hand_over(api)
+        assert await states(api) == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("url", "sender"),
+    [
+        ("mailto:sms@far.test", "phones@inbox.test"),
+        ("mailto:{number}", "phones@inbox.test"),
+        ("mailto:{number}@sms.far.test", ""),
+        ("mailto:{number}@sms.far.test", "no address"),
+    ],
+)
+async def test_a_gateway_by_mail_needs_two_addresses(tmp_path: Path, url: str, sender: str) -> None:
+    with pytest.raises(ValueError, match="sms_email_from"):
+        async with serving_api(tmp_path, sms_gateway="email", sms_url=url, sms_email_from=sender):
+            pass
+
+
 # SMPP.
 
 
@@ -423,7 +488,7 @@ async def smpp_api(folder: Path, smsc: Smsc) -> AsyncIterator[Api]:
         sms_password="secret",
         sms_sender="+4930123456",
     ) as api:
-        messages = api.site.parts.sending_api.short_messages
+        messages = api.site.parts.sending_api.sms_handing_over
         worker = asyncio.create_task(messages.run())
         try:
             gateway: Any = messages.gateway
