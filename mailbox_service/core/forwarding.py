@@ -3,10 +3,15 @@
 The message goes on as it came, with one field on top that names the mailbox it was forwarded
 from. A message that bears the field of a mailbox has been there before and is not forwarded from
 it again; one that has passed too many hosts is not forwarded at all.
+
+Where several get a copy at once, another field says who, as digests. Among mailboxes of this host
+each copy is judged by the same rules again, and without it five targets of one rule would make
+hundreds of mails out of one, along every way from one to the other.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +23,10 @@ from mailbox_service.core.policy import ForwardingRule
 from mailbox_service.core.trace_fields import MAX_RECEIVED, count_received
 
 LOOP_FIELD = "X-Loop"
+COPIES_FIELD = "X-Forwarded-Copies"
+# Enough that two addresses never share one, and no line of a hundred addresses for strangers.
+DIGEST = 12  # hexadecimal digits
+DIGESTS_OF_A_LINE = 5
 # A rule is read and matched for every arriving mail; each of its patterns may take 50 ms.
 MOST_RULES = 500
 MOST_SOURCES = 50
@@ -74,9 +83,28 @@ def may_go_on(header: Header, content: bytes, recipient: str) -> bool:
         return False
 
 
-def marked(content: bytes, recipient: str) -> bytes:
-    """The message as it is forwarded: untouched below a field that names the mailbox."""
-    return f"{LOOP_FIELD}: {recipient}\r\n".encode() + content
+def without_copy(header: Header, recipient: str, found: Iterable[str]) -> list[str]:
+    """Those of the targets that have no copy of a message in the mailbox of `recipient` yet: not
+    that mailbox itself, none where it was before, and nobody who got one by an earlier step."""
+    have = {word for value in header.all(COPIES_FIELD.lower()) for word in value.split()}
+    have |= {_digest(address) for address in (recipient, *header.all(LOOP_FIELD.lower()))}
+    return [address for address in found if _digest(address) not in have]
+
+
+def marked(content: bytes, recipient: str, targets: Sequence[str] = ()) -> bytes:
+    """The message as it is forwarded to `targets`: untouched below a field that names the mailbox,
+    and one that tells who else gets it when there are several."""
+    digests = list(dict.fromkeys(_digest(address) for address in targets))
+    lines = [
+        " ".join(digests[at : at + DIGESTS_OF_A_LINE])
+        for at in range(0, len(digests), DIGESTS_OF_A_LINE)
+    ]
+    copies = f"{COPIES_FIELD}: " + "\r\n ".join(lines) + "\r\n" if len(digests) > 1 else ""
+    return f"{LOOP_FIELD}: {recipient}\r\n{copies}".encode() + content
+
+
+def _digest(address: str) -> str:
+    return hashlib.sha256(address.strip().lower().encode()).hexdigest()[:DIGEST]
 
 
 def in_rounds(addresses: Iterable[str]) -> list[tuple[str, ...]]:

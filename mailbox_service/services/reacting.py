@@ -335,8 +335,9 @@ class Reacting:
         if not forwarding.may_go_on(header, content, arrival.address):
             log.warning("forward-would-loop message=%d address=%s", arrival.id, arrival.address)
             return
-        marked = forwarding.marked(content, arrival.address)
-        for recipients in forwarding.in_rounds(found):
+        going = forwarding.without_copy(header, arrival.address, found)
+        marked = forwarding.marked(content, arrival.address, going)
+        for recipients in forwarding.in_rounds(going):
             order = self._sending.order_of_ours(
                 arrival.address,
                 recipients,

@@ -64,6 +64,30 @@ def test_a_forwarded_mail_is_the_original_below_one_field() -> None:
     assert forwarding.marked(letter, "bob@x.test") == b"X-Loop: bob@x.test\r\n" + letter
 
 
+def test_who_gets_a_copy_at_the_same_time_is_told_by_digests() -> None:
+    letter = b"Subject: x\r\n\r\nx\r\n"
+    several = [f"a{n}@far.test" for n in range(12)]
+    sent = forwarding.marked(letter, "bob@x.test", several)
+    assert sent.endswith(letter)
+    assert b"far.test" not in sent  # a target hears of no other
+    assert max(map(len, sent.split(b"\r\n"))) < 998
+    header = read_header(sent)
+    assert forwarding.without_copy(header, "carol@x.test", several) == []
+    assert forwarding.without_copy(
+        header, "carol@x.test", ["new@far.test", " A1@FAR.test", "carol@x.test", "bob@x.test"]
+    ) == ["new@far.test"]
+    again = forwarding.marked(sent, "carol@x.test", ["new@far.test", "newer@far.test"])
+    known = [*several, "new@far.test", "newer@far.test"]
+    assert forwarding.without_copy(read_header(again), "dave@x.test", known) == []
+
+
+def test_two_copies_for_one_target_stay_two() -> None:
+    letter = b"Subject: x\r\n\r\nx\r\n"
+    found = ["f@far.test", "f@far.test"]
+    assert forwarding.without_copy(read_header(letter), "bob@x.test", found) == found
+    assert forwarding.marked(letter, "bob@x.test", found) == b"X-Loop: bob@x.test\r\n" + letter
+
+
 def test_a_mail_that_was_here_before_goes_no_further() -> None:
     letter = b"Subject: x\r\n\r\nx\r\n"
     once = forwarding.marked(letter, "bob@x.test")

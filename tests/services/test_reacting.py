@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.core import mime_parts
+from mailbox_service.core import forwarding, mime_parts
 from mailbox_service.core.auto_reply import MOST_A_MAILBOX, MOST_A_SENDER, AutoReply
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import BadContent
@@ -58,7 +58,8 @@ async def test_a_mail_goes_on_to_every_target_in_order_as_it_came(database: AnyD
         ("a@far.test", "b@far.test", "c@far.test"), ("a@far.test",)
     ]  # fmt: skip
     for submission, _, content in queued:
-        assert content == b"X-Loop: bob@x.test\r\n" + stored
+        copies = b"".join(forwarding.marked(b"", "", fate.forwarded_to).splitlines(True)[1:])
+        assert content == b"X-Loop: bob@x.test\r\n" + copies + stored
         assert (submission.reverse_path, submission.listed) == ("bob@x.test", 0)
 
 
@@ -71,7 +72,7 @@ async def test_a_forward_costs_nothing_and_is_in_no_sent_box(database: AnyDataba
 
 
 async def test_forwards_between_our_own_mailboxes_end(database: AnyDatabase) -> None:
-    """A circle of rules: each mailbox gets the mail once more, and then nothing moves."""
+    """A circle of rules: each mailbox gets the mail once, and then nothing moves."""
     rules = [
         {"domains": ["x.test"], "forward": "carol@y.test"},
         {"domains": ["y.test"], "forward": "bob@x.test"},
@@ -82,8 +83,27 @@ async def test_forwards_between_our_own_mailboxes_end(database: AnyDatabase) -> 
         await post.delivering.deliver_due()
         while await post.reacting.react_to_some():
             pass
-    assert len(await post.inbox("bob@x.test")) == 2
+    assert len(await post.inbox("bob@x.test")) == 1
     assert len(await post.inbox("carol@y.test")) == 1
+
+
+async def test_forwards_to_many_of_our_own_mailboxes_are_one_copy_each(
+    database: AnyDatabase,
+) -> None:
+    """Each copy is judged by the same rules; they must not make copies of copies."""
+    several = [f"{name}@y.test" for name in "abcdefgh"]
+    rules = [{"domains": ["y.test"], "forward": "last@x.test"}]
+    post = Reactions(database, forward_address_list=several, subdomain_forward_address_list=rules)
+    fate = await post.mail()
+    assert fate.forwarded_to == several
+    for _ in range(6):
+        await post.delivering.deliver_due()
+        while await post.reacting.react_to_some():
+            pass
+    assert [len(await post.inbox(name)) for name in several] == [1] * len(several)
+    # What only a copy's own rule says is done for each of them, and ends there.
+    assert len(await post.inbox("last@x.test")) == len(several)
+    assert await post.count("messages") == 1 + 2 * len(several)
 
 
 async def test_a_bounce_goes_on_with_the_null_reverse_path(database: AnyDatabase) -> None:
