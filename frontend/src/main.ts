@@ -29,6 +29,8 @@ async function whole() {
 }
 
 void speech.start().then(async () => {
+  const page = await whole();
   const target = document.getElementById('page');
-  if (target) mount(await whole(), { target });
+  target?.replaceChildren();
+  if (target) mount(page, { target });
 });

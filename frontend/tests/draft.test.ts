@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { body, draftFault, emptyDraft, isBlank, randomId, type Draft  } from '../src/lib/draft';
+import { body, emptyDraft, isBlank, randomId, type Draft } from '../src/lib/draft';
+import { draftFault } from '../src/lib/sendable';
 import { submission } from '../src/lib/submission';
 
 const ann = { name: 'Ann', address: 'ann@x.example' };

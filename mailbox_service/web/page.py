@@ -60,12 +60,17 @@ class Asset:
     headers: Headers
 
 
-class Page:
-    """The page of a folder; with Turnstile its policy lets that widget load. Raises ValueError
-    when the folder is none of a page."""
+# Where the build leaves room for what the page would have to ask for first.
+SETTINGS_ROOM = b'<script type="application/json" id="settings">{}</script>'
 
-    def __init__(self, folder: Path, *, turnstile: bool = False) -> None:
-        self._assets = read_assets(folder, policy_of(turnstile=turnstile))
+
+class Page:
+    """The page of a folder. It carries `settings`, JSON, so that it need not ask for them; with
+    Turnstile its policy lets that widget load. Raises ValueError when the folder is none of a
+    page."""
+
+    def __init__(self, folder: Path, *, turnstile: bool = False, settings: bytes = b"{}") -> None:
+        self._assets = read_assets(folder, policy_of(turnstile=turnstile), settings)
         if INDEX not in self._assets:
             raise ValueError(f"{folder} has no {INDEX}")
 
@@ -93,7 +98,19 @@ def policy_of(*, turnstile: bool) -> bytes:
     return POLICY.format(widget=TURNSTILE if turnstile else "").encode()
 
 
-def read_assets(folder: Path, policy: bytes) -> dict[str, Asset]:
+def with_settings(page: bytes, settings: bytes) -> bytes:
+    """The document with the settings in it; nothing in them can end the element."""
+    return page.replace(SETTINGS_ROOM, SETTINGS_ROOM.replace(b"{}", escaped(settings)))
+
+
+def escaped(settings: bytes) -> bytes:
+    """The same JSON without a sign that HTML would read."""
+    for sign in (b"<", b">", b"&"):
+        settings = settings.replace(sign, b"\\u%04x" % ord(sign))
+    return settings
+
+
+def read_assets(folder: Path, policy: bytes, settings: bytes) -> dict[str, Asset]:
     """Every file below a folder, by its path with slashes."""
     assets: dict[str, Asset] = {}
     left = MOST_OCTETS
@@ -105,6 +122,8 @@ def read_assets(folder: Path, policy: bytes) -> dict[str, Asset]:
         if left < 0 or len(assets) >= MOST_FILES:
             raise ValueError(f"{folder} is too large to be a page")
         name = file.relative_to(folder).as_posix()
+        if name == INDEX:
+            body = with_settings(body, settings)
         assets[name] = asset_of(name, body, policy)
     return assets
 

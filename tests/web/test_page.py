@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ async def test_the_widget_of_turnstile_may_load_where_it_is_set_up_and_nowhere_e
             policy = (await site.http.get("/")).headers["content-security-policy"]
             assert policy.count("https://challenges.cloudflare.com") == allowed
             assert policy.count("challenges") == allowed
+
+
+async def test_the_page_carries_the_settings_and_nothing_in_them_is_markup(
+    site_with: SiteWith, folder: Path
+) -> None:
+    room = b'<script type="application/json" id="settings">{}</script>'
+    (folder / "index.html").write_bytes(b"<!doctype html>" + room)
+    hostile = "</script><script>alert(1)</script><!--&amp;"
+    async with site_with(page=folder, announcement=hostile, passwords=["lantern"]) as site:
+        text = (await site.http.get("/")).text
+        assert text.count("<") == 3
+        told = json.loads(text.split(">", 2)[2].removesuffix("</script>"))
+        assert told["announcement"] == hostile
+        assert told == (await site.http.get("/open_api/settings")).json()
+        assert told["needAuth"] is True
 
 
 async def test_what_is_the_services_stays_the_services(site_with: SiteWith, folder: Path) -> None:

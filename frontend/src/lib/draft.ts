@@ -1,7 +1,6 @@
 /** A mail being written: plain data, so that it survives a reload. */
 
 import type { Person } from './people';
-import { faultOf } from './people';
 
 export interface DraftFile {
   id: string;
@@ -69,20 +68,6 @@ export function isBlank(draft: Draft): boolean {
     draft.text.trim() === '' &&
     draft.quoted === ''
   );
-}
-
-export type DraftFault = 'no-recipient' | 'bad-recipient' | 'too-many' | 'no-content' | 'too-big';
-
-/** The first thing that keeps the draft from leaving, or null. */
-export function draftFault(draft: Draft): DraftFault | null {
-  const people = [...draft.to, ...draft.cc, ...draft.bcc];
-  // The wire asks for a To; naming a Bcc there would show it to all others.
-  if (draft.to.length === 0) return 'no-recipient';
-  if (people.some((person) => faultOf(person.address))) return 'bad-recipient';
-  if (people.length > MOST_RECIPIENTS) return 'too-many';
-  if (fileBytes(draft) > MOST_FILE_BYTES) return 'too-big';
-  if (body(draft).trim() === '' && draft.files.length === 0) return 'no-content';
-  return null;
 }
 
 export function fileBytes(draft: Draft): number {

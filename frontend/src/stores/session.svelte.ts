@@ -13,7 +13,7 @@ import {
 } from '../lib/addresses';
 import { Api } from '../lib/api';
 import { isText, recall, remember } from '../lib/memory';
-import { inWords, isGone, Refusal } from '../lib/refusal';
+import { inWords, isGone, Refusal, Unreachable } from '../lib/refusal';
 import type { AddressWish, ServiceSettings } from '../lib/wire';
 import { language } from '../texts';
 import { prove } from './proof';
@@ -30,10 +30,20 @@ async function hashOf(password: string): Promise<string> {
   return (await import('../lib/sha256')).sha256Hex(password);
 }
 
+/** The settings that came inside the page, once: whoever asks again wants to know what holds now. */
+function carried(): ServiceSettings | null {
+  const element = document.getElementById('settings');
+  element?.remove();
+  const told = JSON.parse(element?.textContent || '{}') as Partial<ServiceSettings>;
+  return told.domains ? (told as ServiceSettings) : null;
+}
+
 class Session {
   settings = $state.raw<ServiceSettings | null>(null);
   book = $state.raw<AddressBook>(recall(BOOK, NO_ADDRESSES, isAddressBook));
   phase = $state<Phase>('starting');
+  /** The first address of this browser is on its way: its place is shown already. */
+  making = $state(false);
   /** Why there is no mailbox, in words. */
   trouble = $state('');
   /** The password of an address that has just been made; shown, never stored. */
@@ -63,10 +73,11 @@ class Session {
   async start(invited: string | null): Promise<void> {
     this.phase = 'starting';
     try {
-      this.settings = await this.api.settings();
+      this.settings = carried() ?? (await this.api.settings());
+      // The page cannot know that this browser knows the password.
+      if (this.settings.needAuth && this.sitePassword) this.settings = await this.api.settings();
     } catch (error) {
-      this.trouble = inWords(error);
-      this.phase = 'unreachable';
+      this.lose(error);
       return;
     }
     if (this.settings.needAuth) {
@@ -82,8 +93,23 @@ class Session {
       this.phase = 'ready';
       return;
     }
-    if (this.mayCreate && !this.trouble) await this.create({}).catch((error: unknown) => this.close(inWords(error)));
-    else this.close(this.trouble);
+    if (!this.mayCreate || this.trouble) {
+      this.close(this.trouble);
+      return;
+    }
+    this.making = true;
+    try {
+      await this.create({});
+    } catch (error) {
+      if (error instanceof Unreachable) this.lose(error);
+      else this.close(inWords(error));
+    }
+    this.making = false;
+  }
+
+  private lose(error: unknown): void {
+    this.trouble = inWords(error);
+    this.phase = 'unreachable';
   }
 
   get mayCreate(): boolean {
