@@ -463,7 +463,7 @@ class Service:
             self._work("webhooks", parts.notifying.run())
             self._work("sending events", parts.sending_api.reporting.run())
             self._work("accepted e-mails", parts.sending_api.accepting.run())
-            self._work("integrations", parts.integrating.run())
+            self._work("integrations", parts.integrating.queue.run())
             self._work("returned mail", parts.sending_api.returns.run())
             if parts.sending_api.sms_handing_over.gateway is not None:
                 self._work("short messages", parts.sending_api.sms_handing_over.run())

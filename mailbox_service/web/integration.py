@@ -26,15 +26,14 @@ from mailbox_service.core.sending_api import (
     EndpointDenied,
     PaymentRequired,
 )
-from mailbox_service.services.integrating import (
+from mailbox_service.services.own_servers.connections import (
     Asked,
-    Batch,
     ConnectionForm,
-    QueuedMail,
-    Result,
     ShownConnection,
     Tested,
 )
+from mailbox_service.services.own_servers.queued import QueuedMail
+from mailbox_service.services.own_servers.together import Batch, Result
 from mailbox_service.web.answers import SUCCESS, Answer, Headers, Success, json_answer
 from mailbox_service.web.errors import COME_BACK_AFTER, status_of
 from mailbox_service.web.guards import OPEN, administrator
@@ -329,7 +328,7 @@ async def send_email(call: Call) -> Queued:
     tried again for a day while the server is away."""
     who, fields, body = await known(call, SEND)
     mail = await read_mail(fields)
-    kept = await call.services.integrating.send(asked(call, who, fields, body), mail)
+    kept = await call.services.integrating.queue.send(asked(call, who, fields, body), mail)
     return Queued(
         id=kept.public_id, queued_at=zulu(kept.created_at), recipients=len(mail.recipients)
     )
@@ -341,7 +340,7 @@ async def mail_state(call: Call) -> MailState:
     """What became of a mail that was queued."""
     who, _, _ = await known(call, SEND)
     mail_id = call.path_values["mail_id"]
-    return state_row(await call.services.integrating.state(who.account, mail_id))
+    return state_row(await call.services.integrating.queue.state(who.account, mail_id))
 
 
 @routes.post(
@@ -358,7 +357,7 @@ async def send_emails(call: Call) -> BatchResult:
     who, fields, body = await known(call, SEND_MANY)
     mails = await read_mails(fields)
     return batch_row(
-        await call.services.integrating.send_many(asked(call, who, fields, body), mails)
+        await call.services.integrating.together.send(asked(call, who, fields, body), mails)
     )
 
 
@@ -382,7 +381,9 @@ def batch_row(batch: Batch) -> BatchResult:
 async def test_connection(call: Call) -> TestResult:
     """Connect, encrypt and log in, and leave again; no mail is sent."""
     who, fields, body = await known(call, TEST)
-    return tested_row(await call.services.integrating.test(asked(call, who, fields, body)))
+    return tested_row(
+        await call.services.integrating.connections.test(asked(call, who, fields, body))
+    )
 
 
 def tested_row(tested: Tested) -> TestResult:
@@ -406,7 +407,7 @@ def tested_row(tested: Tested) -> TestResult:
 async def list_connections(call: Call) -> ConnectionRows:
     """The SMTP connections of the account, without passwords."""
     who, _, _ = await known(call, CONNECTIONS)
-    found = await call.services.integrating.connections(who.account)
+    found = await call.services.integrating.connections.all(who.account)
     return ConnectionRows([connection_row(one) for one in found])
 
 
@@ -423,7 +424,7 @@ async def keep_connection(call: Call) -> ConnectionRow:
     """Keep an SMTP connection under a name; `default` is used when a call names none. The
     password is kept encrypted, and forgotten when the connection leads elsewhere."""
     who, fields, _ = await known(call, CONNECTIONS)
-    kept = await call.services.integrating.keep(
+    kept = await call.services.integrating.connections.keep(
         who.account, call.path_values["name"], converted(fields)
     )
     return connection_row(kept)
@@ -434,7 +435,7 @@ async def keep_connection(call: Call) -> ConnectionRow:
 async def forget_connection(call: Call) -> Success:
     """Forget an SMTP connection and its password."""
     who, _, _ = await known(call, CONNECTIONS)
-    await call.services.integrating.forget(who.account, call.path_values["name"])
+    await call.services.integrating.connections.forget(who.account, call.path_values["name"])
     return SUCCESS
 
 

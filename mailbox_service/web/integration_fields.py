@@ -14,7 +14,8 @@ import msgspec
 from mailbox_service.core.compose import Draft, NamedAddress
 from mailbox_service.core.errors import BadAddress, MailError
 from mailbox_service.core.sending_api import BadField, NotFetched
-from mailbox_service.services.integrating import MOST_AT_ONCE, MOST_RECIPIENTS, Mail
+from mailbox_service.services.own_servers.mails import MOST_RECIPIENTS, Mail
+from mailbox_service.services.own_servers.together import MOST_AT_ONCE
 from mailbox_service.services.sending_api.composing import divided, one_file, person
 
 Fields = Mapping[str, Any]

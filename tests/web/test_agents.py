@@ -602,7 +602,7 @@ async def test_mail_goes_through_a_server_of_ones_own(site_with: SiteWith) -> No
                 client, "smtp_send_email", to=["b@far.test", "c@far.test"], subject="s", text="t"
             )
             assert (queued["status"], queued["recipients"]) == ("queued", 2)
-            await site.parts.integrating.settled()
+            await site.parts.integrating.queue.settled()
             batch = await call(
                 client,
                 "smtp_send_emails",

@@ -74,7 +74,7 @@ class Caller:
 
     async def go(self) -> None:
         """Let what is queued go out."""
-        await self.api.site.parts.integrating.settled()
+        await self.api.site.parts.integrating.queue.settled()
 
 
 @asynccontextmanager
@@ -301,7 +301,7 @@ async def test_a_queued_mail_survives_a_restart(tmp_path: Path, hop: NextHop) ->
 
 async def test_the_worker_sends_by_itself(caller: Caller, hop: NextHop) -> None:
     await caller.connect(hop)
-    worker = asyncio.create_task(caller.api.site.parts.integrating.run())
+    worker = asyncio.create_task(caller.api.site.parts.integrating.queue.run())
     try:
         await caller.data("POST", "/send-email", MAIL)
         await hop.wait_for(1)

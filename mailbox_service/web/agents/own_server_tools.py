@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, json, to_builtins
 
 from mailbox_service.core.api_values import zulu
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.integrating import Asked
+from mailbox_service.services.own_servers.connections import Asked
 from mailbox_service.web.agents.tool import Hints, OperationFailed, Schema, Tool, Visit
 from mailbox_service.web.integration import (
     SEND,
@@ -84,7 +84,7 @@ async def smtp_send_email(visit: Visit, form: Email) -> dict[str, Any]:
     the background, and tried again when the server asks for it."""
     with as_operations():
         mail = await read_mail(to_builtins(form))
-        kept = await visit.services.integrating.send(asked(visit, form), mail)
+        kept = await visit.services.integrating.queue.send(asked(visit, form), mail)
     return told(
         Queued(id=kept.public_id, queued_at=zulu(kept.created_at), recipients=len(mail.recipients))
     )
@@ -95,14 +95,14 @@ async def smtp_send_emails(visit: Visit, form: Emails) -> dict[str, Any]:
     a status for each."""
     with as_operations():
         mails = await read_mails(to_builtins(form))
-        batch = await visit.services.integrating.send_many(asked(visit, form), mails)
+        batch = await visit.services.integrating.together.send(asked(visit, form), mails)
     return told(batch_row(batch))
 
 
 async def smtp_test_connection(visit: Visit, form: Nothing) -> dict[str, Any]:
     """Connect to the configured SMTP server, with TLS and log-in, and send nothing."""
     with as_operations():
-        tested = await visit.services.integrating.test(asked(visit, form))
+        tested = await visit.services.integrating.connections.test(asked(visit, form))
     return told(tested_row(tested))
 
 

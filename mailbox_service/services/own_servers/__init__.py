@@ -1,0 +1,1 @@
+"""Mail through servers that users name (sending-api §12)."""
