@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import httpx2
 
-from mailbox_service.client import words
+from mailbox_service.client import talks, words
+from mailbox_service.client.talks import Opened, Service, Talk
 from mailbox_service.client.words import Ask, File, Mail, People, Receipt, Refused, Wanted
+
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -20,9 +22,7 @@ class AsyncClient:
     def __init__(
         self, url: str, *, site_password: str = "", http: httpx2.AsyncClient | None = None
     ) -> None:
-        headers = {"x-custom-auth": site_password} if site_password else {}
-        self._url = url.rstrip("/")
-        self._headers = headers
+        self._service = Service(url, site_password)
         self._http = http or httpx2.AsyncClient()
 
     async def __aenter__(self) -> Self:
@@ -45,44 +45,37 @@ class AsyncClient:
     ) -> AsyncMailbox:
         """Open an address: the name that is wished for or a random one; it ends after
         `expires_in` seconds when they are given. Raises Refused."""
-        opened = await self.json(words.open_address(name, domain, expires_in))
-        return AsyncMailbox(self, opened["address"], opened["jwt"], opened.get("password"))
+        return AsyncMailbox(self, await self.carry(talks.open_address(name, domain, expires_in)))
 
     async def mailbox(self, token: str) -> AsyncMailbox:
         """An address that is open, by its token. Raises Refused."""
-        state = await self.json(Ask("GET", "/api/settings"), token)
-        return AsyncMailbox(self, state["address"], token, None)
-
-    async def json(self, ask: Ask, token: str = "") -> Any:
-        """The JSON that answers a request. Raises Refused."""
-        return (await self.answer(ask, token)).json()
+        return AsyncMailbox(self, await self.carry(talks.known(token), token))
 
     async def answer(self, ask: Ask, token: str = "") -> httpx2.Response:
         """The answer to a request. Raises Refused."""
-        proof = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = await self._http.request(
-            ask.method,
-            self._url + ask.path,
-            params=dict(ask.query),
-            json=ask.body,
-            headers={**self._headers, **ask.headers, **proof},
-            timeout=ask.seconds,
-        )
-        if not answer.is_success:
-            code = answer.headers.get("x-error-code", "")
-            raise Refused(answer.status_code, code, answer.text)
-        return answer
+        answer = await self._http.request(**self._service.request(ask, token))
+        return self._service.checked(answer)
+
+    async def carry(self, talk: Talk[T], token: str = "") -> T:
+        """Carry a talk to its end; what came of it."""
+        try:
+            ask = next(talk)
+            while True:
+                ask = talk.send(await self.answer(ask, token))
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 class AsyncMailbox:
     """One open address. As a context it is closed at the end, with its mail, where that is
     allowed. `token` opens it elsewhere; `password` is there when it was opened here."""
 
-    def __init__(self, client: AsyncClient, address: str, token: str, password: str | None) -> None:
+    def __init__(self, client: AsyncClient, opened: Opened) -> None:
         self._client = client
-        self.address = address
-        self.token = token
-        self.password = password
+        self.address = opened.address
+        self.token = opened.token
+        self.password = opened.password
 
     def __repr__(self) -> str:
         return f"<mailbox {self.address}>"
@@ -111,15 +104,7 @@ class AsyncMailbox:
         """The oldest unread mail that fits, with its text, waiting up to so many `seconds` for
         it; it is marked as read, so that the next call gives the next one. Raises NoMail."""
         wanted = Wanted(subject, sender, contains, with_code, unread=True)
-        end = asyncio.get_running_loop().time() + seconds
-        while True:
-            left = max(0.0, end - asyncio.get_running_loop().time())
-            row = (await self._json(words.wait(wanted, min(left, words.WAIT_PIECE))))["mail"]
-            if row is not None:
-                await self._json(words.mark(row["id"], seen=True))
-                return words.mail_of(row)
-            if left <= words.WAIT_PIECE:
-                raise words.no_mail(self.address, wanted, seconds)
+        return await self._carry(talks.wait(self.address, wanted, seconds))
 
     async def mails(
         self,
@@ -131,24 +116,19 @@ class AsyncMailbox:
         contains: str = "",
     ) -> list[Mail]:
         """A page of the mailbox, newest first, without texts."""
-        wanted = Wanted(subject, sender, contains)
-        page = await self._json(words.inbox(wanted, limit, before_id))
-        return [words.mail_of(row) for row in page["results"]]
+        return await self._carry(talks.mails(Wanted(subject, sender, contains), limit, before_id))
 
     async def open(self, mail_id: int) -> Mail:
         """One mail with text and sanitised HTML. Raises LookupError when it is not there."""
-        row = await self._json(words.open_mail(mail_id))
-        if row is None:
-            raise LookupError(f"no mail {mail_id}")
-        return words.mail_of(row)
+        return await self._carry(talks.open_mail(mail_id))
 
     async def raw(self, mail_id: int) -> bytes:
         """The message octet for octet."""
-        return (await self._client.answer(words.raw(mail_id), self.token)).content
+        return await self._carry(talks.content(words.raw(mail_id)))
 
     async def attachment(self, mail_id: int, index: int) -> bytes:
         """One attachment, decoded; its index stands in `row["attachments"]` of an opened mail."""
-        return (await self._client.answer(words.attachment(mail_id, index), self.token)).content
+        return await self._carry(talks.content(words.attachment(mail_id, index)))
 
     async def send(
         self,
@@ -163,26 +143,21 @@ class AsyncMailbox:
         idempotency_key: str = "",
     ) -> Receipt:
         """Send a mail from the address; it is queued when this returns. Raises Refused."""
-        return words.receipt_of(
-            await self._json(
-                words.send(to, subject, text, html, cc, bcc, files, None, idempotency_key)
-            )
+        return await self._carry(
+            talks.send(to, subject, text, html, cc, bcc, files, idempotency_key)
         )
 
     async def reply(self, mail: Mail, text: str = "", *, html: str = "") -> Receipt:
         """Answer a mail in its thread. Raises Refused."""
-        mail = await self.open(mail.id)
-        subject = words.subject_of_answer(mail.subject)
-        ask = words.send(words.writer_of(mail), subject, text, html, (), (), (), mail, "")
-        return words.receipt_of(await self._json(ask))
+        return await self._carry(talks.reply(mail, text, html))
 
     async def delete(self, mail_id: int) -> None:
         """Delete a mail. Raises Refused."""
-        await self._json(words.delete_mail(mail_id))
+        await self._carry(talks.said(words.delete_mail(mail_id)))
 
     async def close(self) -> None:
         """Give the address up, with its mail. Raises Refused."""
-        await self._json(words.close())
+        await self._carry(talks.said(words.close()))
 
-    async def _json(self, ask: Ask) -> Any:
-        return await self._client.json(ask, self.token)
+    async def _carry(self, talk: Talk[T]) -> T:
+        return await self._client.carry(talk, self.token)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import httpx2
 
-from mailbox_service.client import words
+from mailbox_service.client import talks, words
+from mailbox_service.client.talks import Opened, Service, Talk
 from mailbox_service.client.words import Ask, File, Mail, People, Receipt, Refused, Wanted
+
+T = TypeVar("T")
 
 
 class Client:
@@ -20,9 +22,7 @@ class Client:
     def __init__(
         self, url: str, *, site_password: str = "", http: httpx2.Client | None = None
     ) -> None:
-        headers = {"x-custom-auth": site_password} if site_password else {}
-        self._url = url.rstrip("/")
-        self._headers = headers
+        self._service = Service(url, site_password)
         self._http = http or httpx2.Client()
 
     def __enter__(self) -> Self:
@@ -45,44 +45,37 @@ class Client:
     ) -> Mailbox:
         """Open an address: the name that is wished for or a random one; it ends after
         `expires_in` seconds when they are given. Raises Refused."""
-        opened = self.json(words.open_address(name, domain, expires_in))
-        return Mailbox(self, opened["address"], opened["jwt"], opened.get("password"))
+        return Mailbox(self, self.carry(talks.open_address(name, domain, expires_in)))
 
     def mailbox(self, token: str) -> Mailbox:
         """An address that is open, by its token. Raises Refused."""
-        state = self.json(Ask("GET", "/api/settings"), token)
-        return Mailbox(self, state["address"], token, None)
-
-    def json(self, ask: Ask, token: str = "") -> Any:
-        """The JSON that answers a request. Raises Refused."""
-        return (self.answer(ask, token)).json()
+        return Mailbox(self, self.carry(talks.known(token), token))
 
     def answer(self, ask: Ask, token: str = "") -> httpx2.Response:
         """The answer to a request. Raises Refused."""
-        proof = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = self._http.request(
-            ask.method,
-            self._url + ask.path,
-            params=dict(ask.query),
-            json=ask.body,
-            headers={**self._headers, **ask.headers, **proof},
-            timeout=ask.seconds,
-        )
-        if not answer.is_success:
-            code = answer.headers.get("x-error-code", "")
-            raise Refused(answer.status_code, code, answer.text)
-        return answer
+        answer = self._http.request(**self._service.request(ask, token))
+        return self._service.checked(answer)
+
+    def carry(self, talk: Talk[T], token: str = "") -> T:
+        """Carry a talk to its end; what came of it."""
+        try:
+            ask = next(talk)
+            while True:
+                ask = talk.send(self.answer(ask, token))
+        except StopIteration as end:
+            value: T = end.value
+            return value
 
 
 class Mailbox:
     """One open address. As a context it is closed at the end, with its mail, where that is
     allowed. `token` opens it elsewhere; `password` is there when it was opened here."""
 
-    def __init__(self, client: Client, address: str, token: str, password: str | None) -> None:
+    def __init__(self, client: Client, opened: Opened) -> None:
         self._client = client
-        self.address = address
-        self.token = token
-        self.password = password
+        self.address = opened.address
+        self.token = opened.token
+        self.password = opened.password
 
     def __repr__(self) -> str:
         return f"<mailbox {self.address}>"
@@ -111,15 +104,7 @@ class Mailbox:
         """The oldest unread mail that fits, with its text, waiting up to so many `seconds` for
         it; it is marked as read, so that the next call gives the next one. Raises NoMail."""
         wanted = Wanted(subject, sender, contains, with_code, unread=True)
-        end = time.monotonic() + seconds
-        while True:
-            left = max(0.0, end - time.monotonic())
-            row = (self._json(words.wait(wanted, min(left, words.WAIT_PIECE))))["mail"]
-            if row is not None:
-                self._json(words.mark(row["id"], seen=True))
-                return words.mail_of(row)
-            if left <= words.WAIT_PIECE:
-                raise words.no_mail(self.address, wanted, seconds)
+        return self._carry(talks.wait(self.address, wanted, seconds))
 
     def mails(
         self,
@@ -131,24 +116,19 @@ class Mailbox:
         contains: str = "",
     ) -> list[Mail]:
         """A page of the mailbox, newest first, without texts."""
-        wanted = Wanted(subject, sender, contains)
-        page = self._json(words.inbox(wanted, limit, before_id))
-        return [words.mail_of(row) for row in page["results"]]
+        return self._carry(talks.mails(Wanted(subject, sender, contains), limit, before_id))
 
     def open(self, mail_id: int) -> Mail:
         """One mail with text and sanitised HTML. Raises LookupError when it is not there."""
-        row = self._json(words.open_mail(mail_id))
-        if row is None:
-            raise LookupError(f"no mail {mail_id}")
-        return words.mail_of(row)
+        return self._carry(talks.open_mail(mail_id))
 
     def raw(self, mail_id: int) -> bytes:
         """The message octet for octet."""
-        return (self._client.answer(words.raw(mail_id), self.token)).content
+        return self._carry(talks.content(words.raw(mail_id)))
 
     def attachment(self, mail_id: int, index: int) -> bytes:
         """One attachment, decoded; its index stands in `row["attachments"]` of an opened mail."""
-        return (self._client.answer(words.attachment(mail_id, index), self.token)).content
+        return self._carry(talks.content(words.attachment(mail_id, index)))
 
     def send(
         self,
@@ -163,24 +143,19 @@ class Mailbox:
         idempotency_key: str = "",
     ) -> Receipt:
         """Send a mail from the address; it is queued when this returns. Raises Refused."""
-        return words.receipt_of(
-            self._json(words.send(to, subject, text, html, cc, bcc, files, None, idempotency_key))
-        )
+        return self._carry(talks.send(to, subject, text, html, cc, bcc, files, idempotency_key))
 
     def reply(self, mail: Mail, text: str = "", *, html: str = "") -> Receipt:
         """Answer a mail in its thread. Raises Refused."""
-        mail = self.open(mail.id)
-        subject = words.subject_of_answer(mail.subject)
-        ask = words.send(words.writer_of(mail), subject, text, html, (), (), (), mail, "")
-        return words.receipt_of(self._json(ask))
+        return self._carry(talks.reply(mail, text, html))
 
     def delete(self, mail_id: int) -> None:
         """Delete a mail. Raises Refused."""
-        self._json(words.delete_mail(mail_id))
+        self._carry(talks.said(words.delete_mail(mail_id)))
 
     def close(self) -> None:
         """Give the address up, with its mail. Raises Refused."""
-        self._json(words.close())
+        self._carry(talks.said(words.close()))
 
-    def _json(self, ask: Ask) -> Any:
-        return self._client.json(ask, self.token)
+    def _carry(self, talk: Talk[T]) -> T:
+        return self._client.carry(talk, self.token)

@@ -1,5 +1,5 @@
-"""What both clients share: mails and receipts as values, refusals, and every request of the API
-as data, so that the two differ in how they wait and in nothing else."""
+"""The words of both clients: mails and receipts as values, refusals, and every request of the API
+as data."""
 
 from __future__ import annotations
 
@@ -120,6 +120,11 @@ def open_address(name: str | None, domain: str | None, expires_in: int | None) -
     told = {"name": name, "domain": domain, "expires_in": expires_in}
     body = {key: value for key, value in told.items() if value is not None}
     return Ask("POST", "/api/new_address", body=body)
+
+
+def settings() -> Ask:
+    """What a token is good for."""
+    return Ask("GET", "/api/settings")
 
 
 def wait(wanted: Wanted, seconds: float) -> Ask:
