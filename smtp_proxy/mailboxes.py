@@ -52,6 +52,14 @@ class Account(Protocol):
         """Set flags, and clear those that are not `kept`."""
         ...
 
+    async def keywords(self) -> Mapping[int, str]:
+        """The keywords that mark arrived messages, by their flags (`core.stored`)."""
+        ...
+
+    async def learn_keywords(self, names: Sequence[str]) -> Mapping[int, str]:
+        """All keywords, with these added as far as there is room."""
+        ...
+
     async def delete(self, box: Box, uids: Sequence[int]) -> None:
         """Delete messages for good."""
         ...

@@ -15,6 +15,12 @@ ANSWERED = 4
 DELETED = 8
 DRAFT = 16
 ALL_FLAGS = SEEN | FLAGGED | ANSWERED | DELETED | DRAFT
+# Above them, keywords that a mailbox's owner has named (RFC 9051 §2.3.2): a flag each. So many
+# fit beside the others into the 32 bits of a row; mail programs use five to ten.
+FIRST_KEYWORD = 1 << 8
+MOST_KEYWORDS = 20
+KEYWORDS = ((1 << MOST_KEYWORDS) - 1) * FIRST_KEYWORD
+EVERY_FLAG = ALL_FLAGS | KEYWORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from mailbox_service.config import Config
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadCredential, NotYours, QuotaReached
 from mailbox_service.core.mailboxes import Box, Changes, Mark, Numbers
-from mailbox_service.core.stored import ALL_FLAGS, ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, EVERY_FLAG, FLAGGED, SEEN
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.signals import Signals, Watch
@@ -19,6 +19,7 @@ from mailbox_service.storage import (
     addresses,
     contents,
     events,
+    keywords,
     mail_access,
     messages,
     submissions,
@@ -145,12 +146,12 @@ class OpenMailboxes:
         """Set flags of arrived messages, and clear those not `kept`. Sent ones have none."""
         if box is not Box.INBOX or not uids:
             return
-        with_flags &= ALL_FLAGS
+        with_flags &= EVERY_FLAG
 
         async def unit(tx: Transaction, now: int) -> bool:
             await self._still_open(tx)
             changed = await mail_access.mark(
-                tx, self.address, uids, with_flags=with_flags, kept=kept & ALL_FLAGS
+                tx, self.address, uids, with_flags=with_flags, kept=kept & EVERY_FLAG
             )
             if changed:
                 detail: dict[str, object] = {"ids": changed}
@@ -164,6 +165,19 @@ class OpenMailboxes:
 
         if await self._database.write(unit, self._clock()):
             self._signals.notify(topics.mailbox(self.address))
+
+    async def keywords(self) -> Mapping[int, str]:
+        """The keywords of arrived messages, by their flags."""
+        return await self._database.read_quick(keywords.of, self.address)
+
+    async def learn_keywords(self, names: Sequence[str]) -> Mapping[int, str]:
+        """All keywords, with these added as far as there is room."""
+
+        async def unit(tx: Transaction) -> dict[int, str]:
+            await self._still_open(tx)
+            return await keywords.learn(tx, self.address, names)
+
+        return await self._database.write(unit)
 
     async def delete(self, box: Box, uids: Sequence[int]) -> None:
         """Delete messages for good; sent ones leave the sent box."""

@@ -39,6 +39,7 @@ from mailbox_service.storage import (
     allowances,
     auto_replies,
     importing,
+    keywords,
     messages,
     opened_batches,
     submissions,
@@ -514,6 +515,7 @@ async def close_address(tx: Transaction, address_id: int, address: str) -> None:
     # A later owner of the name must not inherit what this one set up.
     await telegram.unbind_address(tx, address)
     await auto_replies.remove_of(tx, address)
+    await keywords.remove_of(tx, address)
     await webhooks.remove_of(tx, address, limit=BATCH)
     await abandoned_files.add(tx, address, address_id=address_id)
     await importing.remove_former_ids(tx, address_id)

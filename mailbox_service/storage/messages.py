@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from mailbox_service.core.stored import (
-    ALL_FLAGS,
+    EVERY_FLAG,
     FLAGGED,
     NO_FILTERS,
     SEEN,
@@ -380,7 +380,7 @@ async def mark(
 ) -> int:
     """Set and clear flags of messages in one mailbox; how many changed."""
     changed = 0
-    kept = ALL_FLAGS & ~without
+    kept = EVERY_FLAG & ~without
     for message_id in ids:
         changed += await tx.execute(
             MARK, {"id": message_id, "address": address, "with": with_flags, "kept": kept}

@@ -10,7 +10,14 @@ from mailbox_service.core.mailboxes import MailRow
 from smtp_proxy.imap.commands import Unreadable
 from smtp_proxy.imap.facts import Facts
 from smtp_proxy.imap.structure import Message, chosen_fields
-from smtp_proxy.imap.words import NIL, flag_list, internal_date, literal
+from smtp_proxy.imap.words import (
+    NIL,
+    NO_KEYWORDS,
+    Keywords,
+    flag_list,
+    internal_date,
+    literal,
+)
 
 # Contents that are read together: few hops to the store, little memory.
 OCTETS_AT_ONCE = 4 << 20
@@ -64,9 +71,10 @@ def answer(
     attributes: Sequence[FetchAttribute],
     facts: Facts | None,
     message: Message | None,
+    keywords: Keywords = NO_KEYWORDS,
 ) -> bytes:
     """One untagged FETCH."""
-    return b"".join(pieces(number, row, attributes, facts, message))
+    return b"".join(pieces(number, row, attributes, facts, message, keywords))
 
 
 def pieces(
@@ -75,13 +83,17 @@ def pieces(
     attributes: Sequence[FetchAttribute],
     facts: Facts | None,
     message: Message | None,
+    keywords: Keywords = NO_KEYWORDS,
 ) -> Iterator[bytes]:
     """One untagged FETCH, an attribute at a time: a client may ask for a large message in a
     hundred ways at once, and only one of them has to be in memory."""
     before = b"* %d FETCH (" % number
     for attribute in attributes:
         yield before + bytes(attribute.for_response) + b" "
-        yield _value(row, attribute, facts, message)
+        if attribute.value == b"FLAGS":
+            yield flag_list(row.flags, keywords)
+        else:
+            yield _value(row, attribute, facts, message)
         before = b" "
     yield b")\r\n"
 
@@ -92,8 +104,6 @@ def _value(
     match attribute.value:
         case b"UID":
             return b"%d" % row.id
-        case b"FLAGS":
-            return flag_list(row.flags)
         case b"INTERNALDATE":
             return internal_date(row.received_at)
         case b"RFC822.SIZE":

@@ -19,7 +19,7 @@ from mailbox_service.core.parsing import parse, read_header
 from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from smtp_proxy.imap.facts import Facts
 from smtp_proxy.imap.selected import Selected
-from smtp_proxy.imap.words import moment
+from smtp_proxy.imap.words import Keywords, flags_of, moment
 
 # Keys of one search: programs put a few dozen together.
 MOST_KEYS = 200
@@ -94,10 +94,10 @@ def _test(key: SearchKey, selected: Selected, left: list[int]) -> Test:
             for place in range(low, high)
         }
         return lambda candidate: candidate.number in numbers
-    return _of_row(key) or _of_header(key) or _of_content(key)
+    return _of_row(key, selected.keywords) or _of_header(key) or _of_content(key)
 
 
-def _of_row(key: SearchKey) -> Test | None:
+def _of_row(key: SearchKey, keywords: Keywords) -> Test | None:
     """Keys that a list answers."""
     name = key.value
     if name in FLAG_KEYS:
@@ -106,9 +106,12 @@ def _of_row(key: SearchKey) -> Test | None:
     if name in NO_FLAG_KEYS:
         flag = NO_FLAG_KEYS[name]
         return lambda candidate: not candidate.row.flags & flag
-    if name in (b"ALL", b"OLD", b"UNKEYWORD"):  # nothing is recent here, and has no keywords
+    if name in (b"KEYWORD", b"UNKEYWORD"):
+        flag, has = flags_of([bytes(key.filter_flag)], keywords), name == b"KEYWORD"
+        return lambda candidate: bool(candidate.row.flags & flag) is has
+    if name in (b"ALL", b"OLD"):  # nothing is recent here
         return lambda _: True
-    if name in (b"NEW", b"RECENT", b"KEYWORD", b"EMAILID", b"THREADID"):
+    if name in (b"NEW", b"RECENT", b"EMAILID", b"THREADID"):
         return lambda _: False
     if name in (b"LARGER", b"SMALLER"):
         size, larger = key.filter_int, name == b"LARGER"

@@ -7,15 +7,15 @@ a server tell so: messages that are gone stay in it until an EXPUNGE may be sent
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pymap.parsing.specials import SequenceSet
 from pymap.parsing.specials.sequenceset import MaxValue
 
 from mailbox_service.core.mailboxes import Box, MailRow, Mark
-from mailbox_service.core.stored import DELETED
-from smtp_proxy.imap.words import flag_list
+from mailbox_service.core.stored import ALL_FLAGS, DELETED, KEYWORDS, MOST_KEYWORDS, SEEN
+from smtp_proxy.imap.words import NO_KEYWORDS, Keywords, flag_list, parenthesised
 from smtp_proxy.mailboxes import Account
 
 Numbered = tuple[int, MailRow]
@@ -37,6 +37,8 @@ class Selected:
         # \Deleted in the sent box: there is no flag in the store, so it ends with the session,
         # as flags outside PERMANENTFLAGS do (RFC 9051 §7.1).
         self._deleted_here: set[int] = set()
+        self.keywords: Keywords = NO_KEYWORDS
+        self._flags_told = b""
 
     @property
     def exists(self) -> int:
@@ -87,7 +89,8 @@ class Selected:
             if wanted.uid:
                 spans.append((bisect_left(self._uids, first), bisect_right(self._uids, last)))
             else:
-                spans.append((min(first - 1, self.exists), min(last, self.exists)))
+                # In an empty mailbox `*` is no message at all, and `1:*` names none.
+                spans.append((min(max(first, 1) - 1, self.exists), min(last, self.exists)))
         return merged(spans)
 
     def _number(self, number: int | MaxValue, uid: bool) -> int:
@@ -102,6 +105,8 @@ class Selected:
         changes = await self._account.changes(self.box, self._mark)
         first = self._mark is None
         self._mark = changes.mark
+        if self.box is Box.INBOX:
+            await self._learn_names(changes.rows, always=first)
         if changes.whole:
             there = {row.id for row in changes.rows}
             self._gone.update(uid for uid in self._uids if uid not in there)
@@ -119,6 +124,29 @@ class Selected:
                 self._rows[row.id] = row
                 self._changed.add(row.id)
 
+    async def _learn_names(self, rows: Iterable[MailRow], *, always: bool) -> None:
+        """Ask for the keywords when a row bears one that nobody here has seen."""
+        known = sum(self.keywords)
+        if always or any(row.flags & KEYWORDS & ~known for row in rows):
+            self.know(await self._account.keywords())
+
+    def know(self, keywords: Mapping[int, str]) -> None:
+        """Take over the names of the keywords."""
+        self.keywords = {flag: name.encode("ascii", "ignore") for flag, name in keywords.items()}
+
+    def flags_here(self) -> tuple[bytes, bytes]:
+        """The flags of this mailbox, and those of them that a client may change for good."""
+        self._flags_told = self._flags()
+        if self.read_only or self.box is not Box.INBOX:
+            return self._flags_told, b"()"
+        more = () if len(self.keywords) >= MOST_KEYWORDS else (b"\\*",)
+        return self._flags_told, parenthesised((self._flags_told[1:-1], *more))
+
+    def _flags(self) -> bytes:
+        if self.box is Box.INBOX:
+            return flag_list(ALL_FLAGS | KEYWORDS, self.keywords)
+        return flag_list(SEEN | DELETED)
+
     def report(self, *, may_expunge: bool, with_uid: bool = False) -> bytes:
         """What the client does not know yet, as untagged answers."""
         out: list[bytes] = []
@@ -127,9 +155,13 @@ class Selected:
         if self._grown:
             out.append(b"* %d EXISTS\r\n" % self.exists)
             self._grown = False
+        if self._flags_told and self._flags_told != self._flags():
+            # A keyword is told of before a message that bears it (RFC 9051 §7.3.5).
+            flags, kept = self.flags_here()
+            out.append(b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] More\r\n" % (flags, kept))
         for uid in sorted(self._changed - self._gone):
             number = bisect_left(self._uids, uid) + 1
-            out.append(flags_line(number, self.row(uid), with_uid=with_uid))
+            out.append(self.flags_line(number, self.row(uid), with_uid=with_uid))
         self._changed.clear()
         return b"".join(out)
 
@@ -157,16 +189,16 @@ class Selected:
             elif not kept & DELETED:
                 self._deleted_here.discard(uid)
 
+    def flags_line(self, number: int, row: MailRow, *, with_uid: bool) -> bytes:
+        """An untagged FETCH that tells the flags of a message."""
+        uid = b"UID %d " % row.id if with_uid else b""
+        flags = flag_list(row.flags, self.keywords)
+        return b"* %d FETCH (%bFLAGS %b)\r\n" % (number, uid, flags)
+
     def marked_deleted(self, wanted: SequenceSet | None) -> list[int]:
         r"""The UIDs with \Deleted, all or those of a set."""
         listed: Sequence[Numbered] = self.all() if wanted is None else self.named(wanted)[0]
         return [row.id for _, row in listed if row.flags & DELETED]
-
-
-def flags_line(number: int, row: MailRow, *, with_uid: bool) -> bytes:
-    """An untagged FETCH that tells the flags of a message."""
-    uid = b"UID %d " % row.id if with_uid else b""
-    return b"* %d FETCH (%bFLAGS %b)\r\n" % (number, uid, flag_list(row.flags))
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -25,13 +25,13 @@ from pymap.parsing.command.select import (
 
 from mailbox_service.core.errors import MailError, NotYours, QuotaReached
 from mailbox_service.core.mailboxes import Box
-from mailbox_service.core.stored import DELETED, SEEN
+from mailbox_service.core.stored import SEEN
 from smtp_proxy import authentication, log
 from smtp_proxy.authentication import ExchangeFailed
 from smtp_proxy.client_door import LOGIN_SECONDS, WRITE_SECONDS, Refused, TooManyFailures
 from smtp_proxy.imap.commands import Line, No, NotTaken, Unreadable, read_line, understand
 from smtp_proxy.imap.selected import Selected
-from smtp_proxy.imap.words import flag_list, string
+from smtp_proxy.imap.words import string
 from smtp_proxy.imap.work import MailboxWork
 from smtp_proxy.mailboxes import Account
 from smtp_proxy.wire import TooLong, Wire
@@ -47,7 +47,6 @@ DONE_OCTETS = 1_024
 ERRORS = 10
 
 CAPABILITIES = b"IMAP4rev1 LITERAL- SASL-IR ID IDLE UIDPLUS NAMESPACE UNSELECT CHILDREN"
-KEPT_FLAGS = b"(\\Answered \\Flagged \\Deleted \\Seen \\Draft)"
 CANNOT = b"NO [CANNOT] "
 
 
@@ -290,9 +289,7 @@ class ImapSession:
         box = box_or_no(command.mailbox)
         selected = Selected(account, box, read_only=command.readonly)
         await selected.refresh()
-        arrived = box is Box.INBOX
-        flags = KEPT_FLAGS if arrived else flag_list(SEEN | DELETED)
-        kept = KEPT_FLAGS if arrived and not selected.read_only else b"()"
+        flags, kept = selected.flags_here()
         answer = [
             b"FLAGS " + flags,
             b"%d EXISTS" % selected.exists,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
@@ -46,15 +46,23 @@ def parenthesised(items: Iterable[bytes]) -> bytes:
     return b"(" + b" ".join(items) + b")"
 
 
-def flag_list(flags: int) -> bytes:
-    """Flags of `core.stored` as a list."""
-    return parenthesised(name for flag, name in FLAGS.items() if flags & flag)
+Keywords = Mapping[int, bytes]
+NO_KEYWORDS: Keywords = {}
 
 
-def flags_of(names: Iterable[bytes]) -> int:
-    """Flags named by a client; keywords and unknown ones are left out."""
+def flag_list(flags: int, keywords: Keywords = NO_KEYWORDS) -> bytes:
+    """Flags of `core.stored` as a list, with the keywords of the mailbox among them."""
+    names = [name for flag, name in FLAGS.items() if flags & flag]
+    if keywords:
+        names += [name for flag, name in keywords.items() if flags & flag]
+    return parenthesised(names)
+
+
+def flags_of(names: Iterable[bytes], keywords: Keywords = NO_KEYWORDS) -> int:
+    """Flags and keywords named by a client; unknown ones are left out."""
     wanted = {name.lower() for name in names}
-    return sum(flag for flag, name in FLAGS.items() if name.lower() in wanted)
+    known = (*FLAGS.items(), *keywords.items())
+    return sum(flag for flag, name in known if name.lower() in wanted)
 
 
 def moment(micros: int) -> datetime:

@@ -13,14 +13,14 @@ from pymap.flags import FlagOp
 from pymap.parsing.command.select import FetchCommand, SearchCommand, StoreCommand
 from pymap.parsing.specials import FetchAttribute, SequenceSet
 
-from mailbox_service.core.mailboxes import MailRow
-from mailbox_service.core.stored import ALL_FLAGS, SEEN
+from mailbox_service.core.mailboxes import Box, MailRow
+from mailbox_service.core.stored import EVERY_FLAG, MOST_KEYWORDS, SEEN
 from smtp_proxy.client_door import WRITE_SECONDS
 from smtp_proxy.imap import fetching, searching
 from smtp_proxy.imap.commands import No, Unreadable
 from smtp_proxy.imap.facts import Facts, Library
 from smtp_proxy.imap.searching import Candidate, Test, TooManyKeys
-from smtp_proxy.imap.selected import Numbered, Selected, flags_line
+from smtp_proxy.imap.selected import Numbered, Selected
 from smtp_proxy.imap.structure import Message
 from smtp_proxy.imap.words import flags_of
 from smtp_proxy.mailboxes import Account
@@ -30,6 +30,9 @@ from smtp_proxy.wire import Wire
 STILL_HERE_SECONDS = 120.0
 # Without a signal the mailbox is looked at again: one may have been lost.
 LOOK_AGAIN_SECONDS = 15.0
+
+# Every mail program's words are far shorter.
+KEYWORD_OCTETS = 64
 
 READ_ONLY = b"NO [READ-ONLY] The mailbox was opened to be read"
 
@@ -48,11 +51,14 @@ class MailboxWork:
         selected = self.selected
         if selected.read_only:
             raise No(READ_ONLY)
-        flags = flags_of(bytes(flag) for flag in command.flag_set)
+        names = [bytes(flag) for flag in command.flag_set]
+        if command.mode is not FlagOp.DELETE and selected.box is Box.INBOX:
+            await self._learn([name for name in names if not name.startswith(b"\\")])
+        flags = flags_of(names, selected.keywords)
         if command.mode is FlagOp.ADD:
-            with_flags, kept = flags, ALL_FLAGS
+            with_flags, kept = flags, EVERY_FLAG
         elif command.mode is FlagOp.DELETE:
-            with_flags, kept = 0, ALL_FLAGS & ~flags
+            with_flags, kept = 0, EVERY_FLAG & ~flags
         else:
             with_flags, kept = flags, 0
         rows, missing = selected.named(command.sequence_set)
@@ -61,12 +67,27 @@ class MailboxWork:
             for at in range(0, len(rows), fetching.ROWS_AT_ONCE):
                 self._wire.write(
                     b"".join(
-                        flags_line(number, selected.row(row.id), with_uid=command.uid)
+                        selected.flags_line(number, selected.row(row.id), with_uid=command.uid)
                         for number, row in rows[at : at + fetching.ROWS_AT_ONCE]
                     )
                 )
                 await self._wire.flushed(WRITE_SECONDS)
         return issued(missing, b"Stored")
+
+    async def _learn(self, names: Sequence[bytes]) -> None:
+        """Make keywords that are new here known to the mailbox. Raises No without room."""
+        selected = self.selected
+        known = {name.lower() for name in selected.keywords.values()}
+        new = [name for name in names if name.lower() not in known]
+        if not new:
+            return
+        if any(len(name) > KEYWORD_OCTETS or not name.isascii() for name in new):
+            raise No(b"NO [LIMIT] A keyword has at most %d characters" % KEYWORD_OCTETS)
+        selected.know(await self._account.learn_keywords([name.decode("ascii") for name in new]))
+        known = {name.lower() for name in selected.keywords.values()}
+        if any(name.lower() not in known for name in new):
+            raise No(b"NO [LIMIT] A mailbox has at most %d keywords" % MOST_KEYWORDS)
+        self._wire.write(selected.report(may_expunge=False))
 
     async def _set_flags(self, rows: Sequence[Numbered], *, with_flags: int, kept: int) -> None:
         changed = [row.id for _, row in rows if (row.flags & kept) | with_flags != row.flags]
@@ -80,7 +101,7 @@ class MailboxWork:
         rows, missing = selected.named(command.sequence_set)
         if any(one.set_seen for one in attributes) and not selected.read_only:
             unseen = [(number, row) for number, row in rows if not row.flags & SEEN]
-            await self._set_flags(unseen, with_flags=SEEN, kept=ALL_FLAGS)
+            await self._set_flags(unseen, with_flags=SEEN, kept=EVERY_FLAG)
             if unseen and not any(one.value == b"FLAGS" for one in attributes):
                 # In the same answer: some clients take the first FETCH for the whole of it.
                 attributes.insert(int(command.uid), FetchAttribute(b"FLAGS"))
@@ -89,7 +110,10 @@ class MailboxWork:
             for at in range(0, len(rows), fetching.ROWS_AT_ONCE):
                 some = rows[at : at + fetching.ROWS_AT_ONCE]
                 self._wire.write(
-                    b"".join(fetching.answer(n, row, attributes, None, None) for n, row in some)
+                    b"".join(
+                        fetching.answer(n, row, attributes, None, None, selected.keywords)
+                        for n, row in some
+                    )
                 )
                 await self._wire.flushed(WRITE_SECONDS)
         else:
@@ -125,7 +149,8 @@ class MailboxWork:
                 continue
             facts, message = messages.get(row.id, (known[row.id], None))
             known[row.id] = facts
-            for piece in fetching.pieces(number, row, attributes, facts, message):
+            keywords = self.selected.keywords
+            for piece in fetching.pieces(number, row, attributes, facts, message, keywords):
                 out += piece
                 if len(out) >= fetching.WRITTEN_AT_ONCE:
                     self._wire.write(bytes(out))

@@ -48,6 +48,20 @@ async def test_idle_ends_by_done_alone(site: Site) -> None:
     await talk.close()
 
 
+@pytest.mark.parametrize("box", ["INBOX", "SENT"])
+async def test_all_messages_of_an_empty_mailbox_are_none(site: Site, box: str) -> None:
+    talk = await site.talk(select=box)
+    for uid in ("", "UID "):
+        for named in ("1:*", "*", "*:1", "1", "1:4294967295", "2:*,1"):
+            fetched = await talk.command(f"{uid}FETCH {named} (UID FLAGS)")
+            assert fetched == [b"a OK Fetched"], (uid, named)
+            stored = await talk.command(f"{uid}STORE {named} +FLAGS (\\Seen)")
+            assert stored == [b"a OK Stored"], (uid, named)
+            assert await talk.command(f"{uid}SEARCH {named}") == [b"* SEARCH", b"a OK Done"]
+    assert await talk.command("SEARCH UID 1:*") == [b"* SEARCH", b"a OK Done"]
+    await talk.close()
+
+
 async def test_expunge_close_and_uid_expunge_delete_for_good(any_site: Site) -> None:
     site = any_site
     ids = await site.house.deliver("One", "Two", "Three", "Four")

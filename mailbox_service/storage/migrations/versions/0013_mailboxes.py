@@ -1,17 +1,32 @@
-"""More of the mailbox API."""
+"""More of mailboxes: the keywords of each."""
 
 from __future__ import annotations
 
 from alembic.util import CommandError
+
+from mailbox_service.storage.migrations.dialect import define
 
 revision = "0013_mailboxes"
 down_revision = "0012_queueing"
 branch_labels = None
 depends_on = None
 
+TABLES = """
+CREATE TABLE keywords (
+    address TEXT NOT NULL,
+    flag INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    folded TEXT NOT NULL,
+    PRIMARY KEY (address, flag)
+)
+
+CREATE UNIQUE INDEX keywords_by_word ON keywords (address, folded)
+"""
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Make the table."""
+    define(TABLES)
 
 
 def downgrade() -> None:
