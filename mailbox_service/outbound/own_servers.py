@@ -23,7 +23,8 @@ from mailbox_service.core.own_server import (
     ServerProblem,
     Taken,
 )
-from mailbox_service.outbound.address_guard import MOST_TRIED, is_public, literal_address
+from mailbox_service.core.public_address import is_public
+from mailbox_service.outbound.address_guard import MOST_TRIED, literal_address
 from mailbox_service.outbound.dns import NoSuchName, NotKnownNow, Resolver
 from mailbox_service.outbound.replies import printable
 

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mailbox_service.core.public_address import is_public
 from mailbox_service.core.webhook import HttpRequest
 from mailbox_service.outbound import webhook
-from mailbox_service.outbound.address_guard import is_public, is_web_port, literal_address
+from mailbox_service.outbound.address_guard import is_web_port, literal_address
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.webhook import HttpOut
 from tests.nameserver import NameServer, serving

@@ -6,19 +6,28 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.config import Config
+from mailbox_service.core.errors import Conflict, NotFound
+from mailbox_service.core.public_address import is_public
 from mailbox_service.core.sending_api import BadField, Caller, PaymentRequired, Refusal
 from mailbox_service.core.webhook import SECRET_PREFIX
+from mailbox_service.core.webhook_log import Delivery, DeliveryFilter
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.documents import HOOKS, Document, Documents
+from mailbox_service.services.webhook_log import STATES, OpenedDelivery, WebhookLog
 from mailbox_service.storage import webhooks
 from mailbox_service.storage.database import Database
+
+T = TypeVar("T")
 
 EVENTS = (
     *("processed", "delivered", "open", "click", "bounce", "spam", "unsubscribe"),
@@ -40,6 +49,7 @@ SPELLINGS = {
 LONGEST_URL = 2_048
 MOST_LISTED = 100
 LONGEST_TEXT = 1_000
+LONGEST_TOKEN = 19  # digits, so that it is an id that the store can hold
 # Whose posts they are, in the log of posts.
 OWNER = "sending:"
 BATCH = 500
@@ -82,6 +92,30 @@ class HookView(Struct, kw_only=True):
     id: int | None = None
 
 
+class HookLog(Struct, kw_only=True):
+    """The log of one webhook, or of all; the next page by the token of the one before."""
+
+    id: int | None = None
+    state: str = ""
+    limit: int = 50
+    continue_token: str = ""
+
+
+class HookDelivery(Struct, kw_only=True):
+    """Which delivery."""
+
+    delivery_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A page of the log, newest first; the token is empty at its end."""
+
+    deliveries: list[Delivery]
+    total: int
+    continue_token: str
+
+
 class Hook(Struct, frozen=True, kw_only=True):
     """One webhook. With an empty type the value is a whole header."""
 
@@ -108,17 +142,22 @@ class ShownHook:
 class Hooks:
     """The webhooks of all accounts."""
 
-    def __init__(self, database: Database, config: Config, *, clock: Clock = now_micros) -> None:
+    def __init__(
+        self, database: Database, config: Config, log: WebhookLog, *, clock: Clock = now_micros
+    ) -> None:
         self._database = database
+        self._log = log
         self._hooks = Documents(database, HOOKS, Hook, clock)
         self._most = config.sending_webhooks
         self._secret = config.webhook_secret or config.jwt_secret
+        self._private = config.webhook_private_addresses
 
     async def add(self, caller: Caller, form: HookAdd) -> ShownHook:
         """A new webhook. Raises PaymentRequired when there are too many."""
         if form.url is UNSET:
             raise BadField("url", "Required")
         hook = hook_from(Hook(), form)
+        self._check_place(hook.url)
         if not hook.events and not hook.sms_events:
             raise BadField("events", "At least one event that there is")
         if await self._hooks.count(caller.account) >= self._most:
@@ -131,6 +170,7 @@ class Hooks:
         """Change what the request says."""
         found = await self._one(caller, form.id)
         hook = hook_from(found.value, form)
+        self._check_place(hook.url)
         if not hook.events and not hook.sms_events:
             raise BadField("events", "At least one event that there is")
         await self._hooks.change(caller.account, found.name, hook)
@@ -152,6 +192,62 @@ class Hooks:
             if not found:
                 raise no_hook(form.id)
         return [ShownHook(one.id, one.value) for one in found]
+
+    async def log(self, caller: Caller, form: HookLog) -> LogPage:
+        """What was posted to the webhooks of the account."""
+        if form.state and form.state not in STATES:
+            raise BadField("state", f"Must be one of {', '.join(STATES)}")
+        if not 1 <= form.limit <= MOST_LISTED:
+            raise BadField("limit", f"Must be 1 to {MOST_LISTED}")
+        token = form.continue_token
+        if token and not (token.isdecimal() and token.isascii() and len(token) < LONGEST_TOKEN):
+            raise BadField("continue_token", "Is none of ours")
+        found, total = await self._log.page(
+            await self._own(caller, form.id, form.state),
+            limit=form.limit,
+            before_id=int(token) if token else None,
+        )
+        return LogPage(found, total, str(found[-1].id) if len(found) == form.limit else "")
+
+    async def delivery(self, caller: Caller, form: HookDelivery) -> OpenedDelivery:
+        """One of them with its body and every answer."""
+        return await self._acted(caller, form, self._log.open)
+
+    async def replay(self, caller: Caller, form: HookDelivery) -> int:
+        """Make one of them again, with the same `webhook-id`."""
+        return await self._acted(caller, form, self._log.replay)
+
+    async def cancel(self, caller: Caller, form: HookDelivery) -> int:
+        """Give up one of them that waits."""
+        return await self._acted(caller, form, self._log.cancel)
+
+    async def _own(self, caller: Caller, hook_id: int | None, state: str = "") -> DeliveryFilter:
+        """The deliveries of the account, or of one webhook of it."""
+        if hook_id is not None:
+            return DeliveryFilter(state, owners=(owner_of((await self._one(caller, hook_id)).id),))
+        found = await self._hooks.all(caller.account)
+        return DeliveryFilter(state, owners=tuple(owner_of(one.id) for one in found))
+
+    async def _acted(
+        self,
+        caller: Caller,
+        form: HookDelivery,
+        act: Callable[[int, DeliveryFilter], Awaitable[T]],
+    ) -> T:
+        """Do something to a delivery of the account. Raises Refusal."""
+        if not 0 < form.delivery_id < 1 << 63:
+            raise Refusal("There is no such delivery")
+        try:
+            return await act(form.delivery_id, await self._own(caller, None))
+        except (NotFound, Conflict) as error:
+            raise Refusal(error.detail) from None
+
+    def _check_place(self, url: str) -> None:
+        """Raises BadField for an address that no post will ever be made to. Names are looked up
+        by whoever connects, each time."""
+        host = (urlsplit(url).hostname or "").lower()
+        if not self._private and is_private(host):
+            raise BadField("url", "Must not lead to a private address")
 
     def secret_of(self, hook_id: int) -> str:
         """With what the posts of a webhook are signed, made from the service's own secret;
@@ -232,6 +328,14 @@ def check_url(url: str) -> None:
         sound = False
     if not sound or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
         raise BadField("url", "Must be an http or https address")
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is written as an address that is not public, or means this machine."""
+    try:
+        return not is_public(str(ip_address(host)))
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def divided_header(value: str) -> tuple[str, str]:

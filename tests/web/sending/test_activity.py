@@ -280,6 +280,23 @@ async def test_what_is_no_webhook_is_refused(api: Api, fields: dict[str, Any], f
     assert got == (400, "NON_VALIDATING_IN_PAYLOAD", field)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/x", "http://[::1]/x", "http://localhost/x", "http://a.localhost/x",
+        "http://169.254.169.254/x", "https://10.0.0.1/x", "http://[::ffff:192.168.0.1]/x",
+    ],
+)  # fmt: skip
+async def test_a_webhook_to_a_private_address_is_refused_at_once(tmp_path: Path, url: str) -> None:
+    """Sending-api §6.1, hazard 40; what names lead to is judged at each post."""
+    async with serving_api(tmp_path, webhook_private_addresses=False) as api:
+        got = await api.refused("webhook/add", {**HOOK, "url": url})
+        assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "url")
+        hook = await api.data("webhook/add", HOOK)
+        got = await api.refused("webhook/edit", {"id": hook["id"], "url": url})
+        assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "url")
+
+
 async def test_webhooks_are_ten_at_most(tmp_path: Path) -> None:
     async with serving_api(tmp_path, sending_webhooks=1) as api:
         await api.data("webhook/add", HOOK)
