@@ -1,4 +1,4 @@
-"""The settings of one process: a TOML file and the environment become one frozen `Config`.
+"""The settings of one process, one frozen `Config`; `configuring` makes it of file and environment.
 
 Each setting explains itself: its type, its default and its description are written once, here;
 `docs/settings.md` and the file that the first start writes are made from them. What an
@@ -7,17 +7,12 @@ administrator may change while the service runs is not here but in `core.setting
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-PREFIX = "MAILBOX_"
 # Names that carry a secret: their values never leave this object in logs, pages or errors.
 SECRETS = frozenset(
     {
@@ -38,10 +33,6 @@ SECRETS = frozenset(
 )
 # A mail with a 50 MiB file in it is 68 MiB of base64; larger files belong on a file server.
 MEBIBYTE = 1 << 20
-
-
-# RFC 1123 §2.1: what a name in an address's domain is made of.
-LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -482,156 +473,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 FIELDS = {item.name: item for item in msgspec.structs.fields(Config)}
 TYPES = get_type_hints(Config, include_extras=False)
-
-
-def load(file: Path | None, environment: Mapping[str, str]) -> Config:
-    """Read the file, then the environment over it. Raises ConfigError with one line."""
-    values: dict[str, Any] = {}
-    if file is not None:
-        values = read_file(file)
-    values.update(read_environment(environment))
-    try:
-        config = msgspec.convert(values, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(explain(str(error))) from None
-    refuse_unsafe(config)
-    return config
-
-
-def read_file(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            values = tomllib.load(stream)
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file.") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not TOML: {error}") from None
-    unknown = sorted(set(values) - set(FIELDS))
-    if unknown:
-        raise ConfigError(f"{file}: there is no setting {unknown[0]!r}{nearest(unknown[0])}.")
-    return {
-        name: from_text(name, value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
-
-
-def read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of the environment; `MAILBOX_<NAME>_FILE` names a file with a secret."""
-    values: dict[str, Any] = {}
-    for variable, text in sorted(environment.items()):
-        if not variable.startswith(PREFIX):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        if name not in FIELDS and name.endswith("_file") and name[:-5] in FIELDS:
-            name = name[:-5]
-            try:
-                text = Path(text).read_text("utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError):
-                raise ConfigError(f"{variable}: the file {text} cannot be read.") from None
-        if name not in FIELDS:
-            raise ConfigError(f"{variable}: there is no setting {name!r}{nearest(name)}.")
-        values[name] = from_text(name, text)
-    return values
-
-
-def from_text(name: str, text: str) -> Any:
-    """A setting from its text form (mailbox API §7.1): JSON for lists and objects, or commas."""
-    kind = TYPES[name]
-    if kind is str or get_origin(kind) is Literal:
-        return text
-    if kind is int:
-        if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text):
-            raise ConfigError(f"{name}: expected a number, got {shown(name, text)}.")
-        return int(text)
-    if kind is bool or bool in get_args(kind):
-        if text == "" and kind is not bool:
-            return None
-        if text not in ("true", "false"):
-            raise ConfigError(f"{name}: expected true or false, got {shown(name, text)}.")
-        return text == "true"
-    if text.strip()[:1] in ("[", "{"):
-        try:
-            return msgspec.json.decode(text.encode())
-        except msgspec.DecodeError:
-            raise ConfigError(f"{name}: not JSON: {shown(name, text)}.") from None
-    if get_origin(kind) is list:
-        return [item.strip() for item in text.split(",") if item.strip()]
-    if not text.strip():
-        return {}
-    raise ConfigError(f"{name}: expected a JSON object.")
-
-
-def shown(name: str, text: str) -> str:
-    return "a secret" if name in SECRETS else repr(text[:60])
-
-
-def nearest(name: str) -> str:
-    """; did you mean …?"""
-    import difflib
-
-    close = difflib.get_close_matches(name, FIELDS, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def explain(text: str) -> str:
-    """msgspec's "Expected `int`, got `str` - at `$.port`" with the setting's name in front."""
-    problem, _, path = text.partition(" - at ")
-    name = path.strip("`").removeprefix("$.") or "settings"
-    return f"{name}: {problem[0].lower()}{problem[1:]}."
-
-
-def refuse_unsafe(config: Config) -> None:
-    """Refuse settings that are open to the world by mistake. Raises ConfigError."""
-    beyond = [
-        name
-        for name in FIELDS
-        if name.endswith("_listen")
-        and getattr(config, name)
-        and not is_loopback(parse_listen(name, getattr(config, name))[0])
-    ]
-    if "http_listen" in beyond:
-        if config.disable_admin_password_check:
-            raise ConfigError(
-                "disable_admin_password_check: not while http_listen is open beyond this machine."
-            )
-        if config.e2e_test_mode:
-            raise ConfigError("e2e_test_mode: not while http_listen is open beyond this machine.")
-        if config.jwt_secret and len(config.jwt_secret) < 8:
-            raise ConfigError("jwt_secret: too short for a service open beyond this machine.")
-        if config.jwt_secret.lower() in ("secret", "changeme", "jwt_secret", "password"):
-            raise ConfigError("jwt_secret: a known default; make one of your own.")
-    if bool(config.tls_cert) != bool(config.tls_key):
-        raise ConfigError("tls_cert and tls_key: set both or neither.")
-    for name in ("submissions_listen", "imaps_listen", "pop3s_listen"):
-        if getattr(config, name) and not config.tls_cert:
-            raise ConfigError(f"{name}: needs tls_cert and tls_key.")
-    if config.tls_key:
-        refuse_open_file("tls_key", Path(config.tls_key))
-    if config.outbound == "relay" and not config.relay_url:
-        raise ConfigError("relay_url: outbound = relay needs it.")
-    for domain in config.served_domains:
-        if len(domain) > 253 or not all(LABEL.fullmatch(label) for label in domain.split(".")):
-            raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host; a name is not looked up, and could be anybody's."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def refuse_open_file(name: str, file: Path) -> None:
-    """Refuse a private file that others may read."""
-    try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"{name}: {file} cannot be read ({error.strerror}).") from None
-    if mode & 0o077:
-        raise ConfigError(f"{name}: {file} is readable by others; run chmod 600 {file}")
 
 
 def parse_listen(name: str, text: str) -> tuple[str, int]:

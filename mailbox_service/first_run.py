@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mailbox_service.config import FIELDS, PREFIX, Config, ConfigError, load
+from mailbox_service.config import FIELDS, Config, ConfigError
+from mailbox_service.configuring import PREFIX, load
 
 FILE_NAME = "mailbox.toml"
 # A setting of the environment with one of these names is a configuration of its own.

@@ -17,7 +17,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "mailbox_service.config": (),
     "mailbox_service.log": (),
     "mailbox_service.signals": (),
-    "mailbox_service.first_run": ("mailbox_service.config",),
+    "mailbox_service.configuring": ("mailbox_service.config",),
+    "mailbox_service.first_run": ("mailbox_service.config", "mailbox_service.configuring"),
     "mailbox_service.storage": ("mailbox_service.core",),
     "mailbox_service.outbound": ("mailbox_service.core", "mailbox_service.config"),
     "mailbox_service.services": (

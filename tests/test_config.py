@@ -14,10 +14,9 @@ from mailbox_service.config import (
     SECRETS,
     Config,
     ConfigError,
-    load,
     parse_listen,
-    read_environment,
 )
+from mailbox_service.configuring import load, read_environment
 from mailbox_service.first_run import described
 
 SAFE: dict[str, str] = {"MAILBOX_DOMAINS": "x.test"}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_service.config import FIELDS, Config, ConfigError, load
+from mailbox_service.config import FIELDS, Config, ConfigError
+from mailbox_service.configuring import load
 from mailbox_service.first_run import as_toml, first_values, load_or_make, welcome
 
 
