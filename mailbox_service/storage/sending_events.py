@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, each_text
@@ -29,8 +31,7 @@ COUNTED = {
 KINDS = (*COUNTED, "resubscribed")
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, gc=False):
     """One fact. `detail` is JSON of what only some kinds have."""
 
     kind: str
@@ -42,8 +43,7 @@ class NewEvent:
     detail: str = "{}"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True, gc=False):
     """The message that facts are about."""
 
     account: str
@@ -53,6 +53,18 @@ class About:
     subject: str
     size: int = 0
     client_ip: str = ""
+
+    def of(self, submission_id: int, size: int) -> About:
+        """The same, once the message has its id and its size."""
+        return About(
+            self.account,
+            submission_id,
+            self.username,
+            self.sender,
+            self.subject,
+            size,
+            self.client_ip,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +148,15 @@ SELECT {group}, sum(processed), sum(delivered), sum(soft), sum(hard), sum(reject
    AND (CAST(:username AS TEXT) IS NULL OR username = :username)
    AND (CAST(:sender AS TEXT) IS NULL OR sender = :sender)
  GROUP BY {group} ORDER BY 1
+"""
+
+# Like SUMS, of events one by one; braces are taken by the columns.
+EACH_KIND = ", ".join(f"sum(CASE WHEN e.kind = '{kind}' THEN 1 ELSE 0 END)" for kind in COUNTED)
+EVENT_SUMS = f"""
+SELECT :group:, {EACH_KIND},
+       sum(CASE WHEN e.kind = 'processed' THEN coalesce(m.size, 0) ELSE 0 END),
+       max(coalesce(m.client_ip, ''))
+  FROM {JOINED} :where: GROUP BY :group: ORDER BY 1
 """
 
 GROUPS = {"all": "1", "sender": "sender", "username": "username", "account": "account",
@@ -306,6 +327,16 @@ async def of_submissions(
         },
     )
     return [SendingEvent(*row) for row in rows]
+
+
+async def sums_of_events(tx: Transaction, wanted: EventFilter, *, group: str) -> list[Sums]:
+    """Counts of the events that fit, by a key of GROUPS, with octets and addresses of what they
+    are about: for parts that the sums of days do not know."""
+    where, params = _where(tx, wanted)
+    rows = await tx.fetch_all(
+        EVENT_SUMS.replace(":group:", f"e.{GROUPS[group]}").replace(":where:", where), params
+    )
+    return [sums_of(row) for row in rows]
 
 
 async def after(tx: Transaction, *, after_id: int, limit: int) -> list[SendingEvent]:

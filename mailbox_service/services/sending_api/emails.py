@@ -269,7 +269,7 @@ class Emails:
             recipients=recipients,
             content=content,
             subject=subject or "",
-            fields=shown_fields(draft),
+            fields=shown_fields(draft, message_id),
             large=sum(len(one.content) for one in attachments) > LARGE_FILES,
             message_id=named,
         )

@@ -6,8 +6,9 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.api_values import moment_of, read_mailbox, shown_mailbox
@@ -39,8 +40,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message and its envelope, before anybody judged it."""
 
     sender: str
@@ -138,14 +138,15 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
     )
 
 
-def shown_fields(draft: Draft) -> dict[str, Any]:
-    """What searches show of a header."""
+def shown_fields(draft: Draft, message_id: str = "") -> dict[str, Any]:
+    """What searches show of a header. `message_id` is one that the author wants."""
+    own = (("Message-ID", message_id),) if message_id else ()
     return {
         "to": [shown_mailbox(one) for one in draft.to],
         "cc": [shown_mailbox(one) for one in draft.cc],
         "bcc": [shown_mailbox(one) for one in draft.bcc],
         "reply_to": ", ".join(shown_mailbox(one) for one in draft.reply_to)[:LONGEST_SHOWN],
-        "headers": kept_fields(draft.headers),
+        "headers": kept_fields((*draft.headers, *own)),
         "attachments": [one.filename for one in draft.attachments],
     }
 

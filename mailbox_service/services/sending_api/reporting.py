@@ -23,6 +23,7 @@ from mailbox_service.core.email_id import email_id_of
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.webhook import HttpRequest
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sending import new_message_id
 from mailbox_service.services.sending_api.documents import HOOKS
 from mailbox_service.services.sending_api.hooks import Hook, owner_of, target_and_login
 from mailbox_service.signals import Signals
@@ -168,7 +169,8 @@ def post_of(hook_id: int, hook: Hook, event: SendingEvent) -> NewPost:
     if login:
         headers.append(("Authorization", login))
     request = HttpRequest(url, host, "POST", tuple(headers), body)
-    return NewPost(digest, owner_of(hook_id), event.id, event.recipient, request)
+    name = NAMES[event.kind][0]
+    return NewPost(digest, owner_of(hook_id), event.id, event.recipient, request, event=name)
 
 
 def payload_of(event: SendingEvent, post_id: str, wanted: Sequence[str]) -> dict[str, Any]:
@@ -192,6 +194,8 @@ def payload_of(event: SendingEvent, post_id: str, wanted: Sequence[str]) -> dict
         "subject": event.subject,
     }
     message_id = headers.get("message-id", "")
+    if not message_id and event.queue_id:  # nobody wrote one, so it has the one of ours
+        message_id = new_message_id(event.queue_id, event.sender)
     context = ""
     if event.kind in ("delivered", "soft-bounced", "hard-bounced"):
         context = f"RCPT TO:<{event.recipient}>" if bounce else "Unavailable"

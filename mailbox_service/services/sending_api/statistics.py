@@ -205,7 +205,7 @@ class Statistics:
         start, end = self._range(form)
         sender = form.sender or None
         if form.email:
-            rows = await self._of_recipient(caller, form, start, end)
+            rows = await self._of_recipient(caller, form, start, end, by)
         else:
             accounts = accounts_of(caller, form.subaccounts)
             if group == "subaccount" and not caller.account and not form.subaccounts:
@@ -236,9 +236,9 @@ class Statistics:
         return {}
 
     async def _of_recipient(
-        self, caller: Caller, form: StatisticsForm, start: int, end: int
+        self, caller: Caller, form: StatisticsForm, start: int, end: int, by: str
     ) -> list[Sums]:
-        """What one recipient got, by sender: counted from the events."""
+        """What one recipient got: counted from the events."""
         wanted = EventFilter(
             accounts_of(caller, form.subaccounts),
             start,
@@ -247,10 +247,7 @@ class Statistics:
             sender=like(form.sender) if form.sender else None,
             usernames=(form.username,) if form.username else (),
         )
-        kinds = await self._database.read(sending_events.count_by_kind, wanted)
-        if not kinds:
-            return []
-        return [sums_of(form.sender or form.email, kinds)]
+        return await self._database.read(sending_events.sums_of_events, wanted, group=by)
 
     async def _numbers(
         self, caller: Caller, form: StatisticsForm, kinds: tuple[str, ...]

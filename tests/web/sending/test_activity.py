@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from email import message_from_bytes
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,28 @@ async def test_history_groups(
     assert isinstance(data["reject_percent_total"], float)
 
 
+@pytest.mark.parametrize(
+    ("group", "rows"),
+    [
+        ("email_address", {"ann@inbox.test": 1, "zoe@second.test": 1}),
+        ("domain", {"inbox.test": 1, "second.test": 1}),
+        ("subaccount", {"Master account": 2}),
+    ],
+)
+async def test_history_of_one_recipient_has_the_groups_and_octets_too(
+    api: Api, group: str, rows: dict[str, int]
+) -> None:
+    """A connector's `email` is the recipient, a row's `email_address` the sender (§10)."""
+    await three_letters(api)
+    data = await api.data("stats/email_history", {"email": "bob@inbox.test", "group_by": group})
+    assert {one[group]: one["used"] for one in data["history"]} == rows
+    for one in data["history"]:
+        assert one["bytecount"] >= one["avgsize"] > 0
+        assert one["lastip"] == "127.0.0.1"
+    nobody = {"email": "nobody@inbox.test", "group_by": group}
+    assert (await api.data("stats/email_history", nobody))["history"] == []
+
+
 async def test_a_wrong_group_is_named(api: Api) -> None:
     for path in ("stats/email_history", "stats/email_cycle"):
         assert (await api.refused(path, {"group_by": "mood"}))[2] == "group_by"
@@ -349,6 +372,23 @@ async def test_a_receiver_is_told(api: Api, receiver: Receiver, output: str) -> 
         assert one["X-Tag"] == "blue"
         assert {"time", "sendtime", "rcpt", "id"} <= set(one)
     assert len({one["id"] for one in told}) == 3
+    (content,) = await api.received()
+    message_id = message_from_bytes(content)["Message-ID"]
+    assert (
+        {one["message-id"] for one in told} == {one["Message-Id"] for one in told} == {message_id}
+    )
+
+
+async def test_a_message_id_of_the_authors_own_is_told(api: Api, receiver: Receiver) -> None:
+    await api.data("webhook/add", {"url": receiver.url, "events": ["processed"],
+                                   "output_format": "json"})  # fmt: skip
+    await api.send(custom_headers={"Message-ID": "<own@inbox.test>"})
+    await report(api)
+    await receiver.wait(1)
+    assert json.loads(receiver.got[0].body)["message-id"] == "<own@inbox.test>"
+    await api.deliver()
+    (content,) = await api.received()
+    assert message_from_bytes(content)["Message-ID"] == "<own@inbox.test>"
 
 
 async def test_a_webhook_hears_only_what_it_asked_for(api: Api, receiver: Receiver) -> None:
