@@ -31,6 +31,7 @@ export const later = {
   dialogs: () => part(['mail'], import('./parts/dialogs')),
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
   admin: () => part(['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate'], import('./admin/Admin.svelte')),
+  telegram: () => part(['mail', 'telegram'], import('./telegram/Telegram.svelte')),
   human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };

@@ -23,6 +23,8 @@ async function whole() {
       return (await later.account()).default;
     case 'admin':
       return (await later.admin()).default;
+    case 'telegram-mail':
+      return (await later.telegram()).default;
     default:
       return App;
   }

@@ -53,6 +53,7 @@ OPEN_ROUTES = {
     ("POST", "/telegram/bind_address"),
     ("POST", "/telegram/unbind_address"),
     ("POST", "/telegram/get_mail"),
+    ("POST", "/telegram/open_mail"),
     ("GET", "/confirm-sender/{token}"),  # proves a token in the path
     ("POST", "/confirm-sender/{token}"),
     ("GET", "/archive/{email_id}/{proof}"),  # proves a signature in the path

@@ -292,6 +292,26 @@ async def test_the_admin_password_opens_any_mail(site: Site) -> None:
     assert (got.status_code, got.text) == (400, "Invalid initData")
 
 
+async def test_a_mail_is_opened_for_reading_by_whoever_may_have_it(
+    site: Site, ann: Conversation, bob: Conversation
+) -> None:
+    opened = (await ann.app("new_address", address="")).json()
+    html = b"<p>Hello</p><script>alert(1)</script><img src=https://spy.example/a.png>"
+    raw = b"Subject: Letter\r\nContent-Type: text/html\r\n\r\n" + html
+    mail_id = await site.arrive(to=opened["address"], raw=raw)
+    got = (await ann.app("open_mail", mailId=mail_id)).json()
+    assert (got["subject"], got["remote_count"]) == ("Letter", 1)
+    assert "Hello" in got["html"]
+    assert "script" not in got["html"]
+    assert "spy.example" not in got["html"]
+    shown = (await ann.app("open_mail", mailId=mail_id, remote=True)).json()
+    assert "https://spy.example/a.png" in shown["html"]
+    assert (await bob.app("open_mail", mailId=mail_id)).status_code == 403
+    assert (await ann.app("open_mail", mailId=mail_id + 99)).json() is None
+    answer = await site.http.post("/telegram/open_mail", json={"mailId": mail_id}, headers=ADMIN)
+    assert answer.json()["subject"] == "Letter"
+
+
 async def test_the_allow_list_is_asked_by_the_mini_app_too(
     site: Site, ann: Conversation, bob: Conversation
 ) -> None:

@@ -7,9 +7,10 @@ import type { AdminSettingsTexts } from './en/adminSettings';
 import type { MailTexts } from './en/mail';
 import type { MoreTexts } from './en/more';
 import type { PageTexts } from './en/page';
+import type { TelegramTexts } from './en/telegram';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts & AdminSettingsTexts & AdminOperateTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts & TelegramTexts & AdminSettingsTexts & AdminOperateTexts);
 
 export function language(): string {
   return tables.language;

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from mailbox_service.core.errors import NotFound
+from mailbox_service.core.stored import StoredMessage
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import OPEN, needs_bot
 from mailbox_service.web.humans import check_human
 from mailbox_service.web.mailbox.address import is_switched_on
+from mailbox_service.web.mailbox.inbox import OpenedMail, opened_mail
 from mailbox_service.web.request import Call, read_id
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import MailRow, mail_row
@@ -53,6 +56,7 @@ class MailWish(Struct, frozen=True):
 
     initData: str = ""
     mailId: int | str | None = None
+    remote: bool = False
 
 
 class HeldRow(Struct, frozen=True):
@@ -125,16 +129,32 @@ async def get_mail(call: Call) -> Any:
     """A mail of one of the person's addresses; null when there is none. The admin password in
     `x-admin-auth` opens any mail."""
     await needs_bot(call)
+    found = await wished_mail(call, await call.json(read_mail_wish))
+    return None if found is None else mail_row(*found)
+
+
+@routes.post("/telegram/open_mail", OPEN, body=MailWish, returns=OpenedMail | None)
+async def open_mail(call: Call) -> OpenedMail | None:
+    """The same mail taken apart for reading, its HTML sanitised; with `remote` it keeps what it
+    would load from the web."""
+    await needs_bot(call)
     told = await call.json(read_mail_wish)
+    found = await wished_mail(call, told)
+    if found is None:
+        return None
+    return await asyncio.to_thread(lambda: opened_mail(*found, allow_remote=told.remote))
+
+
+async def wished_mail(call: Call, told: MailWish) -> tuple[StoredMessage, bytes] | None:
+    """The mail that the person, or the administrator, may see."""
     mail_id = read_id(str(told.mailId))
     if await is_administrator(call):
         found = None if mail_id is None else await call.services.reading.content(None, mail_id)
         if found is None:
             raise NotFound("Mail not found")
-        return mail_row(*found)
+        return found
     user = call.services.telegram.proved_user(told.initData)
-    found = None if mail_id is None else await call.services.telegram.mail(user, mail_id)
-    return None if found is None else mail_row(*found)
+    return None if mail_id is None else await call.services.telegram.mail(user, mail_id)
 
 
 async def is_administrator(call: Call) -> bool:

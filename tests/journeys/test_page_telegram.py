@@ -1,0 +1,132 @@
+"""The mini app: opened as Telegram opens it, on a phone, without a script of any other host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.bot_api_simulator import BotApiSimulator, bot_api
+from tests.journeys.browser import DESK, PHONE, SMALLEST, Theme, Visit, Visits, message
+from tests.journeys.running import RunningService, running
+from tests.web.telegram_people import init_data
+
+pytest_plugins = ["tests.journeys.visiting"]
+
+TOKEN = "123456:of-the-journeys"
+HTML = (
+    "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "From: Ferrybank <no-reply@ferry.example>\r\nSubject: Your sign-in code\r\n\r\n"
+    "<p>Your code is <b>482913</b>.</p><img src='https://spy.example/a.png'>"
+    "<script>fetch('https://spy.example/b')</script>\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[BotApiSimulator]:
+    with bot_api() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def with_bot(
+    tmp_path_factory: pytest.TempPathFactory, api: BotApiSimulator
+) -> Iterator[RunningService]:
+    """A service with a bot, whose people want English."""
+    yield from running(
+        tmp_path_factory.mktemp("telegram"),
+        telegram_bot_token=TOKEN,
+        telegram_api_url=api.url,
+        default_lang="en",
+        tg_max_address=50,
+    )
+
+
+def launched(path: str = "/telegram_mail", person: int = 42) -> str:
+    """The address as Telegram opens it."""
+    data = quote(init_data(person, TOKEN), safe="")
+    return f"{path}#tgWebAppData={data}&tgWebAppVersion=8.0&tgWebAppPlatform=android"
+
+
+def made(service: RunningService, person: int = 42) -> tuple[str, str]:
+    """An address of the person, and its token."""
+    wish = {"initData": init_data(person, TOKEN), "address": ""}
+    answer = service.post("/telegram/new_address", wish).json()
+    return answer["address"], answer["jwt"]
+
+
+def phone(visit: Visits, service: RunningService, path: str, size: tuple[int, int]) -> Visit:
+    return visit(size=size, at=service, path=path)
+
+
+def test_a_message_of_the_bot_leads_to_its_mail(visit: Visits, with_bot: RunningService) -> None:
+    address, token = made(with_bot)
+    with_bot.deliver(address, HTML.encode())
+    mail = with_bot.wait_for_mail(token)
+    person = phone(visit, with_bot, launched(f"/telegram_mail?mail_id={mail['id']}"), PHONE)
+    page = person.page
+    expect(page.get_by_role("heading", name="Your sign-in code")).to_be_visible()
+    expect(page.frame_locator("iframe").locator("body")).to_contain_text("Your code is 482913")
+    person.click(page.get_by_role("button", name=re.compile("482913")))
+    assert person.clipboard() == "482913"
+    expect(page.get_by_text("1 remote image blocked.")).to_be_visible()
+    page.get_by_role("button", name="Open the mailbox").click()
+    expect(page.locator(".row")).to_have_count(1)
+    assert person.foreign_requests == []
+
+
+def test_addresses_are_made_bound_opened_and_let_go(
+    visit: Visits, with_bot: RunningService
+) -> None:
+    person = phone(visit, with_bot, launched(person=50), SMALLEST)
+    page = person.page
+    expect(page.get_by_text("No address yet.")).to_be_visible()
+    page.get_by_label("New address").fill("pocket")
+    page.get_by_role("button", name="Make an address").click()
+    held = page.get_by_role("button", name="pocket@x.test", exact=True)
+    expect(held).to_be_visible()
+    other, token = with_bot.open_address()
+    page.get_by_label("Bind an address by its token").fill(token)
+    page.get_by_role("button", name="Bind an address by its token").click()
+    expect(page.get_by_role("button", name=other, exact=True)).to_be_visible()
+    page.get_by_role("button", name=f"Let {other} go").click()
+    page.get_by_role("dialog").get_by_role("button", name="Let it go").click()
+    expect(page.get_by_role("button", name=other, exact=True)).to_have_count(0)
+    # The proof is of the tab: a reload finds it again, though the fragment may be gone.
+    page.goto(with_bot.url + "/telegram_mail")
+    held.click()
+    expect(page.locator("h1").first).to_contain_text("pocket")
+
+
+def test_outside_telegram_the_page_says_where_it_belongs(
+    visit: Visits, with_bot: RunningService
+) -> None:
+    person = phone(visit, with_bot, "/de/telegram_mail", PHONE)
+    expect(person.page.get_by_role("heading", name="Öffne das in Telegram")).to_be_visible()
+
+
+def test_a_proof_that_is_wrong_is_told_in_words(visit: Visits, with_bot: RunningService) -> None:
+    person = phone(visit, with_bot, "/telegram_mail#tgWebAppData=user%3D1%26hash%3Dno", PHONE)
+    expect(person.page.get_by_role("alert")).to_be_visible()
+    expect(person.page.get_by_text("open it again from the bot")).to_be_visible()
+    person.complaints.clear()
+
+
+@pytest.mark.parametrize(("size", "theme"), [(SMALLEST, "light"), (PHONE, "dark"), (DESK, "dark")])
+def test_the_mini_app_is_accessible_and_never_scrolls_sideways(
+    visit: Visits, with_bot: RunningService, size: tuple[int, int], theme: Theme
+) -> None:
+    address, token = made(with_bot)
+    with_bot.deliver(address, message("W" * 200, "long " * 200))
+    mail = with_bot.wait_for_mail(token)
+    person = visit(size=size, theme=theme, at=with_bot, path=launched())
+    expect(person.page.get_by_role("button", name=address, exact=True)).to_be_visible()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    person.page.goto(with_bot.url + f"/telegram_mail?mail_id={mail['id']}")
+    expect(person.page.get_by_role("heading", name="W" * 200)).to_be_visible()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
