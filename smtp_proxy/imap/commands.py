@@ -122,7 +122,7 @@ async def _skip(wire: Wire, count: int, seconds: float) -> None:
 
 
 def understand(line: Line) -> Command:
-    """What a command says. Raises Unreadable.
+    """What a command says. Raises Unreadable, or No for a search in a foreign character set.
 
     The grammar is not ours and what comes is hostile: whatever it raises means that the command
     cannot be understood.
@@ -133,6 +133,9 @@ def understand(line: Line) -> Command:
         raise Unreadable(b"The command cannot be understood") from None
     if isinstance(command, InvalidCommand):
         code = command.parse_exc.code if command.parse_exc is not None else None
+        if code is not None and bytes(code).upper() == b"[BADCHARSET]":
+            # RFC 9051 §6.4.4: the command is understood, and may come again in another one.
+            raise No(b"NO [BADCHARSET (US-ASCII UTF-8)] Not in that character set")
         words = (bytes(code) + b" " if code is not None else b"") + (
             b"The arguments cannot be understood" if command.command_type else b"Unknown command"
         )

@@ -95,6 +95,17 @@ async def test_searches_find_keywords(site: Site) -> None:
     await talk.close()
 
 
+async def test_a_search_in_an_unknown_character_set_says_which_are_known(site: Site) -> None:
+    talk = await site.talk(select="INBOX")
+    for command in ("SEARCH CHARSET KLINGON ALL", "UID SEARCH CHARSET KLINGON ALL"):
+        assert await talk.command(command) == [
+            b"a NO [BADCHARSET (US-ASCII UTF-8)] Not in that character set"
+        ]
+    for known in ("UTF-8", "utf-8", "US-ASCII"):
+        assert (await talk.command(f"SEARCH CHARSET {known} ALL"))[-1] == b"a OK Done"
+    await talk.close()
+
+
 async def test_another_session_is_told_the_name_before_the_mark(site: Site) -> None:
     await site.house.deliver("One")
     watching = await site.talk(select="INBOX")
