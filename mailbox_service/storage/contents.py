@@ -11,9 +11,9 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 
 from mailbox_service.core.packing import BadPacking, unpack
+from mailbox_service.storage import many_rows
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.dialects import each_integer
 
@@ -24,6 +24,8 @@ class Damaged(Exception):
 
 # More than any content that is accepted: `max_message_size` ends at 1 GiB.
 LARGEST = 1 << 31
+
+ADDED = ("uses", "checksum", "packed", "bytes")
 
 ADD = """
 INSERT INTO contents (uses, checksum, packed, bytes) VALUES (:uses, :checksum, :packed, :bytes)
@@ -65,31 +67,20 @@ async def add(tx: Transaction, content: bytes, *, uses: int, packed: bytes | Non
     return int(row[0])
 
 
-@lru_cache(maxsize=256)
-def add_many(count: int) -> str:
-    """The statement that stores the bytes of so many messages."""
-    rows = ", ".join(f"(:uses{n}, :checksum{n}, :packed{n}, :bytes{n})" for n in range(count))
-    return (
-        f"INSERT INTO contents (uses, checksum, packed, bytes) VALUES {rows} RETURNING id, checksum"
-    )
-
-
 async def add_all(tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | None]]) -> list[int]:
     """Store the bytes of several messages, each with its number of uses and its gzip form where
     that is to be stored instead; their content ids."""
-    params: dict[str, object] = {}
-    checksums = [zlib.crc32(content) for content, _, _ in stored]
-    for n, (content, uses, packed) in enumerate(stored):
-        params[f"uses{n}"] = uses
-        params[f"checksum{n}"] = checksums[n]
-        params[f"packed{n}"] = int(packed is not None)
-        params[f"bytes{n}"] = content if packed is None else packed
-    rows = sorted(await tx.fetch_all(add_many(len(stored)), params))
+    rows = [
+        (uses, zlib.crc32(content), int(packed is not None), content if packed is None else packed)
+        for content, uses, packed in stored
+    ]
+    added = await many_rows.insert_returning(tx, "contents", ADDED, rows, "id, checksum")
+    added.sort()
     # Both engines number rows as they are written. Should one ever not, nobody gets a letter of
     # somebody else: the group is undone and stored one by one.
-    if [row[1] for row in rows] != checksums:
+    if [row[1] for row in added] != [row[1] for row in rows]:
         raise RuntimeError("contents were not numbered in the order in which they were written")
-    return [int(row[0]) for row in rows]
+    return [int(row[0]) for row in added]
 
 
 async def read(tx: Transaction, content_id: int) -> bytes:

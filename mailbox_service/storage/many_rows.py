@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.database import Dialect, Row, Transaction
 
 T = TypeVar("T")
 
@@ -21,15 +21,20 @@ MOST_ROWS = 64
 
 @lru_cache(maxsize=256)
 def statement(
-    table: str, columns: tuple[str, ...], count: int, returning: str
-) -> tuple[str, tuple[str, ...]]:
-    """The statement that adds so many rows, and the names of its parameters, row by row."""
-    names = [[f"{column}{n}" for column in columns] for n in range(count)]
-    rows = ", ".join(f"({', '.join(f':{name}' for name in row)})" for row in names)
-    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"
-    if returning:
-        sql += f" RETURNING {returning}"
-    return sql, tuple(name for row in names for name in row)
+    table: str, columns: tuple[str, ...], count: int, returning: str, dialect: Dialect
+) -> str:
+    """The statement that adds so many rows; its parameters are their values, row by row."""
+    width = len(columns)
+    if dialect == "sqlite":
+        rows = [", ".join("?" * width)] * count
+    else:
+        rows = [
+            ", ".join(f"${row * width + place}" for place in range(1, width + 1))
+            for row in range(count)
+        ]
+    values = ", ".join(f"({row})" for row in rows)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"
+    return f"{sql} RETURNING {returning}" if returning else sql
 
 
 def portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -46,9 +51,7 @@ async def insert(
     tx: Transaction, table: str, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> None:
     """Add rows; each has a value a column."""
-    for portion in portions(rows):
-        sql, names = statement(table, columns, len(portion), "")
-        await tx.execute(sql, dict(zip(names, (v for row in portion for v in row), strict=True)))
+    await insert_returning(tx, table, columns, rows, "")
 
 
 async def insert_returning(
@@ -57,7 +60,6 @@ async def insert_returning(
     """Add rows, and give these columns of what was added, in no order."""
     added: list[Row] = []
     for portion in portions(rows):
-        sql, names = statement(table, columns, len(portion), returning)
-        params = dict(zip(names, (v for row in portion for v in row), strict=True))
-        added += await tx.fetch_all(sql, params)
+        sql = statement(table, columns, len(portion), returning, tx.dialect)
+        added += await tx.fetch_values(sql, [value for row in portion for value in row])
     return added

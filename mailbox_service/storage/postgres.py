@@ -151,6 +151,10 @@ class PostgresTransaction:
             text, [[argument(row[name]) for name in names] for row in rows]
         )
 
+    async def fetch_values(self, sql: str, values: Sequence[object]) -> Sequence[Row]:
+        rows = await self._connection.fetch(sql, *map(argument, values))
+        return [tuple(row) for row in rows]
+
     async def hold(self, lock: int) -> None:
         if lock not in self._held:
             await self._connection.execute("SELECT pg_advisory_xact_lock($1)", lock)

@@ -50,6 +50,9 @@ class SqliteTransaction:
     async def execute_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
 
+    async def fetch_values(self, sql: str, values: Sequence[object]) -> Sequence[Row]:
+        return self._connection.execute(sql, values).fetchall()
+
     async def hold(self, lock: int) -> None:
         """Held already: there is one writer, and its transactions begin IMMEDIATE."""
 
