@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 
 import email_validator
 
@@ -55,9 +56,9 @@ def canonical(text: str, *, single_label: bool = False) -> str:
 
     Raises BadAddress.
     """
-    if len(text) <= MAX_ADDRESS and _ascii_address(text):
-        address = text.lower()
-        if "xn--" not in address:
+    if len(text) <= MAX_ADDRESS:
+        address = _plain(text)
+        if address:
             if address.index("@") <= MAX_LOCAL:
                 return address
             raise BadAddress("The part before the @ is longer than 64 octets")
@@ -156,6 +157,14 @@ def parse_path(
         return f"postmaster@{postmaster_domain}", parameters
     read = as_written if local_as_written else canonical
     return read(path, single_label=single_label), parameters
+
+
+# One message has each of its addresses read several times, and whoever writes, writes again.
+@lru_cache(maxsize=4_096)
+def _plain(text: str) -> str:
+    """The spelling of an address that is plain ASCII throughout; empty for any other."""
+    address = text.lower() if _ascii_address(text) else ""
+    return "" if "xn--" in address else address
 
 
 def _divide(text: str) -> tuple[str, str]:

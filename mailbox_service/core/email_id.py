@@ -13,11 +13,11 @@ import string
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _VALUE62 = {letter: value for value, letter in enumerate(_BASE62)}
-# Six, eleven and four letters; 62 ** 21 is beyond every time until the year 3000.
-_LETTERS = 21
-# Three letters at a time: one id is made for every message.
-_THREES = [a + b + c for a in _BASE62 for b in _BASE62 for c in _BASE62]
-_THREE = 62**3
+# Six, eleven and four letters; 62 ** 21 is beyond every time until the year 3000. Two letters at
+# a time, since one id is made for every message; three would be a table of fifteen megabytes.
+_TWOS = [a + b for a in _BASE62 for b in _BASE62]
+_TWO = 62**2
+_PAIRS = 10
 # Python reads base 32 with the first letters of the alphabet.
 _PLAIN32 = str.maketrans(_BASE32, string.digits + string.ascii_lowercase[:22])
 _is_email_id = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}").fullmatch
@@ -30,9 +30,10 @@ def email_id_of(queue_id: str) -> str:
     """The e-mail id of a queue id."""
     number = _number_of(queue_id)
     letters = []
-    for _ in range(_LETTERS // 3):
-        number, three = divmod(number, _THREE)
-        letters.append(_THREES[three])
+    for _ in range(_PAIRS):
+        number, two = divmod(number, _TWO)
+        letters.append(_TWOS[two])
+    letters.append(_BASE62[number])
     letters.reverse()
     text = "".join(letters)
     return f"{text[:6]}-{text[6:17]}-{text[17:]}"

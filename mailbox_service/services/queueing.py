@@ -4,7 +4,9 @@ content, the sent box, the queue, the first events."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import Conflict, FromNotYours, MailError, QuotaReached
@@ -16,7 +18,6 @@ from mailbox_service.storage import (
     contents,
     events,
     idempotency,
-    many_rows,
     send_counts,
     send_queue,
     sending_events,
@@ -36,8 +37,7 @@ KEY_LIFE = 24 * 3_600 * 1_000_000
 NOT_YET = Receipt("")
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True, gc=False):
     """What a submission takes from an allowance: nothing (`address` empty), one message, or
     the proof alone that there is one left."""
 
@@ -46,8 +46,7 @@ class Price:
     debit: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True, gc=False):
     """The name under which a client may repeat a request."""
 
     principal: str
@@ -55,8 +54,7 @@ class Key:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class SentBy:
+class SentBy(Struct, frozen=True):
     """What a submission through the sending API brings along.
 
     `credential` names who submitted, and owns the idempotency key; `fingerprint` is that of the
@@ -80,12 +78,11 @@ class SentBy:
     always: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A submission that passed every check that needs no store."""
 
     submission: NewSubmission
-    content: bytes = field(repr=False)
+    content: bytes
     recipients: tuple[NewRecipient, ...]
     priority: int
     price: Price
@@ -264,14 +261,10 @@ def leave_out(order: Order, found: Mapping[tuple[str, str], str]) -> Order:
 
 def facts_about(order: Order, sent_by: SentBy, number: int) -> tuple[About, list[NewEvent]]:
     """The first events of a message of the sending API: it is on its way, but not to all."""
-    facts = [
-        NewEvent("processed", order.now, order.recipients[0].recipient),
-        *(
-            NewEvent("rejected", order.now, recipient, reason=reason)
-            for recipient, reason in sent_by.rejected.items()
-        ),
-    ]
-    return replace(sent_by.about, submission_id=number, size=len(order.content)), facts
+    facts = [NewEvent("processed", order.now, order.recipients[0].recipient)]
+    for recipient, reason in sent_by.rejected.items():
+        facts.append(NewEvent("rejected", order.now, recipient, reason=reason))
+    return sent_by.about.of(number, len(order.content)), facts
 
 
 async def put_into_queue(tx: Transaction, order: Order) -> int:
@@ -282,9 +275,9 @@ async def put_into_queue(tx: Transaction, order: Order) -> int:
 async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[tuple[int, int]]:
     """Store messages and queue each for its recipients, with their first events; their ids, and
     those of their contents. An archived content has one more use."""
-    content_ids: list[int] = []
-    for portion in many_rows.portions([(order.content, uses_of(order), None) for order in orders]):
-        content_ids += await contents.add_all(tx, portion)
+    content_ids = await contents.add_all(
+        tx, [(order.content, uses_of(order), None) for order in orders]
+    )
     ids = await submissions.add_all(
         tx,
         [

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.address import canonical, split
@@ -42,7 +44,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.core.trace_fields import count_received
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
-from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros, second_of
 from mailbox_service.services.departures import Departures
 from mailbox_service.services.queueing import Key, Order, Price, SentBy, no_balance
 from mailbox_service.signals import Signals
@@ -63,6 +65,8 @@ LETTER_RECIPIENTS = 20
 LONGEST_KEY = 256
 # Characters kept of a subject for lists; the message has the rest.
 KEPT_SUBJECT = 500
+# What costs nothing.
+NOTHING = Price()
 
 
 class Sending:
@@ -133,28 +137,24 @@ class Sending:
         """
         if sent_by is not None:
             return self._submit_sent(principal, envelope, content, door, idempotency_key, sent_by)
-        price = self._price(principal, envelope.recipients, charge)
         try:
+            key = None
+            if idempotency_key:
+                fingerprint = envelope_fingerprint(envelope, content)
+                key = key_of(principal, idempotency_key, fingerprint)
             order = self._read_message(
                 principal,
                 envelope,
                 content,
                 lines_checked=lines_checked,
                 door=door if peer is None else peer.protocol.lower(),
+                record=None if record is None else json_text(record),
+                listed=listed,
+                price=self._price(principal, envelope.recipients, charge),
+                key=key,
             )
-            key = key_of(principal, idempotency_key, envelope_fingerprint(envelope, content))
         except MailError as refusal:
             return refused(refusal)
-        order = replace(
-            order,
-            submission=replace(
-                order.submission,
-                record=None if record is None else json.dumps(record, ensure_ascii=False),
-                listed=listed,
-            ),
-            price=price,
-            key=key,
-        )
         return self._queue(principal, order)
 
     def _submit_sent(
@@ -180,7 +180,7 @@ class Sending:
                     content,
                     sender=reverse_path,
                     message_id=new_message_id(queue_id, reverse_path),
-                    date=as_datetime(now),
+                    date=second_of(now // 1_000_000),
                 )
                 message_id = first_fields(content).get("message-id", "")
             submission = NewSubmission(
@@ -193,17 +193,13 @@ class Sending:
                 subject=sent_by.message.subject[:KEPT_SUBJECT],
                 smtputf8=envelope.smtputf8,
             )
-            order = self._order(submission, recipients, content, now)
-            owner = Principal("credential", sent_by.credential)
-            key = key_of(owner, idempotency_key, sent_by.fingerprint)
+            key = None
+            if idempotency_key:
+                owner = Principal("credential", sent_by.credential)
+                key = key_of(owner, idempotency_key, sent_by.fingerprint)
+            order = self._order(submission, recipients, content, now, key=key, sent_by=sent_by)
         except MailError as refusal:
             return refused(refusal)
-        order = replace(
-            order,
-            recipients=tuple([planned(one, sent_by) for one in order.recipients]),
-            key=key,
-            sent_by=sent_by,
-        )
         return self._queue(principal, order)
 
     def submit_draft(
@@ -234,22 +230,31 @@ class Sending:
             return refused(refusal)
         try:
             recipients = recipients_of(draft)
-            price = self._price(principal, recipients, charge)
-            order = self._compose(draft, reverse_path, recipients, door)
-            key = key_of(principal, idempotency_key, draft_fingerprint(draft))
+            order = self._compose(
+                draft,
+                reverse_path,
+                recipients,
+                door,
+                record=None if record is None else json_text(record_of(record, ip)),
+                listed=listed,
+                price=self._price(principal, recipients, charge),
+                key=(principal, idempotency_key) if idempotency_key else None,
+            )
         except MailError as refusal:
             return self._after_balance(principal, refusal, charge)
-        kept = None if record is None else json.dumps(record_of(record, ip), ensure_ascii=False)
-        order = replace(
-            order,
-            submission=replace(order.submission, record=kept, listed=listed),
-            price=price,
-            key=key,
-        )
         return self._queue(principal, order)
 
     def _compose(
-        self, draft: Draft, reverse_path: str, recipients: tuple[str, ...], door: str
+        self,
+        draft: Draft,
+        reverse_path: str,
+        recipients: tuple[str, ...],
+        door: str,
+        *,
+        record: str | None,
+        listed: bool,
+        price: Price,
+        key: tuple[Principal, str] | None,
     ) -> Order:
         check_recipients(
             recipients,
@@ -260,7 +265,7 @@ class Sending:
         now = self._clock()
         queue_id = self._new_queue_id()
         message_id = new_message_id(queue_id, reverse_path)
-        content = compose(draft, message_id=message_id, date=as_datetime(now))
+        content = compose(draft, message_id=message_id, date=second_of(now // 1_000_000))
         submission = NewSubmission(
             queue_id=queue_id,
             address=reverse_path,
@@ -270,8 +275,17 @@ class Sending:
             from_address=reverse_path,
             subject=draft.subject[:KEPT_SUBJECT],
             smtputf8=not content.isascii(),
+            record=record,
+            listed=listed,
         )
-        return self._order(submission, recipients, content, now)
+        return self._order(
+            submission,
+            recipients,
+            content,
+            now,
+            price=price,
+            key=None if key is None else key_of(*key, draft_fingerprint(draft)),
+        )
 
     def _read_message(
         self,
@@ -281,6 +295,10 @@ class Sending:
         *,
         lines_checked: bool,
         door: str,
+        record: str | None,
+        listed: bool,
+        price: Price,
+        key: Key | None,
     ) -> Order:
         reverse_path = envelope.reverse_path
         if not reverse_path:
@@ -299,7 +317,7 @@ class Sending:
             content,
             sender=reverse_path,
             message_id=new_message_id(queue_id, reverse_path),
-            date=as_datetime(now),
+            date=second_of(now // 1_000_000),
             lines_checked=lines_checked,
         )
         fields = first_fields(content)
@@ -312,9 +330,12 @@ class Sending:
             from_address=reverse_path,
             subject=decoded(fields.get("subject", ""))[:KEPT_SUBJECT],
             smtputf8=envelope.smtputf8,
+            record=record,
+            listed=listed,
         )
-        order = self._order(submission, recipients, content, now)
-        return replace(order, unopened=lent) if lent else order
+        return self._order(
+            submission, recipients, content, now, price=price, key=key, unopened=lent
+        )
 
     def order_of_ours(
         self,
@@ -350,7 +371,7 @@ class Sending:
             content=content,
             recipients=tuple(self._new_recipient(one, holds) for one in recipients),
             priority=send_queue.NORMAL,
-            price=Price(),
+            price=NOTHING,
             key=None,
             limits=(),
             obstacle=None,
@@ -358,7 +379,16 @@ class Sending:
         )
 
     def _order(
-        self, submission: NewSubmission, recipients: tuple[str, ...], content: bytes, now: int
+        self,
+        submission: NewSubmission,
+        recipients: tuple[str, ...],
+        content: bytes,
+        now: int,
+        *,
+        price: Price = NOTHING,
+        key: Key | None = None,
+        sent_by: SentBy | None = None,
+        unopened: tuple[str, ...] = (),
     ) -> Order:
         if len(recipients) > MOST_RECIPIENTS:
             raise BadRequest(f"There are more than {MOST_RECIPIENTS} recipients")
@@ -370,17 +400,27 @@ class Sending:
         return Order(
             submission=submission,
             content=content,
-            recipients=tuple(self._new_recipient(one, holds) for one in recipients),
+            recipients=tuple([self._new_recipient(one, holds, sent_by) for one in recipients]),
             priority=send_queue.NORMAL if few else send_queue.BULK,
-            price=Price(),
-            key=None,
+            price=price,
+            key=key,
             limits=self._limits(now),
             obstacle=self._missing_channel(sender_domain),
             now=now,
+            sent_by=sent_by,
+            unopened=unopened,
         )
 
-    def _new_recipient(self, recipient: str, holds: bool) -> NewRecipient:
+    def _new_recipient(
+        self, recipient: str, holds: bool, sent_by: SentBy | None = None
+    ) -> NewRecipient:
         domain = split(recipient)[1]
+        if sent_by is not None:
+            reason = sent_by.rejected.get(recipient)
+            if reason is not None:  # left out
+                return NewRecipient(recipient, domain, send_queue.FAILED, reply=reason)
+            if sent_by.due_at:  # whether it is held is seen when its time has come
+                return NewRecipient(recipient, domain, send_queue.QUEUED, sent_by.due_at)
         held = holds and served_by(domain, self._domains) is None
         return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
 
@@ -396,6 +436,8 @@ class Sending:
     def _limits(self, now: int) -> tuple[tuple[str, int, str], ...]:
         """The counters that a message now goes through: period, limit, message (§10.6)."""
         config = self._administering.rules.send_limits
+        if config.daily is None and config.monthly is None:
+            return ()
         today = as_datetime(now)
         limits = []
         if config.daily is not None:
@@ -408,7 +450,7 @@ class Sending:
 
     def _price(self, principal: Principal, recipients: tuple[str, ...], charge: bool) -> Price:
         if not charge or self.allowances.unlimited(principal):
-            return Price()
+            return NOTHING
         verified = self._administering.rules.verified_address_list
         free = bool(verified) and all(recipient in verified for recipient in recipients)
         return Price(principal.address, self.allowances.default, debit=not free)
@@ -475,16 +517,6 @@ def recipients_of(draft: Draft) -> tuple[str, ...]:
         raise BadRequest(f"{text(key)}: {error.detail}", message_key=key) from error
 
 
-def planned(recipient: NewRecipient, sent_by: SentBy) -> NewRecipient:
-    """A recipient as the sending API wants it: left out, later, or as it is."""
-    reason = sent_by.rejected.get(recipient.recipient)
-    if reason is not None:
-        return replace(recipient, state=send_queue.FAILED, reply=reason)
-    if sent_by.due_at:  # whether it is held is seen when its time has come
-        return replace(recipient, state=send_queue.QUEUED, due_at=sent_by.due_at)
-    return recipient
-
-
 def new_message_id(queue_id: str, reverse_path: str) -> str:
     """A Message-ID of ours (RFC 5322 §3.6.4), at the sender's domain."""
     return f"<{queue_id.lower()}@{split(reverse_path)[1]}>"
@@ -521,6 +553,14 @@ def draft_fingerprint(draft: Draft) -> str:
         digest.update(repr(replace(file, content=b"")).encode(errors="replace"))
         digest.update(hashlib.sha256(file.content).digest())
     return digest.hexdigest()
+
+
+def json_text(value: Mapping[str, object]) -> str:
+    """A record as it is kept."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate is kept as its escape
+        return json.dumps(value)
 
 
 def record_of(request: Mapping[str, object], ip: str) -> dict[str, object]:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from msgspec import Struct
+
 from mailbox_service.core.events import EventKind
 from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.storage import many_rows
@@ -44,8 +46,7 @@ SHORT_SCAN = 500
 DOMAINS_A_CLAIM = 200
 
 
-@dataclass(frozen=True, slots=True)
-class NewRecipient:
+class NewRecipient(Struct, frozen=True, gc=False):
     """A recipient of a new submission; `state` is queued or held, or failed with a `reply` for
     somebody who will not be sent to. `due_at` is when its turn comes, 0 for now."""
 

@@ -9,6 +9,8 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer
@@ -101,8 +103,7 @@ REMOVE = "DELETE FROM sending_messages WHERE submission_id = :submission_id"
 NEWEST = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True, gc=False):
     """What is kept of a message beside its submission."""
 
     queue_id: str

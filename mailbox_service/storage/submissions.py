@@ -11,13 +11,14 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer
 
 
-@dataclass(frozen=True, slots=True)
-class NewSubmission:
+class NewSubmission(Struct, frozen=True, gc=False):
     """What is kept of a submission beside its recipients.
 
     `address` is the canonical sender, whose sent box shows it; `door` the way it came in;

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 
 import msgspec
@@ -27,7 +26,7 @@ from mailbox_service.core.sending_api import (
 from mailbox_service.core.tracking import Traits
 from mailbox_service.services.clock import Clock, as_datetime
 from mailbox_service.services.queueing import SentBy
-from mailbox_service.services.sending import Sending
+from mailbox_service.services.sending import Sending, json_text
 from mailbox_service.services.sending_api.messages import LONGEST_SHOWN, Message
 from mailbox_service.services.sending_api.policies import Policy
 from mailbox_service.storage.sending_events import About
@@ -35,6 +34,7 @@ from mailbox_service.storage.sending_messages import NewMessage
 
 UNVERIFIED = "From header sender domain not verified"
 NOT_ALLOWED = "The sender is not among the allowed senders"
+NO_TRAITS = Traits()
 
 
 class Ordering:
@@ -102,9 +102,7 @@ class Ordering:
                 username=credential.username,
                 sender=message.sender,
                 subject=subject,
-                fields=json.dumps(
-                    {**message.fields, "from": message.sender_text}, ensure_ascii=False
-                ),
+                fields=json_text({**message.fields, "from": message.sender_text}),
                 size=len(content),
                 client_ip=caller.ip,
                 scheduled_at=due or None,
@@ -139,6 +137,12 @@ class Ordering:
 
 def traits_of(settings: CredentialSettings) -> str | None:
     """What a credential asks for about its mail, as it is kept with a message; None for nothing."""
+    if settings.bounce_notifications == NO_TRAITS.bounces_to and not (
+        settings.open_tracking_enabled
+        or settings.click_tracking_enabled
+        or settings.feedback_enabled
+    ):
+        return None
     traits = Traits(
         opens=settings.open_tracking_enabled,
         clicks=settings.click_tracking_enabled,
@@ -147,7 +151,7 @@ def traits_of(settings: CredentialSettings) -> str | None:
         footer_text=settings.feedback_text if settings.feedback_enabled else "",
         bounces_to=settings.bounce_notifications,
     )
-    return None if traits == Traits() else msgspec.json.encode(traits).decode()
+    return msgspec.json.encode(traits).decode()
 
 
 def judge(policy: Policy, credential: Credential, message: Message) -> dict[str, str]:
