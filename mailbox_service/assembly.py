@@ -76,6 +76,7 @@ from mailbox_service.services.tending import Tending
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
 from mailbox_service.services.verifying_origin import VerifyingOrigin
+from mailbox_service.services.webhook_log import WebhookLog
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
@@ -161,6 +162,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    webhook_log: WebhookLog
     domain_checking: DomainChecking
     auditing: Auditing
     tending: Tending
@@ -283,6 +285,7 @@ def build(config: Config) -> Parts:
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=Counting(database, config),
+        webhook_log=WebhookLog(database, signals),
         domain_checking=DomainChecking(
             config, signing, Resolver(config.name_servers, question_seconds=6.0, remembers=False)
         ),

@@ -40,7 +40,7 @@ MOST_LARGE = 2
 LEASE_MICROS = 60 * 1_000_000
 RECORD_TRIES = 20
 # How long the log says what became of a post, and rows that one round of tidying takes.
-KEPT_MICROS = 7 * 24 * 3_600 * 1_000_000
+KEPT_MICROS = webhooks.LOG_MICROS
 
 
 class Notifying:

@@ -2,7 +2,8 @@
 
 A post is one request about one mail. `next_attempt_at` says when its turn comes and is null when
 it never will; a lease is a turn in the future, so the post of a worker that died comes due by
-itself. Its body lies in `contents` until it is over; the row stays for a while as the log.
+itself. The row stays for a while as the log, with a line for every attempt; the body stays in
+`contents` for a shorter while, so that a post can be made again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from mailbox_service.core.webhook import HttpAnswer, HttpRequest, Post
 from mailbox_service.storage import contents
 from mailbox_service.storage.database import Row, Transaction
-from mailbox_service.storage.dialects import each_text, skip_locked
+from mailbox_service.storage.dialects import each_integer, each_text, skip_locked
 
 WAITING = "waiting"
 POSTING = "posting"
@@ -25,6 +26,12 @@ FAILED = "failed"
 # Owners that are no mailbox: the administrator's webhook, and the services called by keyword.
 ADMIN = ""
 KEYWORD = "keyword"
+
+# How long the log says what became of a post, and how long a post that was taken can be made
+# again; one that failed can be for as long as the log has it. A larger body goes when it was taken.
+LOG_MICROS = 7 * 24 * 3_600 * 1_000_000
+BODY_MICROS = 24 * 3_600 * 1_000_000
+KEPT_BODY = 65_536
 
 # Hosts looked at by one claim; each costs a step in the index.
 HOSTS_A_CLAIM = 200
@@ -41,6 +48,7 @@ class NewPost:
     recipient: str
     request: HttpRequest | None
     problem: str = ""
+    event: str = "mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +86,9 @@ REMOVE_SETTINGS = "DELETE FROM webhook_settings WHERE address = :address"
 ADD = """
 INSERT INTO webhook_posts (webhook_id, owner, message_id, recipient, host, url, method, headers,
                            content_id, size, state, created_at, next_attempt_at, updated_at,
-                           reason)
+                           reason, event)
 VALUES (:webhook_id, :owner, :message_id, :recipient, :host, :url, :method, :headers,
-        :content_id, :size, :state, :now, :next_attempt_at, :now, :reason)
+        :content_id, :size, :state, :now, :next_attempt_at, :now, :reason, :event)
 """
 
 COUNT_WAITING = """
@@ -109,15 +117,14 @@ UPDATE webhook_posts
    SET state = 'posting', attempts = attempts + 1, next_attempt_at = :lease_until,
        lease_holder = :holder, updated_at = :now
  WHERE id IN (SELECT id FROM due)
-RETURNING id, webhook_id, owner, host, attempts, created_at, content_id, size, url, method,
-          headers
+RETURNING id, webhook_id, owner, host, attempts - attempts_before,
+          coalesce(restarted_at, created_at), content_id, size, url, method, headers
 """
 
 SETTLE = """
 UPDATE webhook_posts
    SET state = :state, next_attempt_at = :next_attempt_at, lease_holder = NULL,
-       content_id = CASE WHEN CAST(:next_attempt_at AS BIGINT) IS NULL THEN NULL
-                         ELSE content_id END,
+       content_id = CASE WHEN CAST(:kept AS INTEGER) = 1 THEN content_id END,
        attempted_at = :attempted_at, updated_at = :now, status = :status, reason = :reason,
        answer = :answer
  WHERE id = :id AND lease_holder = :holder
@@ -136,7 +143,25 @@ SELECT id, webhook_id, message_id, recipient, url, method, state, attempts, crea
 REMOVE = """
 WITH gone AS MATERIALIZED (SELECT id FROM webhook_posts WHERE {which} LIMIT :limit)
 DELETE FROM webhook_posts WHERE id IN (SELECT id FROM gone)
-RETURNING content_id
+RETURNING id, content_id
+"""
+REMOVE_ATTEMPTS = "DELETE FROM webhook_attempts WHERE post_id IN ({ids})"
+
+ADD_ATTEMPT = """
+INSERT INTO webhook_attempts (post_id, at, duration, status, reason, answer)
+VALUES (:post_id, :at, :duration, :status, :reason, :answer)
+"""
+
+# Bodies of posts that were taken: their index holds no others.
+BODIES_TO_GO = """
+SELECT id, content_id FROM webhook_posts
+ WHERE next_attempt_at IS NULL AND content_id IS NOT NULL
+   AND updated_at <= :before AND state = 'delivered'
+ ORDER BY updated_at LIMIT :limit
+"""
+LET_BODY_GO = """
+UPDATE webhook_posts SET content_id = NULL
+ WHERE id = :id AND content_id = :content_id AND next_attempt_at IS NULL
 """
 WAITING_OF = "owner = :owner AND next_attempt_at IS NOT NULL"
 ALL_OF = "owner = :owner"
@@ -193,6 +218,7 @@ async def add(tx: Transaction, post: NewPost, *, now: int, most_waiting: int) ->
             "now": now,
             "next_attempt_at": now if request else None,
             "reason": post.problem,
+            "event": post.event,
         },
     )
     return True
@@ -262,6 +288,7 @@ async def settle(
 ) -> bool:
     """Write down what a receiver answered; False when the lease was lost to another worker."""
     ended = DELIVERED if answer.is_success else FAILED
+    kept = next_attempt_at is not None or not answer.is_success or claim.size <= KEPT_BODY
     changed = await tx.execute(
         SETTLE,
         {
@@ -269,6 +296,7 @@ async def settle(
             "holder": holder,
             "state": ended if next_attempt_at is None else WAITING,
             "next_attempt_at": next_attempt_at,
+            "kept": int(kept),
             "attempted_at": attempted_at,
             "now": now,
             "status": answer.status,
@@ -276,8 +304,19 @@ async def settle(
             "answer": answer.head,
         },
     )
-    if changed and next_attempt_at is None:
+    if changed and not kept:
         await contents.release(tx, claim.content_id)
+    await tx.execute(
+        ADD_ATTEMPT,
+        {
+            "post_id": claim.id,
+            "at": attempted_at,
+            "duration": max(now - attempted_at, 0),
+            "status": answer.status,
+            "reason": answer.reason,
+            "answer": answer.head,
+        },
+    )
     return changed > 0
 
 
@@ -314,7 +353,12 @@ async def remove_of(tx: Transaction, address: str, *, limit: int) -> None:
 
 
 async def purge(tx: Transaction, *, before: int, limit: int) -> int:
-    """Forget posts that are over since `before`; how many, `limit` at most."""
+    """Forget posts that are over since `before`; how many, `limit` at most. Bodies of posts that
+    were taken go some days earlier."""
+    earlier = {"before": before + LOG_MICROS - BODY_MICROS, "limit": limit}
+    for post_id, content_id in await tx.fetch_all(BODIES_TO_GO, earlier):
+        if await tx.execute(LET_BODY_GO, {"id": post_id, "content_id": content_id}):
+            await contents.release(tx, int(content_id))
     return await remove(tx, OLD, before=before, limit=limit)
 
 
@@ -325,7 +369,10 @@ async def trim(tx: Transaction, owner: str, *, kept: int, limit: int) -> int:
 
 async def remove(tx: Transaction, which: str, *, limit: int, **values: object) -> int:
     rows = await tx.fetch_all(REMOVE.format(which=which), {**values, "limit": limit})
-    for (content_id,) in rows:
+    if rows:
+        sql = REMOVE_ATTEMPTS.format(ids=each_integer(tx.dialect, "ids"))
+        await tx.execute(sql, {"ids": json.dumps([int(row[0]) for row in rows])})
+    for _, content_id in rows:
         if content_id is not None:
             await contents.release(tx, int(content_id))
     return len(rows)

@@ -25,6 +25,7 @@ from mailbox_service.web.admin import audit as admin_audit
 from mailbox_service.web.admin import binding as admin_binding
 from mailbox_service.web.admin import cleanup as admin_cleanup
 from mailbox_service.web.admin import configuration as admin_configuration
+from mailbox_service.web.admin import deliveries as admin_deliveries
 from mailbox_service.web.admin import domains as admin_domains
 from mailbox_service.web.admin import figures as admin_figures
 from mailbox_service.web.admin import mails as admin_mails
@@ -110,6 +111,7 @@ AREAS: tuple[Routes, ...] = (
     admin_testing.routes,
     admin_figures.routes,
     admin_queue.routes,
+    admin_deliveries.routes,
     admin_domains.routes,
     mta_sts.routes,
     admin_audit.routes,

@@ -33,7 +33,10 @@ from mailbox_service.web.sending.door import SendingDoor
 log = logging.getLogger("mailbox.web")
 
 # Everything else belongs to the page when there is one.
-API_PREFIXES = ("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/")
+API_PREFIXES = (
+    *("/api/", "/open_api/", "/user_api/", "/admin/", "/telegram/", "/external/"),
+    *("/send-email", "/test-connection", "/smtp-connections"),
+)
 # `/files/` is fetched by whoever holds a signed address, as from any object store.
 # The integration endpoints prove an API key; links that a browser opens prove themselves.
 WITHOUT_SITE_PASSWORD = (
@@ -42,6 +45,8 @@ WITHOUT_SITE_PASSWORD = (
     *("/confirm-sender/", "/archive/", "/t/", "/sms/"),
 )
 WEBHOOKS = ("/api/webhook", "/admin/webhook", "/admin/mail_webhook")
+# The log has those of the sending API too, which has no switch.
+WEBHOOK_LOG = "/admin/webhook_deliveries"
 NOT_FOUND = refusal(404, "Not Found", "NotFound")
 
 
@@ -137,7 +142,8 @@ class Doors(BaseRoute):
 
     def _check_webhooks(self, call: Call) -> None:
         """Where webhooks are off, that is said before anybody is asked who they are."""
-        if call.path.startswith(WEBHOOKS) and not call.config.enable_webhook:
+        switched = call.path.startswith(WEBHOOKS) and not call.path.startswith(WEBHOOK_LOG)
+        if switched and not call.config.enable_webhook:
             raise Refused(message(403, "WebhookNotEnabledMsg", call.language))
 
     def _check_secret(self, call: Call) -> None:

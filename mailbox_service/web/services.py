@@ -32,6 +32,7 @@ from mailbox_service.services.sent import SentMail
 from mailbox_service.services.telegram import Telegram
 from mailbox_service.services.telegram_bot import TelegramBot
 from mailbox_service.services.tending import Tending
+from mailbox_service.services.webhook_log import WebhookLog
 from mailbox_service.services.webhooks import Webhooks
 
 
@@ -79,6 +80,7 @@ class Services:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    webhook_log: WebhookLog
     domain_checking: DomainChecking
     auditing: Auditing
     tending: Tending

@@ -61,7 +61,7 @@ async def test_a_post_that_is_not_taken_is_made_again_with_the_same_id(
     assert (line.state, line.status, line.attempts) == ("delivered", 204, 3)
     assert len({got.headers["webhook-id"] for got in receiver.got}) == 1
     assert len({got.headers["webhook-timestamp"] for got in receiver.got}) == 3
-    assert await post.count("contents") == 1
+    assert await post.count("contents") == 2  # for a day, so that it can be made again
 
 
 async def test_a_receiver_that_fails_for_two_days_is_given_up(
@@ -77,7 +77,8 @@ async def test_a_receiver_that_fails_for_two_days_is_given_up(
         post.clock.now = line.next_attempt_at
     assert line.state == "failed"
     assert 15 < line.attempts < 30
-    assert await post.count("contents") == 1
+    assert await post.count("contents") == 2  # for as long as the log has it
+    assert await post.count("webhook_attempts") == line.attempts
 
 
 async def test_a_receiver_that_is_gone_is_asked_once(
@@ -224,6 +225,29 @@ async def test_the_table_is_bounded(
     await post.post_all()
     await database.write(stored.purge, before=post.clock.now - notifying.KEPT_MICROS, limit=100)
     assert await post.count("webhook_posts") == 1
+    assert await post.count("webhook_attempts") == 1
+
+
+async def test_the_body_of_a_post_that_was_taken_goes_after_a_day(
+    database: AnyDatabase, receiver: Receiver
+) -> None:
+    post = await mailed(database, receiver.url)
+    await post.post_all()
+    for days, bodies in ((0.9, 1), (0.2, 0)):
+        post.wait(days * 24 * 60)
+        await database.write(stored.purge, before=post.clock.now - notifying.KEPT_MICROS, limit=9)
+        assert await post.count("contents") == 1 + bodies
+    assert len(await post.log()) == 1
+
+
+async def test_a_large_body_goes_when_it_was_taken(
+    database: AnyDatabase, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "KEPT_BODY", 1)
+    post = await mailed(database, receiver.url)
+    await post.post_all()
+    assert (await post.log())[0].state == "delivered"
+    assert await post.count("contents") == 1
 
 
 async def test_a_private_address_is_told_in_the_log_and_never_called(

@@ -1199,6 +1199,75 @@ export interface Changed {
   success?: boolean;
 }
 
+/** A page of deliveries, newest first; `count` is of all that fit, ten thousand at most. */
+export interface DeliveryPage {
+  results: DeliveryRow[];
+  count: number;
+  next_before_id: number | null;
+}
+
+/**
+ * A delivery: waiting, delivered or failed. `kind` is mailbox (mail that arrived) or sending
+ * (an event of the sending API); `owner` whose webhook it is. What may be a secret in the `url`
+ * is hidden. `last_status` is null when nothing was answered.
+ */
+export interface DeliveryRow {
+  id: number;
+  webhook_id: string;
+  kind: string;
+  owner: string;
+  url: string;
+  event: string;
+  recipient: string;
+  state: string;
+  attempts: number;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: string;
+  next_attempt_at: string | null;
+  replayable: boolean;
+}
+
+/**
+ * A delivery with the beginning of its body (null when it is not kept any more), its headers,
+ * of which those that may be secret are hidden, and the newest hundred attempts.
+ */
+export interface OpenedDeliveryRow {
+  id: number;
+  webhook_id: string;
+  kind: string;
+  owner: string;
+  url: string;
+  event: string;
+  recipient: string;
+  state: string;
+  attempts: number;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: string;
+  next_attempt_at: string | null;
+  replayable: boolean;
+  method: string;
+  request_body: string | null;
+  request_headers: Record<string, string>;
+  attempts_made: AttemptAtDelivery[];
+}
+
+/** One attempt; `status` is null when nothing was answered, and `error` says why. */
+export interface AttemptAtDelivery {
+  at: string;
+  status: number | null;
+  error: string | null;
+  duration_ms: number;
+  answer: string;
+}
+
+/** The delivery that is made again. */
+export interface Replayed {
+  id: number;
+  success?: boolean;
+}
+
 /** All domains of ours, in the order of the settings. */
 export interface OwnDomains {
   results: OwnDomain[];
@@ -1393,6 +1462,7 @@ export interface Unbinding {
 export interface MailWish {
   initData?: string;
   mailId?: number | string | null;
+  remote?: boolean;
 }
 
 /** Telegram knows where we are. */
@@ -2240,6 +2310,32 @@ export class Api extends Caller {
     return this.call("POST", "/admin/queue/drop", "json", args, options);
   }
 
+  /**
+   * What was posted to all webhooks, newest first. The log goes back a week; of a mailbox it
+   * has the newest two hundred.
+   */
+  getAdminWebhookDeliveries(args: { query?: { state?: string; kind?: string; url?: string; limit?: number; before_id?: number | null } } = {}, options: CallOptions = {}): Promise<DeliveryPage> {
+    return this.call("GET", "/admin/webhook_deliveries", "json", args, options);
+  }
+
+  /** One delivery with what was posted and every answer. */
+  getAdminWebhookDeliveriesId(args: { id: string | number }, options: CallOptions = {}): Promise<OpenedDeliveryRow> {
+    return this.call("GET", "/admin/webhook_deliveries/{id}", "json", args, options);
+  }
+
+  /**
+   * Post it again as it was, with the same `webhook-id` and a new signature; what waits comes
+   * due. 409 when its body is not kept any more.
+   */
+  postAdminWebhookDeliveriesIdReplay(args: { id: string | number }, options: CallOptions = {}): Promise<Replayed> {
+    return this.call("POST", "/admin/webhook_deliveries/{id}/replay", "json", args, options);
+  }
+
+  /** Give up a delivery that waits. */
+  postAdminWebhookDeliveriesIdCancel(args: { id: string | number }, options: CallOptions = {}): Promise<Replayed> {
+    return this.call("POST", "/admin/webhook_deliveries/{id}/cancel", "json", args, options);
+  }
+
   /** The DNS records that every domain of ours needs, to be copied. Nobody is asked. */
   getAdminDomains(options: CallOptions = {}): Promise<OwnDomains> {
     return this.call("GET", "/admin/domains", "json", {}, options);
@@ -2363,6 +2459,14 @@ export class Api extends Caller {
    */
   postTelegramGetMail(args: { body: MailWish }, options: CallOptions = {}): Promise<MailRow | null> {
     return this.call("POST", "/telegram/get_mail", "json", args, options);
+  }
+
+  /**
+   * The same mail taken apart for reading, its HTML sanitised; with `remote` it keeps what it
+   * would load from the web.
+   */
+  postTelegramOpenMail(args: { body: MailWish }, options: CallOptions = {}): Promise<OpenedMail | null> {
+    return this.call("POST", "/telegram/open_mail", "json", args, options);
   }
 
   /**

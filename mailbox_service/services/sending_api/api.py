@@ -38,6 +38,7 @@ from mailbox_service.services.sending_api.subaccounts import Subaccounts
 from mailbox_service.services.sending_api.suppressions import Suppressions
 from mailbox_service.services.sending_api.templates import Templates
 from mailbox_service.services.sending_api.tracking import Tracking
+from mailbox_service.services.webhook_log import WebhookLog
 from mailbox_service.signals import Signals
 from mailbox_service.storage.database import Database
 
@@ -107,7 +108,7 @@ class SendingApi:
             archive=Archive(database, config, clock=clock),
             templates=templates,
             suppressions=suppressions,
-            hooks=Hooks(database, config, clock=clock),
+            hooks=Hooks(database, config, WebhookLog(database, signals, clock=clock), clock=clock),
             allowed_senders=AddressLists(database, policies, SENDERS_LIST, clock=clock),
             allowed_recipients=AddressLists(database, policies, RECIPIENTS_LIST, clock=clock),
             single_senders=SingleSenders(database, config, policies, sending, clock=clock),

@@ -76,4 +76,5 @@ def post_of(hook_id: int, hook: Hook, message: Sms, event: str, now: int) -> New
     if login:
         headers.append(("Authorization", login))
     request = HttpRequest(url, host, "POST", tuple(headers), body)
-    return NewPost(digest, owner_of(hook_id), 0, message.destination, request)
+    name = str(payload["event"])
+    return NewPost(digest, owner_of(hook_id), 0, message.destination, request, event=name)

@@ -59,6 +59,8 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/admin/domains/rotate_dkim"): "domain.rotate_dkim",
     # It asks DNS, and changes nothing.
     ("POST", "/admin/domains/check"): "",
+    ("POST", "/admin/webhook_deliveries/{id}/replay"): "webhook.replay",
+    ("POST", "/admin/webhook_deliveries/{id}/cancel"): "webhook.cancel",
     # The store is made and brought up to date at the start: there is nothing to be done.
     ("POST", "/admin/db_initialize"): "",
     ("POST", "/admin/db_migration"): "",

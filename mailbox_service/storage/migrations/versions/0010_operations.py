@@ -1,7 +1,8 @@
 """What an administrator watches: figures over time, the log of what was changed, and every try
 of a webhook's post.
 
-`figures.hour` counts hours since 1970, UTC.
+`figures.hour` counts hours since 1970, UTC. A post that is made again keeps its row:
+`attempts_before` of its attempts belong to the times before, `restarted_at` is when it began anew.
 """
 
 from __future__ import annotations
@@ -46,6 +47,15 @@ CREATE TABLE webhook_attempts (
 )
 
 CREATE INDEX webhook_attempts_by_post ON webhook_attempts (post_id)
+
+ALTER TABLE webhook_posts ADD COLUMN event TEXT NOT NULL DEFAULT 'mail'
+
+ALTER TABLE webhook_posts ADD COLUMN attempts_before INTEGER NOT NULL DEFAULT 0
+
+ALTER TABLE webhook_posts ADD COLUMN restarted_at BIGINT
+
+CREATE INDEX webhook_posts_with_body ON webhook_posts (updated_at)
+    WHERE next_attempt_at IS NULL AND content_id IS NOT NULL
 """
 
 
