@@ -1,23 +1,15 @@
-"""The administration on the page."""
+"""The administration on the page: signing in, and the lists."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message
+from tests.journeys.administering import go, signed_in
+from tests.journeys.browser import LOOKS, Theme, Visits, message
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
-
-
-def signed_in(visit: Visits, **look: object) -> Visit:
-    person = visit(path="/admin", **look)
-    person.page.get_by_label("Admin password").fill(ADMIN_PASSWORD)
-    person.page.get_by_role("button", name="Sign in").click()
-    person.page.locator(".figure").first.wait_for()
-    person.complaints.clear()  # the browser notes that it was asked for a password
-    return person
 
 
 def test_a_wrong_password_is_told_and_the_right_one_is_forgotten_when_leaving(
@@ -49,17 +41,90 @@ def test_an_address_is_made_found_and_deleted_with_others(
         page.get_by_role("button", name="New address").click()
         page.get_by_label("Name", exact=True).fill(name)
         page.get_by_label("Domain").select_option("y.test")
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Open", exact=True).click()
         expect(page.get_by_role("dialog", name=f"{name}@y.test")).to_be_visible()
         page.keyboard.press("Escape")
     page.get_by_role("searchbox").fill("harbour")
     expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Address", exact=True).click()
+    expect(page.locator("tbody .strong").first).to_have_text("harbour2@y.test")
     page.get_by_label("Select all").check()
-    page.get_by_role("button", name="Delete address", exact=True).click()
+    page.locator(".bulk").get_by_role("button", name="Delete address", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete address").click()
-    expect(page.get_by_text("Nothing here.")).to_be_visible()
+    expect(page.get_by_text("Nothing with “harbour”.")).to_be_visible()
     found = service.get("/admin/address?limit=20&offset=0&query=harbour", admin=True).json()
     assert found["results"] == []
+
+
+def test_many_addresses_are_opened_at_once_and_end_by_themselves(
+    visit: Visits, service: RunningService
+) -> None:
+    page = signed_in(visit, "addresses").page
+    page.get_by_role("button", name="New address").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Several names").check()
+    dialog.get_by_label("Names", exact=True).fill("reed\nrush\n")
+    dialog.get_by_label("Lives").select_option("a day")
+    dialog.get_by_role("button", name="Open", exact=True).click()
+    expect(dialog.get_by_role("heading", name="2 addresses are open")).to_be_visible()
+    expect(dialog.get_by_role("listitem")).to_have_count(2)
+    page.keyboard.press("Escape")
+    page.get_by_role("searchbox").fill("reed")
+    row = page.locator("tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("in 2")  # 24 or 23 hours
+    page.get_by_role("button", name="More actions: reed@x.test").click()
+    page.get_by_role("button", name="Change its end").click()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    (found,) = service.get("/admin/address?limit=20&offset=0&query=reed", admin=True).json()[
+        "results"
+    ]
+    assert not found.get("expires_at")
+
+
+def test_ending_all_keys_of_an_address_shows_the_new_one(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address("tideline")
+    page = signed_in(visit, "addresses").page
+    page.get_by_role("searchbox").fill(address)
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name=f"More actions: {address}").click()
+    page.get_by_role("button", name="End all its keys").click()
+    page.get_by_role("dialog").get_by_role("button", name="End all its keys").click()
+    expect(
+        page.get_by_role("dialog", name=address).get_by_role("button", name="Copy Link")
+    ).to_be_visible()
+    assert service.get("/api/inbox", token=token).status == 401
+
+
+def test_an_account_is_made_given_an_address_and_deleted(
+    visit: Visits, service: RunningService
+) -> None:
+    address, _ = service.open_address("kestrel")
+    person = signed_in(visit, "users")
+    page = person.page
+    page.get_by_role("button", name="New account").click()
+    page.get_by_label("E-mail").fill("ann@mail.example")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Addresses: ann@mail.example").click()
+    dialog = page.get_by_role("dialog", name="ann@mail.example")
+    dialog.get_by_label("Give it another address").fill("nobody@x.test")
+    dialog.get_by_role("button", name="Bind").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    expect(dialog.get_by_label("Give it another address")).to_have_value("nobody@x.test")
+    dialog.get_by_label("Give it another address").fill(address)
+    dialog.get_by_role("button", name="Bind").click()
+    expect(dialog.get_by_role("link", name=address)).to_be_visible()
+    dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("button", name="More actions: ann@mail.example").click()
+    page.get_by_role("button", name="Delete account").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete account").click()
+    expect(page.locator("tbody tr")).to_have_count(0)
+    assert service.get("/admin/users?limit=20&offset=0", admin=True).json()["results"] == []
+    person.complaints.clear()  # the browser notes the refusal
 
 
 def test_mail_of_anybody_is_shown_as_text_alone(visit: Visits, service: RunningService) -> None:
@@ -77,50 +142,50 @@ def test_mail_of_anybody_is_shown_as_text_alone(visit: Visits, service: RunningS
     assert page.locator("dialog img, dialog script").count() == 0
 
 
-def test_settings_are_changed_in_forms(visit: Visits, service: RunningService) -> None:
-    person = signed_in(visit)
+def test_a_mail_is_written_in_the_name_of_any_address_and_nothing_is_lost_before(
+    visit: Visits, service: RunningService
+) -> None:
+    person = signed_in(visit, "write")
     page = person.page
-    page.get_by_role("link", name="Settings", exact=True).click()
-    page.get_by_label("Words that names may not have").fill("root\n\n postmaster ")
-    page.get_by_label("Words that names may not have").blur()
-    page.get_by_role("region", name="Addresses and mail").get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved")
-    kept = service.get("/admin/account_settings", admin=True).json()
-    assert kept["blockList"] == ["root", "postmaster"]
-    page.get_by_label("People may register").check()
-    page.get_by_role("region", name="Accounts").get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved")
-    assert service.get("/admin/user_settings", admin=True).json()["enable"] is True
-
-
-def test_cleanup_is_kept_and_runs_only_after_asking(visit: Visits, service: RunningService) -> None:
-    person = signed_in(visit)
-    page = person.page
-    page.get_by_role("link", name="Cleanup").click()
-    page.get_by_role("checkbox", name="Mails of unknown recipients").check()
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved")
-    kept = service.get("/admin/auto_cleanup", admin=True).json()
-    assert kept["enableUnknowMailsAutoCleanup"] is True
-    page.get_by_role("button", name="Clean now: Addresses without mail").click()
-    page.get_by_role("dialog").get_by_role("button", name="Clean now").click()
-    expect(page.get_by_role("heading", name="What cleanups did")).to_be_visible()
+    page.get_by_label("name", exact=True).fill("news")
+    page.get_by_label("Domain").select_option("y.test")
+    page.get_by_label("Add recipient").fill("ann@far.example, ")
+    page.get_by_label("Subject").fill("Opening hours")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("The mail is empty")
+    page.get_by_label("Message text").fill("We open at nine.")
+    page.reload()
+    expect(page.get_by_label("Message text")).to_have_value("We open at nine.")
+    page.get_by_label("Attach files").set_input_files(
+        {"name": "hours.txt", "mimeType": "text/plain", "buffer": b"nine to five"}
+    )
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    (row,) = service.get("/admin/queue?recipient=ann@far.example", admin=True).json()["results"]
+    assert (row["sender"], row["subject"]) == ("news@y.test", "Opening hours")
+    go(person, "write")
+    expect(page.get_by_label("Message text")).to_have_value("")
 
 
 @pytest.mark.parametrize(("size", "theme"), LOOKS)
-def test_the_administration_is_accessible_and_never_scrolls_sideways(
+def test_the_lists_are_accessible_and_never_scroll_sideways(
     visit: Visits, service: RunningService, size: tuple[int, int], theme: Theme
 ) -> None:
-    service.open_address()
+    address, _ = service.open_address()
+    service.deliver(address, message("A subject that is longer than a line of the smallest screen"))
     visitor = visit(size=size, theme=theme, path="/admin")
     visitor.page.get_by_label("Admin password").wait_for()
     assert visitor.accessibility_faults() == []
     assert visitor.sideways() <= 0
     visitor.complaints.clear()
     person = signed_in(visit, size=size, theme=theme)
-    for place in ("overview", "addresses", "users", "mails", "sent", "settings", "cleanup"):
-        person.open(f"/admin#/{place}")
-        person.page.locator("#main h1").wait_for()
-        person.page.locator("#main :is(.table, form)").first.wait_for()
+    for place in ("addresses", "users", "mails", "unknown", "sent", "senders", "write"):
+        go(person, place)
+        person.page.locator("#main :is(.card-foot, form)").first.wait_for()
         assert person.accessibility_faults() == [], place
         assert person.sideways() <= 0, place
+    go(person, "addresses")
+    person.page.get_by_role("button", name="New address").click()
+    person.page.get_by_role("dialog").wait_for()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0

@@ -50,13 +50,13 @@ export function draw(into: HTMLElement, wish: Wish): Drawn {
     {
       width: Math.max(200, into.clientWidth),
       height: wish.height,
-      padding: [8, 10, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { size: 8 } },
       scales: { x: { time: false }, y: { range: (_self, _least, most) => [0, Math.max(4, most * 1.05)] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 72, values: (_self, splits) => splits.map(wish.name), splits: (self) => ticks(self, wish.times) },
-        { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7], values: (_self, splits) => splits.map(wish.number) },
+        { ...axis, grid: { show: false }, size: 26, values: (_self, splits) => splits.map(wish.name), splits: (self) => ticks(self, wish.times) },
+        { ...axis, size: (_self, values) => 14 + 7 * Math.max(1, ...(values ?? []).map((value) => String(value).length)), incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7], values: (_self, splits) => splits.map(wish.number) },
       ],
       series: [
         {},
@@ -65,7 +65,7 @@ export function draw(into: HTMLElement, wish: Wish): Drawn {
           return {
             label: one.text,
             stroke,
-            width: 1.75,
+            width: wish.bars ? 0 : 1.75,
             points: { show: false },
             ...(wish.bars && bars ? { fill: stroke, paths: bars } : at === 0 ? { fill: faded(stroke, 0.11) } : {}),
           };

@@ -1,5 +1,6 @@
 /** The configuration in force, as the service tells it: read once, without secrets. */
 
+import { t } from '../texts';
 import { admin } from './admin.svelte';
 
 class Configuration {
@@ -17,3 +18,16 @@ class Configuration {
 }
 
 export const configuration = new Configuration();
+
+/** A value as people say it: no brackets, no quotes. */
+export function inPlainWords(value: unknown): string {
+  if (value === true) return t('admin.yes');
+  if (value === false) return t('admin.no');
+  if (value === null || value === undefined || value === '') return t('set.none');
+  if (Array.isArray(value)) return value.length === 0 ? t('set.none') : value.map(inPlainWords).join(', ');
+  if (typeof value === 'object') {
+    const parts = Object.entries(value).filter(([, one]) => one !== '' && one !== null && !(Array.isArray(one) && one.length === 0));
+    return parts.map(([key, one], at) => (at === 0 ? inPlainWords(one) : `${key} ${inPlainWords(one)}`)).join(' · ');
+  }
+  return String(value);
+}

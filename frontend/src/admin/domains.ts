@@ -35,7 +35,8 @@ export function zoneFile(records: readonly DnsRecord[]): string {
 }
 
 function written(record: DnsRecord): string {
-  if (!/^TXT$/i.test(record.type)) return record.value.replace(/([A-Za-z0-9])$/, '$1.');
+  if (/^(MX|CNAME|SRV)$/i.test(record.type)) return record.value.replace(/([A-Za-z0-9])$/, '$1.');
+  if (!/^TXT$/i.test(record.type)) return record.value;
   const pieces = record.value.match(new RegExp(`.{1,${PIECE}}`, 'gs')) ?? [''];
   return pieces.map((piece) => `"${piece.replace(/["\\]/g, '\\$&')}"`).join(' ');
 }
