@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jwt
+import msgspec
 from jwt.algorithms import HMACAlgorithm
 from jwt.types import Options
 
@@ -118,6 +118,7 @@ class Authenticating:
         self._guesses = guesses
         self._clock = clock
         self._secret = config.jwt_secret
+        self._key = config.jwt_secret.encode()
         self._proved: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
     def token_of(self, row: Address) -> str:
@@ -147,9 +148,8 @@ class Authenticating:
 
     def sign(self, claims: Mapping[str, object]) -> str:
         """A token that says so, of an address, an account or a challenge."""
-        said = json.dumps(claims, ensure_ascii=False)
-        signed = HEADER + b"." + base64_part(said.encode())
-        signature = hmac.digest(self._secret.encode(), signed, "sha256")
+        signed = HEADER + b"." + base64_part(msgspec.json.encode(claims))
+        signature = hmac.digest(self._key, signed, "sha256")
         return (signed + b"." + base64_part(signature)).decode("ascii")
 
     def claims(self, token: str) -> dict[str, Any]:

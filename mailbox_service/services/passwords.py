@@ -90,7 +90,7 @@ class Passwords:
             return await asyncio.to_thread(_verify, stored or _NOBODY, digest)
 
     def _mac(self, salt: bytes, digest: str) -> str:
-        return hmac.new(self._key, salt + digest.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, salt + digest.encode(), "sha256").hex()
 
 
 def _unmatched() -> str:
