@@ -50,6 +50,7 @@ from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
+from mailbox_service.services.first_steps import FirstSteps
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.mail_access import MailAccess
@@ -162,6 +163,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    first_steps: FirstSteps
     webhook_log: WebhookLog
     domain_checking: DomainChecking
     auditing: Auditing
@@ -224,6 +226,10 @@ def build(config: Config) -> Parts:
     )
     store = object_store(config, resolver)
     hooks = Webhooks(database, config, administering, http_out)
+    counting, auditing = Counting(database, config), Auditing(database)
+    domain_checking = DomainChecking(
+        config, signing, Resolver(config.name_servers, question_seconds=6.0, remembers=False)
+    )
     return Parts(
         config=config,
         database=database,
@@ -284,12 +290,11 @@ def build(config: Config) -> Parts:
         humans_out=humans_out,
         access=Access(database, administering),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
-        counting=Counting(database, config),
+        counting=counting,
+        first_steps=FirstSteps(config, counting, domain_checking),
         webhook_log=WebhookLog(database, signals),
-        domain_checking=DomainChecking(
-            config, signing, Resolver(config.name_servers, question_seconds=6.0, remembers=False)
-        ),
-        auditing=Auditing(database),
+        domain_checking=domain_checking,
+        auditing=auditing,
         tending=Tending(database, config, signals),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.config import Config
 from mailbox_service.services.clock import as_datetime, now_micros
+from mailbox_service.services.first_steps import LAST_BACKUP
 from mailbox_service.storage.backups import BackupFailed, back_up
 from mailbox_service.storage.connect import connect
 from mailbox_service.storage.sqlite import SqliteDatabase
@@ -34,9 +36,13 @@ def backup(target: Path, config_file: Path | None, data: Path | None) -> None:
         click.echo(POSTGRES.format(data=config.data_dir), err=True)
         raise SystemExit(1)
     try:
-        click.echo(back_up(Path(config.data_dir), target, as_datetime(now_micros())))
+        made = back_up(Path(config.data_dir), target, as_datetime(now_micros()))
     except BackupFailed as error:
         fail(f"no backup was made: {error}")
+    click.echo(made)
+    # Not in the store, which a newer program must not touch before its upgrade.
+    with suppress(OSError):
+        (Path(config.data_dir) / LAST_BACKUP).write_text(f"{made.name}\n")
 
 
 def is_sqlite_store(config: Config) -> bool:

@@ -28,6 +28,7 @@ from mailbox_service.web.admin import configuration as admin_configuration
 from mailbox_service.web.admin import deliveries as admin_deliveries
 from mailbox_service.web.admin import domains as admin_domains
 from mailbox_service.web.admin import figures as admin_figures
+from mailbox_service.web.admin import first_steps as admin_first_steps
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
 from mailbox_service.web.admin import policies as admin_policies
@@ -111,6 +112,7 @@ AREAS: tuple[Routes, ...] = (
     admin_testing.routes,
     admin_figures.routes,
     admin_queue.routes,
+    admin_first_steps.routes,
     admin_deliveries.routes,
     admin_domains.routes,
     mta_sts.routes,
@@ -142,7 +144,10 @@ class Application(Starlette):
 def page_of(folder: Path, config: Config) -> Page:
     """The built page, for this site."""
     settings = open_api.settings_of(config, need_auth=any(config.passwords))
-    return Page(folder, turnstile=uses_turnstile(config), settings=encode_json(settings))
+    store = config.s3_endpoint if open_api.has_object_store(config) else ""
+    return Page(
+        folder, turnstile=uses_turnstile(config), store=store, settings=encode_json(settings)
+    )
 
 
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:

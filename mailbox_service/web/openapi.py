@@ -77,6 +77,7 @@ AREAS: Mapping[str, str] = {
     "admin audit": "What administrators changed.",
     "admin domains": "The DNS records of our domains: to copy and to check.",
     "admin deliveries": "The log of all webhooks, and posting again.",
+    "admin first steps": "What a new administrator does next.",
     "admin queue": "What waits to be sent, and why; trying and giving up many at once.",
     "integration": "Mail through an SMTP server of the caller's, by an API key.",
     "sms": "Where a gateway for short messages tells what became of them.",

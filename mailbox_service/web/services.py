@@ -18,6 +18,7 @@ from mailbox_service.services.counting import Counting
 from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
+from mailbox_service.services.first_steps import FirstSteps
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.oauth2 import OAuth2
@@ -80,6 +81,7 @@ class Services:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    first_steps: FirstSteps
     webhook_log: WebhookLog
     domain_checking: DomainChecking
     auditing: Auditing

@@ -1199,6 +1199,22 @@ export interface Changed {
   success?: boolean;
 }
 
+/** The steps in the order in which they are best done. */
+export interface FirstStepsList {
+  steps: FirstStep[];
+}
+
+/**
+ * One step: password, domain, reception, dns, outbound, tls, backup or address; what to do, or
+ * what was found.
+ */
+export interface FirstStep {
+  key: string;
+  done: boolean;
+  title: string;
+  message: string;
+}
+
 /** A page of deliveries, newest first; `count` is of all that fit, ten thousand at most. */
 export interface DeliveryPage {
   results: DeliveryRow[];
@@ -2308,6 +2324,14 @@ export class Api extends Caller {
    */
   postAdminQueueDrop(args: { body: QueueAct }, options: CallOptions = {}): Promise<Changed> {
     return this.call("POST", "/admin/queue/drop", "json", args, options);
+  }
+
+  /**
+   * What to do next, from how things stand: settings, doors, DNS, backups, mail. DNS is asked
+   * every five minutes at most, for three domains.
+   */
+  getAdminFirstSteps(options: CallOptions = {}): Promise<FirstStepsList> {
+    return this.call("GET", "/admin/first_steps", "json", {}, options);
   }
 
   /**
