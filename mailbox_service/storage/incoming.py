@@ -27,6 +27,7 @@ from mailbox_service.storage.contents import LARGEST
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.grouping import Bound, Outcome, describe
 from mailbox_service.storage.incoming_log import IncomingLog
+from mailbox_service.storage.many_rows import MOST_ROWS
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.syncing import Syncing, syncing_for
 
@@ -45,9 +46,9 @@ MOST_OCTETS = 64 << 20
 # What is written and synced at once. The event loop copies it into the kernel's memory, at some
 # gigabytes a second.
 GROUP_OCTETS = 1 << 20
-# Messages in one statement. SQLite finds a parameter by its name among all of the statement, so
-# beyond this each further one costs more than a statement saves.
-ROWS = 25
+# Rows in one statement, as many as are worth it (`many_rows`); a message for more mailboxes is
+# rare, and goes another way.
+ROWS = MOST_ROWS
 # A larger message costs more to write twice than it saves.
 LARGEST_OCTETS = 64 << 10
 RETRY_SECONDS = 1.0

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from mailbox_service.core.stored import (
     EVERY_FLAG,
@@ -23,7 +24,7 @@ from mailbox_service.core.stored import (
     StoredSummary,
     StoredVerdicts,
 )
-from mailbox_service.storage import contents
+from mailbox_service.storage import contents, many_rows
 from mailbox_service.storage.addresses import contains
 from mailbox_service.storage.database import Row, Transaction
 
@@ -31,6 +32,8 @@ ADD = """
 INSERT INTO messages (address, reverse_path, content_id, size, received_at, quiet)
 VALUES (:address, :reverse_path, :content_id, :size, :now, :quiet) RETURNING id
 """
+
+ADDED = ("address", "reverse_path", "content_id", "size", "received_at", "quiet")
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
        m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
@@ -169,8 +172,7 @@ async def add(
     return ids
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True, gc=False):
     """One message on its way into mailboxes; `packed` is its gzip form where that is stored."""
 
     addresses: tuple[str, ...]
@@ -180,37 +182,19 @@ class NewMessage:
     packed: bytes | None = None
 
 
-@lru_cache(maxsize=256)
-def add_many(count: int) -> str:
-    """The statement that puts so many messages into mailboxes."""
-    rows = ", ".join(
-        f"(:address{n}, :reverse_path{n}, :content_id{n}, :size{n}, :now{n}, 0)"
-        for n in range(count)
-    )
-    return (
-        "INSERT INTO messages (address, reverse_path, content_id, size, received_at, quiet) "
-        f"VALUES {rows} RETURNING id, content_id, address"
-    )
-
-
 async def add_all(tx: Transaction, arrivals: Sequence[NewMessage]) -> list[list[int]]:
     """Put several messages into mailboxes with two statements in all; the ids of each, in the
     order of its addresses."""
     content_ids = await contents.add_all(
         tx, [(arrival.content, len(arrival.addresses), arrival.packed) for arrival in arrivals]
     )
-    params: dict[str, object] = {}
-    count = 0
-    for arrival, content_id in zip(arrivals, content_ids, strict=True):
-        for address in arrival.addresses:
-            params[f"address{count}"] = address
-            params[f"reverse_path{count}"] = arrival.reverse_path
-            params[f"content_id{count}"] = content_id
-            params[f"size{count}"] = len(arrival.content)
-            params[f"now{count}"] = arrival.now
-            count += 1
-    rows = await tx.fetch_all(add_many(count), params)
-    ids = {(row[1], row[2]): int(row[0]) for row in rows}
+    rows = [
+        (address, arrival.reverse_path, content_id, len(arrival.content), arrival.now, 0)
+        for arrival, content_id in zip(arrivals, content_ids, strict=True)
+        for address in arrival.addresses
+    ]
+    added = await many_rows.insert_returning(tx, "messages", ADDED, rows, "id, content_id, address")
+    ids = {(row[1], row[2]): int(row[0]) for row in added}
     return [
         [ids[content_id, address] for address in arrival.addresses]
         for arrival, content_id in zip(arrivals, content_ids, strict=True)
