@@ -22,6 +22,7 @@ SECRETS = frozenset(
         "relay_url",
         "smtp_config",
         "resend_token",
+        "resend_tokens",
         "database_url",
         "cf_turnstile_secret_key",
         "s3_access_key_id",
@@ -164,7 +165,24 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     no_limit_send_role: Annotated[
         str, described("Roles that send without balance, comma-separated.")
     ] = ""
-    resend_token: Annotated[str, described("Key of the Resend API; needs no relay.")] = ""
+    resend_token: Annotated[
+        str,
+        described(
+            "Key of a Resend account: mail of our domains goes out by it, before smtp_config and "
+            "outbound."
+        ),
+    ] = ""
+    resend_tokens: Annotated[
+        dict[str, str],
+        described(
+            "Keys of single domains, which come before resend_token. Each may also be a setting of "
+            "its own: resend_token_x_test for x.test."
+        ),
+    ] = field(default_factory=dict)
+    resend_server: Annotated[
+        str,
+        described("Where Resend takes whole messages by SMTP; the key is the password there."),
+    ] = "smtps://smtp.resend.com:465"
     dkim_algorithms: Annotated[
         list[Literal["rsa", "ed25519"]],
         described(
@@ -460,6 +478,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(domain.strip().lower() for domain in self.domains)
 
     @property
+    def resend_keys(self) -> dict[str, str]:
+        """The Resend key of each of our domains that has one (mailbox API §10.5, 2)."""
+        own = {domain_in_a_name(name): key for name, key in self.resend_tokens.items()}
+        keys = {
+            domain: own.get(domain_in_a_name(domain)) or self.resend_token
+            for domain in self.served_domains
+        }
+        return {domain: key for domain, key in keys.items() if key}
+
+    @property
     def visitor_domains(self) -> tuple[str, ...]:
         """The domains that visitors choose from."""
         chosen = tuple(domain.strip().lower() for domain in self.default_domains)
@@ -473,6 +501,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 FIELDS = {item.name: item for item in msgspec.structs.fields(Config)}
 TYPES = get_type_hints(Config, include_extras=False)
+
+
+def domain_in_a_name(domain: str) -> str:
+    """A domain as it stands in the name of a setting: `mail.x.test` is `mail_x_test`."""
+    return re.sub(r"[^a-z0-9]", "_", domain.strip().lower())
 
 
 def parse_listen(name: str, text: str) -> tuple[str, int]:

@@ -15,9 +15,19 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from mailbox_service.config import FIELDS, SECRETS, TYPES, Config, ConfigError, parse_listen
+from mailbox_service.config import (
+    FIELDS,
+    SECRETS,
+    TYPES,
+    Config,
+    ConfigError,
+    domain_in_a_name,
+    parse_listen,
+)
 
 PREFIX = "MAILBOX_"
+# A table, and the settings of which each is a line of it.
+KEYS_BY_DOMAIN, KEY_OF_DOMAIN = "resend_tokens", "resend_token_"
 # RFC 1123 §2.1: what a name in an address's domain is made of.
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
@@ -27,7 +37,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Config:
     values: dict[str, Any] = {}
     if file is not None:
         values = read_file(file)
-    values.update(read_environment(environment))
+    above = read_environment(environment)
+    keys = {**values.get(KEYS_BY_DOMAIN, {}), **above.get(KEYS_BY_DOMAIN, {})}
+    values.update(above)
+    if keys:
+        values[KEYS_BY_DOMAIN] = keys
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -46,6 +60,7 @@ def read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
+    values = gathered(values)
     unknown = sorted(set(values) - set(FIELDS))
     if unknown:
         raise ConfigError(f"{file}: there is no setting {unknown[0]!r}{nearest(unknown[0])}.")
@@ -62,16 +77,30 @@ def read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if not variable.startswith(PREFIX):
             continue
         name = variable.removeprefix(PREFIX).lower()
-        if name not in FIELDS and name.endswith("_file") and name[:-5] in FIELDS:
+        may_be_a_file = name[:-5] in FIELDS or name.startswith(KEY_OF_DOMAIN)
+        if name not in FIELDS and name.endswith("_file") and may_be_a_file:
             name = name[:-5]
             try:
                 text = Path(text).read_text("utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError):
                 raise ConfigError(f"{variable}: the file {text} cannot be read.") from None
-        if name not in FIELDS:
+        if name not in FIELDS and not name.startswith(KEY_OF_DOMAIN):
             raise ConfigError(f"{variable}: there is no setting {name!r}{nearest(name)}.")
-        values[name] = from_text(name, text)
-    return values
+        values[name] = from_text(name, text) if name in FIELDS else text
+    return gathered(values)
+
+
+def gathered(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings with `resend_token_<domain>`, one a domain, in the table of all of them."""
+    single = {name: value for name, value in values.items() if name.startswith(KEY_OF_DOMAIN)}
+    if not single:
+        return values
+    rest = {name: value for name, value in values.items() if name not in single}
+    table = rest.get(KEYS_BY_DOMAIN) or {}
+    if not isinstance(table, dict):
+        return values
+    keys = {name.removeprefix(KEY_OF_DOMAIN): value for name, value in single.items()}
+    return {**rest, KEYS_BY_DOMAIN: {**table, **keys}}
 
 
 def from_text(name: str, text: str) -> Any:
@@ -149,6 +178,10 @@ def refuse_unsafe(config: Config) -> None:
         refuse_open_file("tls_key", Path(config.tls_key))
     if config.outbound == "relay" and not config.relay_url:
         raise ConfigError("relay_url: outbound = relay needs it.")
+    ours = {domain_in_a_name(domain) for domain in config.served_domains}
+    for name in config.resend_tokens:
+        if domain_in_a_name(name) not in ours:
+            raise ConfigError(f"{KEY_OF_DOMAIN}{name}: none of our domains has that name.")
     for domain in config.served_domains:
         if len(domain) > 253 or not all(LABEL.fullmatch(label) for label in domain.split(".")):
             raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")

@@ -98,6 +98,30 @@ def test_structures_are_json_in_the_environment_and_tables_in_the_file(tmp_path:
     assert from_file.smtp_config["x.test"].host == "relay.test"
 
 
+def test_a_domain_may_have_a_resend_key_of_its_own(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("re_c\n")
+    config = loaded(
+        'domains = ["a.test", "b-1.test", "c.test", "d.test"]\n'
+        'resend_token = "re_all"\nresend_token_a_test = "re_a"\nresend_token_b_1_test = "no"\n',
+        {
+            "MAILBOX_RESEND_TOKEN_B_1_TEST": "re_b",
+            "MAILBOX_RESEND_TOKEN_C_TEST_FILE": str(key),
+        },
+        folder=tmp_path,
+    )
+    assert config.resend_keys == {
+        "a.test": "re_a",
+        "b-1.test": "re_b",
+        "c.test": "re_c",
+        "d.test": "re_all",
+    }
+    assert load(None, SAFE).resend_keys == {}
+    words = refusal('resend_token_y_test = "re_secret"', folder=tmp_path)
+    assert words == "resend_token_y_test: none of our domains has that name."
+    assert "re_secret" not in refusal("resend_token_x_test = 5", folder=tmp_path)
+
+
 def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("the secret of a container\n")

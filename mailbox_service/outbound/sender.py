@@ -43,6 +43,8 @@ CONNECTIONS_AN_ATTEMPT = 3
 PLAIN_SECONDS = 600.0
 # Hosts remembered for that.
 MOST_PLAIN_HOSTS = 10_000
+# Who logs in at Resend's SMTP server; the key is the password.
+RESEND_USER = "resend"
 # Seconds for one message and one next hop in all, waiting in line included. Leases are longer.
 ATTEMPT_SECONDS = 780.0
 
@@ -58,6 +60,10 @@ class SendingSettings(Protocol):
     def relay_url(self) -> str: ...
     @property
     def smtp_config(self) -> Mapping[str, Channel]: ...
+    @property
+    def resend_keys(self) -> Mapping[str, str]: ...
+    @property
+    def resend_server(self) -> str: ...
     @property
     def direct_port(self) -> int: ...
     @property
@@ -111,7 +117,10 @@ class Outbound:
             settings.own_name,
             settings.outbound,
             relay=relay,
-            relays={domain: relay_of(one) for domain, one in settings.smtp_config.items()},
+            relays={
+                **{domain.lower(): relay_of(one) for domain, one in settings.smtp_config.items()},
+                **_resend_relays(settings),
+            },
             router=Router(
                 resolver,
                 settings.own_name,
@@ -274,6 +283,19 @@ def _security(settings: SendingSettings) -> TransportSecurity | None:
         dane=settings.direct_dane,
         port=settings.direct_port,
     )
+
+
+def _resend_relays(settings: SendingSettings) -> dict[str, Relay]:
+    """The way of each domain with a Resend key: their SMTP server, which takes a message whole,
+    where their HTTP API would take it apart."""
+    keys = settings.resend_keys
+    if not keys:
+        return {}
+    server = read_setting("resend_server", parse_relay_url, settings.resend_server)
+    return {
+        domain: replace(server, username=server.username or RESEND_USER, password=key)
+        for domain, key in keys.items()
+    }
 
 
 def read_setting(setting: str, reader: Callable[[S], T], value: S) -> T:

@@ -92,7 +92,9 @@ class Sending:
         self._max_size = config.max_message_size
         self._sub_addresses = config.enable_sub_addresses
         self._holds = config.outbound == "hold"
-        self._relayed = frozenset(domain.lower() for domain in config.smtp_config)
+        self._relayed = frozenset(
+            domain.lower() for domain in (*config.smtp_config, *config.resend_keys)
+        )
         self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
         self.allowances = Allowances(
             database, config, administering, signals, clock=clock, new_queue_id=new_queue_id

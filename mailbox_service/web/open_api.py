@@ -163,7 +163,7 @@ def has_object_store(config: Config) -> bool:
 
 def may_send(config: Config, domain: str) -> bool:
     """Whether mail of a domain of ours has a way out; being held for one counts."""
-    if config.resend_token or domain in {name.lower() for name in config.smtp_config}:
+    if domain in config.resend_keys or domain in {name.lower() for name in config.smtp_config}:
         return True
     allowed = {name.strip().lower() for name in config.send_mail_domains}
     return not allowed or domain in allowed

@@ -60,6 +60,43 @@ def test_a_channel_of_the_mailbox_api_is_a_relay() -> None:
     assert (full.tls, full.methods, full.username) == ("implicit", ("plain", "login"), "u")
 
 
+def test_a_resend_key_is_a_login_at_their_server_and_comes_before_the_relay_of_a_domain() -> None:
+    config = Config(
+        domains=["x.test", "Mail-1.y.test", "z.test"],
+        smtp_config={"X.test": SmtpChannel(host="relay.test", port=587)},
+        resend_token="re_all",
+        resend_tokens={"MAIL_1_Y_TEST": "re_y"},
+        name_servers=["127.0.0.1"],
+    )
+    outbound = Outbound.of(config)
+    for domain, key in (("x.test", "re_all"), ("mail-1.y.test", "re_y"), ("z.test", "re_all")):
+        assert outbound.next_hop(domain, "next.test") == f"relay of {domain}"
+        relay = outbound._relays[domain]
+        assert (relay.host, relay.port, relay.tls, relay.verify) == (
+            "smtp.resend.com",
+            465,
+            "implicit",
+            True,
+        )
+        assert (relay.username, relay.password) == ("resend", key)
+        assert key not in repr(relay)
+    only = Config(
+        domains=["x.test", "y.test"],
+        resend_tokens={"x_test": "re_x"},
+        smtp_config={"y.test": SmtpChannel(host="relay.test", port=587)},
+        name_servers=["127.0.0.1"],
+    )
+    relays = Outbound.of(only)._relays
+    assert (relays["x.test"].host, relays["y.test"].host) == ("smtp.resend.com", "relay.test")
+
+
+def test_a_wrong_server_for_resend_is_told_by_its_setting() -> None:
+    config = Config(domains=["x.test"], resend_token="re_secret", resend_server="https://x.test")
+    with pytest.raises(ValueError, match=r"^resend_server: ") as refused:
+        Outbound.of(config)
+    assert "re_secret" not in str(refused.value)
+
+
 def test_the_relay_of_a_domain_comes_before_everything() -> None:
     config = Config(
         domains=["x.test", "y.test"],

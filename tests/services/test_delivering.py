@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from mailbox_service.config import SmtpChannel
 from mailbox_service.core.notification import read_notice
 from mailbox_service.storage import send_queue
 from tests.databases import AnyDatabase
-from tests.nexthop import NextHop, running
+from tests.nexthop import NextHop, certificate, running
 from tests.services.posting import LETTER, Post
 
 pytestmark = pytest.mark.anyio
@@ -154,3 +156,42 @@ async def test_deferred_mail_follows_the_schedule_and_is_given_up_after_four_day
     notice = read_notice(raw)
     assert notice is not None
     assert notice.recipients[0].diagnostic.startswith("451 4.7.1")
+
+
+async def test_a_resend_key_is_a_way_out_of_its_own(
+    database: AnyDatabase, hop: NextHop, tmp_path: Path
+) -> None:
+    """Mailbox API §10.5: it comes before the relay of the domain and before `outbound`, which
+    holds mail here, and hands the message over whole."""
+    hop.tls = certificate(tmp_path).server
+    hop.login = ("resend", "re_of_x")
+    post = Post(
+        database,
+        outbound="hold",
+        resend_tokens={"x_test": "re_of_x"},
+        resend_server=f"smtp://127.0.0.1:{hop.port}?tls=required&verify=no",
+        smtp_config={"x.test": SmtpChannel(host="127.0.0.1", port=1)},
+    )
+    await post.post("bob@next.test", "carol@next.test")
+    assert await post.states() == ["queued", "queued"]
+    assert await post.delivering.deliver_due() == 2
+    (taken,) = hop.taken
+    assert taken.recipients == ("bob@next.test", "carol@next.test")
+    assert b"\r\nSubject: Hello\r\n" in taken.content
+    assert await post.states() == ["delivered", "delivered"]
+    attempts = await post.attempts()
+    assert attempts
+    assert all("re_of_x" not in attempt.conversation for attempt in attempts)
+
+
+async def test_a_resend_key_that_is_wrong_keeps_the_mail(
+    database: AnyDatabase, hop: NextHop, tmp_path: Path
+) -> None:
+    hop.tls = certificate(tmp_path).server
+    hop.login = ("resend", "another")
+    server = f"smtp://127.0.0.1:{hop.port}?tls=required&verify=no"
+    post = Post(database, resend_token="re_wrong", resend_server=server)
+    await post.post("bob@next.test")
+    await post.delivering.deliver_due()
+    assert await post.states() == ["deferred"]
+    assert hop.taken == []
