@@ -30,6 +30,7 @@ T = TypeVar("T")
 LARGEST_PAGE = 100  # mailbox-api §1.5
 MOST_QUERY_FIELDS = 50
 LONGEST_SEARCH = 1000  # characters of one search text
+LONGEST_ORGANISATION = 200  # characters; registries allow about half
 # A body that stops coming: one chunk must follow another within this time. It is longer than
 # any honest pause of a phone that changes networks.
 CHUNK_SECONDS = 30.0
@@ -167,6 +168,15 @@ class Call:
         return str(self._scope["scheme"])
 
     @property
+    def organisation(self) -> str:
+        """Who owns the client's network, as a trusted proxy tells it in `x-as-organization`; empty
+        when none does."""
+        client = self._scope.get("client")
+        told = (self.header(b"x-as-organization") or "").strip()[:LONGEST_ORGANISATION]
+        trusted = told and self._around.proxies.trusts(client[0] if client else "")
+        return told if trusted else ""
+
+    @property
     def peer(self) -> Peer:
         """The client, for trace fields and limits."""
         return Peer(ip=self.client_ip, protocol="HTTP")
@@ -257,6 +267,11 @@ class Call:
     def _hold(self, octets: int) -> None:
         self._around.memory.take(octets)
         self._held += octets
+
+    @property
+    def held(self) -> int:
+        """Octets of the body that are counted, being many."""
+        return self._held
 
     def let_go(self) -> None:
         """The request is over, and its body no longer held."""

@@ -158,7 +158,10 @@ async def decoded(field: str, blob: str) -> bytes:
         blob = blob.partition(",")[2]
 
     def work() -> bytes:
-        return base64.b64decode("".join(blob.split()), validate=True)
+        try:
+            return base64.b64decode(blob, validate=True)
+        except binascii.Error:
+            return base64.b64decode("".join(blob.split()), validate=True)
 
     try:
         return work() if len(blob) < 65_536 else await asyncio.to_thread(work)

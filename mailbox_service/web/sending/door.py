@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import hashlib
 import logging
 import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -38,6 +41,9 @@ PREFIX = "/v3"
 # Octets of a request. A message of 50 MB is a third more in base64 (sending-api §1.1).
 EMAIL_BODY, OTHER_BODY = 70 << 20, 1 << 20
 LONGEST_KEY = 256
+# A request takes six times its size while it is decoded, composed and written; so of those that
+# are larger than this only two are worked on at a time. What waits is held once, and counted.
+LARGE_BODY, LARGE_AT_ONCE = 1 << 20, 2
 
 _slashes = re.compile("/+")
 _decode = msgspec.json.Decoder().decode
@@ -55,6 +61,7 @@ class SendingDoor:
         self._rows = {(row.verb, row.path): row for row in rows}
         self._paths = frozenset(row.path for row in rows)
         self._rates = Rates(rate)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         # Calls with an idempotency key that are under way: account, user, key.
         self._running: set[tuple[str, str, str]] = set()
         self.endpoints = tuple(sorted(f"/{path}" for path in self._paths))
@@ -94,6 +101,10 @@ class SendingDoor:
             log.error("request-failed %s %s", neutral(call.path), describe(error))
             status, retry = 500, 0.0
             data = error_data("Internal server error", API_EXCEPTION)
+        if call.held > LARGE_BODY:
+            # A refusal knows the frames that it came through, and they the whole message: a
+            # cycle, for which the collector would come late.
+            gc.collect(0)
         body = _encode({"request_id": request_id, "data": data})
         told = headers(request_id, allowed[0], retry)
         if allow:
@@ -119,7 +130,27 @@ class SendingDoor:
         credential = None if key is None else await api.api_keys.prove(key)
         check_size(call, path)
         body = await call.body()
+        if len(body) <= LARGE_BODY:
+            return await self._done(call, row, credential, allowed, request_id, body)
+        async with self._large:
+            return await self._done(call, row, credential, allowed, request_id, body)
+
+    async def _done(
+        self,
+        call: Call,
+        row: Row,
+        credential: Credential | None,
+        allowed: list[Allowed],
+        request_id: str,
+        body: bytes,
+    ) -> Any:
+        """What a request with this body gets; `credential` None: the body names one."""
+        path, api = row.path, call.services.sending_api
         fields = read_body(body)
+        repeat = call.header(b"idempotency-key") or ""
+        fingerprint = ""
+        if repeat:
+            fingerprint = hashlib.sha256(row.path.encode() + b"\n" + body).hexdigest()
         if credential is None:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
@@ -129,7 +160,11 @@ class SendingDoor:
             raise refusal
         if not row.open_to_keys and not credential.may(f"/{path}"):
             raise EndpointDenied(f"You do not have permission to access the endpoint /{path}")
-        caller = await self._caller(call, api, credential, row, fields, body)
+        caller = await self._caller(call, api, credential, row, fields)
+        if repeat:
+            if len(repeat) > LONGEST_KEY:
+                raise Refusal(f"The Idempotency-Key is longer than {LONGEST_KEY} characters")
+            caller = replace(caller, idempotency_key=repeat, fingerprint=fingerprint)
         with self._alone(caller):
             result = await row.asks(api)(caller, read_form(row, fields))
         data = row.writes(result)
@@ -160,7 +195,6 @@ class SendingDoor:
         credential: Credential,
         row: Row,
         fields: dict[str, Any],
-        body: bytes,
     ) -> Caller:
         """Who calls, and for which account. Raises Refusal for one that is not theirs."""
         account = credential.account
@@ -172,13 +206,7 @@ class SendingDoor:
                 if not await api.subaccounts.exists(wanted):
                     raise Refusal("There is no such subaccount")
                 account = wanted
-        repeat = call.header(b"idempotency-key")
-        fingerprint = ""
-        if repeat:
-            if len(repeat) > LONGEST_KEY:
-                raise Refusal(f"The Idempotency-Key is longer than {LONGEST_KEY} characters")
-            fingerprint = hashlib.sha256(row.path.encode() + b"\n" + body).hexdigest()
-        return Caller(credential, account, call.client_ip, repeat or None, fingerprint)
+        return Caller(credential, account, call.client_ip)
 
 
 class HttpProblem(Exception):
