@@ -316,8 +316,8 @@ class Certificate:
     file: Path
 
 
-def certificate(folder: Path, name: str = "localhost") -> Certificate:
-    """Make a certificate for a name."""
+def certificate(folder: Path, name: str = "localhost", *, ended: bool = False) -> Certificate:
+    """Make a certificate for a name; it `ended` yesterday, or ends tomorrow."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -327,8 +327,8 @@ def certificate(folder: Path, name: str = "localhost") -> Certificate:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=-1 if ended else 1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from mailbox_service.core.own_server import WORDS, Connection, ServerProblem
+from mailbox_service.outbound import own_servers
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.own_servers import OwnServers
 from mailbox_service.storage import sending_records
@@ -248,6 +249,25 @@ FATES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        ("530 5.7.0 Authentication required", "auth_required"),
+        ("550 5.7.1 Not from you", "sender_refused"),
+    ],
+)
+async def test_a_sender_that_the_server_does_not_take(
+    caller: Caller, hop: NextHop, reply: str, code: str
+) -> None:
+    hop.mail_reply = reply
+    await caller.connect(hop)
+    told = await caller.data("POST", "/send-emails", {"emails": [MAIL]})
+    (result,) = told["results"]
+    assert (result["status"], result["error_code"]) == ("failed", code)
+    assert result["smtp_code"] == int(reply[:3])
+    assert result["error"].startswith(WORDS[code][:-1])
+
+
 @pytest.mark.parametrize(("name", "state", "code"), FATES)
 async def test_what_the_server_says_is_told(
     caller: Caller, hop: NextHop, name: str, state: str, code: str
@@ -475,6 +495,43 @@ async def test_a_certificate_of_another_name(foreign: Certificate) -> None:
         with pytest.raises(ServerProblem) as caught:
             await servers(foreign.client).open(Connection(host="localhost", port=hop.port), "")
     assert caught.value.code == "cert_hostname"
+
+
+async def test_a_certificate_that_has_ended(tmp_path: Path) -> None:
+    old = certificate(tmp_path, "localhost", ended=True)
+    async with running(NextHop(tls=old.server)) as hop:
+        with pytest.raises(ServerProblem) as caught:
+            await servers(old.client).open(Connection(host="localhost", port=hop.port), "")
+    assert caught.value.code == "cert_expired"
+
+
+async def test_tls_from_the_start_where_the_port_does_not_speak_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on port 465, which only root may open."""
+    async with running(NextHop()) as hop:
+        monkeypatch.setattr(own_servers, "IMPLICIT_TLS_PORT", hop.port)
+        with pytest.raises(ServerProblem) as caught:
+            await servers().open(Connection(host="127.0.0.1", port=hop.port), "")
+    assert caught.value.code == "tls_not_spoken"
+
+
+async def test_no_tls_where_the_port_expects_it_from_the_start(
+    own: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listener = await asyncio.start_server(wait, "127.0.0.1", 0, ssl=own.server)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        monkeypatch.setattr(own_servers, "IMPLICIT_TLS_PORT", port)
+        with pytest.raises(ServerProblem) as caught:
+            await servers(seconds=0.3).open(
+                Connection(host="127.0.0.1", port=port, use_tls=False), ""
+            )
+    assert caught.value.code == "tls_expected"
 
 
 async def test_a_server_that_says_nothing() -> None:

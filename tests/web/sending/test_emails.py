@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.nameserver import NameServer, serving
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.webhook_receiver import Receiver, answer
 
@@ -236,6 +237,23 @@ async def test_a_file_from_the_web_is_fetched_once_a_day(
         (part,) = message.iter_attachments()
         assert part.get_payload(decode=True) == b"from the web"
         assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1"]
+)
+async def test_a_file_at_a_name_that_leads_inside_is_refused(tmp_path: Path, address: str) -> None:
+    """Acceptance 5, hazard 40: what counts is where the name leads when it is called."""
+    kind = "AAAA" if ":" in address else "A"
+    async with (
+        serving(NameServer()) as names,
+        serving_api(tmp_path, name_servers=[names.address]) as api,
+    ):
+        names.records = {("inside.example", kind): [address]}
+        for url in ("http://inside.example/x", "https://inside.example:8443/x"):
+            file = {"filename": "a.txt", "url": url}
+            got = await api.refused("email/send", {**LETTER, "attachments": [file]})
+            assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "attachments")
 
 
 async def test_a_key_whose_first_call_is_still_running_is_409(
