@@ -32,6 +32,8 @@ export const later = {
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
   admin: () => part(['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate'], import('./admin/Admin.svelte')),
   telegram: () => part(['mail', 'telegram'], import('./telegram/Telegram.svelte')),
+  announcement: () => part(['mail'], import('./parts/Announcement.svelte')),
+  preview: () => part(['mail', 'more'], import('./parts/PreviewDialog.svelte')),
   human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailbox_service.web.answers import Answer, Headers
 from mailbox_service.web.request import Call
@@ -23,13 +24,14 @@ MOST_FILES = 1_000
 WORTH_PACKING = 1_024
 # The build writes a hash of the content into these names, so they never change.
 _HASHED = re.compile(r"assets/.+-[A-Za-z0-9_-]{8,}\.[a-z0-9]+")
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _TEXT = re.compile(r"text/|.*(javascript|json|xml|svg|manifest)")
 
 # Scripts come from our own files alone. Mail may show pictures of any origin, once its reader
 # asked for them; its frame has a narrower policy of its own.
 POLICY = (
     "default-src 'none'; script-src 'self'{widget}; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob: https: http:; connect-src 'self'; "
+    "img-src 'self' data: blob: https: http:; connect-src 'self'{store}; "
     "frame-src 'self' blob: data:{widget}; "
     "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -66,11 +68,15 @@ SETTINGS_ROOM = b'<script type="application/json" id="settings">{}</script>'
 
 class Page:
     """The page of a folder. It carries `settings`, JSON, so that it need not ask for them; with
-    Turnstile its policy lets that widget load. Raises ValueError when the folder is none of a
-    page."""
+    Turnstile its policy lets that widget load, and with a `store` it may put files there.
 
-    def __init__(self, folder: Path, *, turnstile: bool = False, settings: bytes = b"{}") -> None:
-        self._assets = read_assets(folder, policy_of(turnstile=turnstile), settings)
+    Raises ValueError when the folder is none of a page."""
+
+    def __init__(
+        self, folder: Path, *, turnstile: bool = False, store: str = "", settings: bytes = b"{}"
+    ) -> None:
+        policy = policy_of(turnstile=turnstile, store=store)
+        self._assets = read_assets(folder, policy, settings)
         if INDEX not in self._assets:
             raise ValueError(f"{folder} has no {INDEX}")
 
@@ -93,9 +99,12 @@ def answer_with(asset: Asset, call: Call) -> Answer:
     return Answer(asset.body, asset.media_type, headers=asset.headers)
 
 
-def policy_of(*, turnstile: bool) -> bytes:
-    """The policy of the document."""
-    return POLICY.format(widget=TURNSTILE if turnstile else "").encode()
+def policy_of(*, turnstile: bool, store: str) -> bytes:
+    """The policy of the document. `store` is where an owner's files go: they are put there by the
+    page itself, under addresses that this service signed."""
+    parts = urlsplit(store)
+    origin = f" {parts.scheme}://{parts.netloc}" if _PLAIN_HOST.fullmatch(parts.netloc) else ""
+    return POLICY.format(widget=TURNSTILE if turnstile else "", store=origin).encode()
 
 
 def with_settings(page: bytes, settings: bytes) -> bytes:

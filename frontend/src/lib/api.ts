@@ -80,7 +80,7 @@ export class Api {
   }
 
   async inbox(query: InboxQuery = {}, signal?: AbortSignal): Promise<InboxPage> {
-    const page = await this.json<InboxPage<BriefRow>>('GET', `/api/inbox/brief${search({ limit: 50, ...query })}`, undefined, { signal });
+    const page = await this.json<InboxPage<BriefRow>>('GET', `/api/inbox/brief${search(query)}`, undefined, { signal });
     return { ...page, results: page.results.map(wholeRow) };
   }
 

@@ -9,7 +9,16 @@ export function instant(text: string | number): Date {
   return new Date(plain ? `${plain[1]}T${plain[2]}Z` : text);
 }
 
+let utc = false;
+
+/** Whether times are shown in UTC. */
+export function showUtc(on: boolean): void {
+  if (on !== utc) formats.clear();
+  utc = on;
+}
+
 function midnight(date: Date): number {
+  if (utc) return Math.floor(date.getTime() / DAY) * DAY;
   return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 }
 
@@ -59,7 +68,7 @@ function format(language: string, options: Intl.DateTimeFormatOptions, date: Dat
   const key = locale + JSON.stringify(options);
   let made = formats.get(key);
   if (!made) {
-    made = new Intl.DateTimeFormat(locale, options);
+    made = new Intl.DateTimeFormat(locale, utc ? { ...options, timeZone: 'UTC' } : options);
     formats.set(key, made);
   }
   return made.format(date);

@@ -6,6 +6,7 @@ import type { Flags, FlagsEvent, MailRow } from '../lib/wire';
 import { t } from '../texts';
 import { tell } from './alerts.svelte';
 import { notices, UNDO_MS } from './notices.svelte';
+import { prefs } from './prefs.svelte';
 import { session } from './session.svelte';
 
 /** A search is sent when the fingers rest this long. */
@@ -102,7 +103,7 @@ class Inbox {
     this.loading = true;
     this.meanwhile = [];
     try {
-      const page = await session.api.inbox(queryFor(this.filter, this.words), request.signal);
+      const page = await session.api.inbox({ limit: prefs.value.page, ...queryFor(this.filter, this.words) }, request.signal);
       if (request.signal.aborted) return;
       const newest = page.results[0]?.id ?? 0;
       const missed = this.meanwhile.filter((row) => row.id > newest);
@@ -131,7 +132,7 @@ class Inbox {
     const request = (this.request = new AbortController());
     this.loading = true;
     try {
-      const query = { ...queryFor(this.filter, this.words), before_id: this.more };
+      const query = { limit: prefs.value.page, ...queryFor(this.filter, this.words), before_id: this.more };
       const page = await session.api.inbox(query, request.signal);
       if (request.signal.aborted) return;
       this.rows = merged(page.results, this.rows);

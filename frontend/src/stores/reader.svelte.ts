@@ -1,8 +1,8 @@
 /** The mail that is open. */
 
 import { contentId, isPicture, picturesNamed } from '../lib/pictures';
-import { dataUrl, saveBlob } from '../lib/files';
-import { inWords } from '../lib/refusal';
+import { dataUrl, safeFilename, saveBlob } from '../lib/files';
+import { inWords, Refusal, Unreachable } from '../lib/refusal';
 import type { Flags, Mail, Part } from '../lib/wire';
 import { t } from '../texts';
 import { inbox } from './inbox.svelte';
@@ -62,6 +62,23 @@ class Reader {
     if (!this.mail) return;
     try {
       saveBlob(await session.api.attachment(this.mail.id, part.index), part.filename || t('attachment.unnamed', { n: part.index + 1 }));
+    } catch (error) {
+      notices.complain(inWords(error));
+    }
+  }
+
+  /** Puts an attachment where the service keeps files; it stays there when the mail goes. */
+  async keepAttachment(part: Part): Promise<void> {
+    if (!this.mail) return;
+    const key = safeFilename(part.filename || t('attachment.unnamed', { n: part.index + 1 }));
+    try {
+      const blob = await session.api.attachment(this.mail.id, part.index);
+      const { url } = await session.api.json<{ url: string }>('POST', '/api/attachment/put_url', { key });
+      const answer = await fetch(url, { method: 'PUT', body: blob, credentials: 'omit', referrerPolicy: 'no-referrer' }).catch(() => {
+        throw new Unreachable();
+      });
+      if (!answer.ok) throw new Refusal(answer.status, await answer.text().catch(() => ''), null);
+      notices.say(t('file.kept', { name: key }));
     } catch (error) {
       notices.complain(inWords(error));
     }

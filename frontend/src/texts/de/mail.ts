@@ -233,4 +233,18 @@ export const mail: MailTexts = {
   'key.go-inbox': 'Zum Posteingang',
   'key.go-sent': 'Zu den gesendeten Mails',
   'key.help': 'Diese Liste',
+
+  // Looking, keeping, choosing
+  'preview.of': '{name} ansehen',
+  'preview.save': 'Speichern',
+  'preview.cut': 'Nur der Anfang ist zu sehen. Speichere die Datei, um alles zu haben.',
+  'preview.broken': 'Dieses Bild lässt sich nicht zeigen.',
+  'file.keep': '{name} neben der Mail aufheben',
+  'file.kept': '{name} ist aufgehoben',
+  'reader.whole': 'Ganzer Bildschirm',
+  'address.random': 'Zufällig',
+  'address.mode': 'Art der Domain',
+  'address.mode.plain': 'Normal',
+  'address.mode.random': 'Zufällige Subdomain',
+  'address.mode.own': 'Eigene Subdomain',
 };

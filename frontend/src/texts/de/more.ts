@@ -80,4 +80,21 @@ export const more: MoreTexts = {
   'human.working': 'Einen Moment: Dieser Browser errechnet einen Beweis, dass ein Mensch ihn benutzt. Niemand sonst erfährt davon.',
   'human.asking': 'Diese Seite fragt, bevor sie Adressen öffnet.',
   'human.failed': 'Der Beweis ist nicht gelungen. Prüfe die Verbindung und versuche es noch einmal.',
+
+  // Looking, keeping, choosing
+  'prefs.dense': 'Dichte Liste',
+  'prefs.dense.help': 'Mehr Mails auf dem Bildschirm, in niedrigeren Zeilen.',
+  'prefs.whole': 'Liste über die ganze Breite',
+  'prefs.whole.help': 'Eine geöffnete Mail tritt an die Stelle der Liste.',
+  'prefs.utc': 'Zeiten in UTC',
+  'prefs.utc.help': 'Statt in der Zeitzone dieses Geräts.',
+  'prefs.lines': 'Zeilen einer Mail in der Liste',
+  'prefs.page': 'Mails auf einmal',
+  'prefs.every': 'Auch selbst nach Mail sehen',
+  'prefs.every.never': 'Unnötig: sie kommt sofort',
+  'prefs.every.seconds': 'Alle {n} Sekunden',
+  about: 'Über diesen Dienst',
+  'about.why': '{name}, Version {version}.',
+  'about.api': 'Beschreibung der API',
+  'about.status': 'Läuft alles?',
 };

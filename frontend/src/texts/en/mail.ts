@@ -233,6 +233,20 @@ export const mail = {
   'key.go-inbox': 'Go to the inbox',
   'key.go-sent': 'Go to sent mail',
   'key.help': 'This list',
+
+  // Looking, keeping, choosing
+  'preview.of': 'Look at {name}',
+  'preview.save': 'Save',
+  'preview.cut': 'Only the beginning is shown. Save the file to have it whole.',
+  'preview.broken': 'This picture cannot be shown.',
+  'file.keep': 'Keep {name} beside the mail',
+  'file.kept': '{name} is kept',
+  'reader.whole': 'Whole screen',
+  'address.random': 'Random',
+  'address.mode': 'Kind of domain',
+  'address.mode.plain': 'Normal',
+  'address.mode.random': 'Random subdomain',
+  'address.mode.own': 'Own subdomain',
 };
 
 export type MailTexts = Table<typeof mail>;

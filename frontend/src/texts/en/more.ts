@@ -80,6 +80,23 @@ export const more = {
   'human.working': 'One moment: this browser works out a proof that it is used by a human. Nobody else hears of it.',
   'human.asking': 'This site asks before it opens addresses.',
   'human.failed': 'The proof could not be made. Check the connection and try again.',
+
+  // Looking, keeping, choosing
+  'prefs.dense': 'Dense list',
+  'prefs.dense.help': 'More mails on the screen, in lower rows.',
+  'prefs.whole': 'List over the whole width',
+  'prefs.whole.help': 'A mail that you open takes the place of the list.',
+  'prefs.utc': 'Times in UTC',
+  'prefs.utc.help': 'Instead of the time zone of this device.',
+  'prefs.lines': 'Lines of a mail in the list',
+  'prefs.page': 'Mails loaded at a time',
+  'prefs.every': 'Look for mail by itself, too',
+  'prefs.every.never': 'Not needed: it arrives at once',
+  'prefs.every.seconds': 'Every {n} seconds',
+  about: 'About this service',
+  'about.why': '{name}, version {version}.',
+  'about.api': 'Description of the API',
+  'about.status': 'Is it running well?',
 };
 
 export type MoreTexts = Table<typeof more>;

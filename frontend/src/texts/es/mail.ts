@@ -233,4 +233,18 @@ export const mail: MailTexts = {
   'key.go-inbox': 'Ir a la entrada',
   'key.go-sent': 'Ir a enviados',
   'key.help': 'Esta lista',
+
+  // Looking, keeping, choosing
+  'preview.of': 'Ver {name}',
+  'preview.save': 'Guardar',
+  'preview.cut': 'Solo se muestra el principio. Guarda el archivo para tenerlo entero.',
+  'preview.broken': 'Esta imagen no se puede mostrar.',
+  'file.keep': 'Guardar {name} junto al correo',
+  'file.kept': '{name} está guardado',
+  'reader.whole': 'Pantalla completa',
+  'address.random': 'Al azar',
+  'address.mode': 'Tipo de dominio',
+  'address.mode.plain': 'Normal',
+  'address.mode.random': 'Subdominio al azar',
+  'address.mode.own': 'Subdominio propio',
 };

@@ -80,4 +80,21 @@ export const more: MoreTexts = {
   'human.working': 'Un momento: este navegador calcula una prueba de que lo usa una persona. Nadie más se entera.',
   'human.asking': 'Este sitio pregunta antes de abrir direcciones.',
   'human.failed': 'No se pudo hacer la prueba. Comprueba la conexión e inténtalo de nuevo.',
+
+  // Looking, keeping, choosing
+  'prefs.dense': 'Lista densa',
+  'prefs.dense.help': 'Más correos en pantalla, en filas más bajas.',
+  'prefs.whole': 'Lista a todo el ancho',
+  'prefs.whole.help': 'El correo que abres ocupa el lugar de la lista.',
+  'prefs.utc': 'Horas en UTC',
+  'prefs.utc.help': 'En lugar de la zona horaria de este dispositivo.',
+  'prefs.lines': 'Líneas de un correo en la lista',
+  'prefs.page': 'Correos cargados a la vez',
+  'prefs.every': 'Buscar correo también cada',
+  'prefs.every.never': 'No hace falta: llega al momento',
+  'prefs.every.seconds': 'Cada {n} segundos',
+  about: 'Sobre este servicio',
+  'about.why': '{name}, versión {version}.',
+  'about.api': 'Descripción de la API',
+  'about.status': '¿Funciona todo?',
 };

@@ -233,4 +233,18 @@ export const mail: MailTexts = {
   'key.go-inbox': '受信トレイへ',
   'key.go-sent': '送信済みへ',
   'key.help': 'この一覧',
+
+  // Looking, keeping, choosing
+  'preview.of': '{name} を表示',
+  'preview.save': '保存',
+  'preview.cut': '先頭だけを表示しています。全体はファイルを保存してください。',
+  'preview.broken': 'この画像は表示できません。',
+  'file.keep': '{name} をメールとは別に保管',
+  'file.kept': '{name} を保管しました',
+  'reader.whole': '全画面',
+  'address.random': 'ランダム',
+  'address.mode': 'ドメインの種類',
+  'address.mode.plain': '通常',
+  'address.mode.random': 'ランダムなサブドメイン',
+  'address.mode.own': '自分のサブドメイン',
 };

@@ -80,4 +80,21 @@ export const more: MoreTexts = {
   'human.working': 'しばらくお待ちください。人が使っていることの証明をこのブラウザーが計算しています。ほかの誰にも知られません。',
   'human.asking': 'このサイトはアドレスを開く前に確認します。',
   'human.failed': '証明できませんでした。接続を確認して、もう一度お試しください。',
+
+  // Looking, keeping, choosing
+  'prefs.dense': '詰めた一覧',
+  'prefs.dense.help': '行を低くして、より多くのメールを表示します。',
+  'prefs.whole': '一覧を全幅で表示',
+  'prefs.whole.help': '開いたメールが一覧の場所に表示されます。',
+  'prefs.utc': '時刻を UTC で表示',
+  'prefs.utc.help': 'この端末のタイムゾーンの代わりに。',
+  'prefs.lines': '一覧でのメールの行数',
+  'prefs.page': '一度に読み込む件数',
+  'prefs.every': '自動で確認する間隔',
+  'prefs.every.never': '不要（すぐに届きます）',
+  'prefs.every.seconds': '{n} 秒ごと',
+  about: 'このサービスについて',
+  'about.why': '{name}、バージョン {version}。',
+  'about.api': 'API の説明',
+  'about.status': '稼働状況',
 };

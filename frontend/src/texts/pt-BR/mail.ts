@@ -233,4 +233,18 @@ export const mail: MailTexts = {
   'key.go-inbox': 'Ir para a entrada',
   'key.go-sent': 'Ir para os enviados',
   'key.help': 'Esta lista',
+
+  // Looking, keeping, choosing
+  'preview.of': 'Ver {name}',
+  'preview.save': 'Salvar',
+  'preview.cut': 'Só o começo é mostrado. Salve o arquivo para tê-lo inteiro.',
+  'preview.broken': 'Esta imagem não pode ser mostrada.',
+  'file.keep': 'Guardar {name} junto ao e-mail',
+  'file.kept': '{name} está guardado',
+  'reader.whole': 'Tela inteira',
+  'address.random': 'Aleatório',
+  'address.mode': 'Tipo de domínio',
+  'address.mode.plain': 'Normal',
+  'address.mode.random': 'Subdomínio aleatório',
+  'address.mode.own': 'Subdomínio próprio',
 };

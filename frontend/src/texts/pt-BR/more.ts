@@ -80,4 +80,21 @@ export const more: MoreTexts = {
   'human.working': 'Um momento: este navegador calcula uma prova de que é usado por uma pessoa. Ninguém mais fica sabendo.',
   'human.asking': 'Este site pergunta antes de abrir endereços.',
   'human.failed': 'Não foi possível fazer a prova. Verifique a conexão e tente de novo.',
+
+  // Looking, keeping, choosing
+  'prefs.dense': 'Lista densa',
+  'prefs.dense.help': 'Mais e-mails na tela, em linhas mais baixas.',
+  'prefs.whole': 'Lista em toda a largura',
+  'prefs.whole.help': 'O e-mail aberto toma o lugar da lista.',
+  'prefs.utc': 'Horários em UTC',
+  'prefs.utc.help': 'Em vez do fuso horário deste aparelho.',
+  'prefs.lines': 'Linhas de um e-mail na lista',
+  'prefs.page': 'E-mails carregados por vez',
+  'prefs.every': 'Verificar e-mails também a cada',
+  'prefs.every.never': 'Não é preciso: chega na hora',
+  'prefs.every.seconds': 'A cada {n} segundos',
+  about: 'Sobre este serviço',
+  'about.why': '{name}, versão {version}.',
+  'about.api': 'Descrição da API',
+  'about.status': 'Está tudo funcionando?',
 };

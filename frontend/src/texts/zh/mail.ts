@@ -233,4 +233,18 @@ export const mail: MailTexts = {
   'key.go-inbox': '前往收件箱',
   'key.go-sent': '前往已发送',
   'key.help': '本列表',
+
+  // Looking, keeping, choosing
+  'preview.of': '查看 {name}',
+  'preview.save': '保存',
+  'preview.cut': '仅显示开头部分。保存文件可查看全部。',
+  'preview.broken': '无法显示此图片。',
+  'file.keep': '将 {name} 另行保存',
+  'file.kept': '已保存 {name}',
+  'reader.whole': '全屏',
+  'address.random': '随机',
+  'address.mode': '域名类型',
+  'address.mode.plain': '普通',
+  'address.mode.random': '随机子域名',
+  'address.mode.own': '自定义子域名',
 };

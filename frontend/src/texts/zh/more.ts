@@ -80,4 +80,21 @@ export const more: MoreTexts = {
   'human.working': '请稍候：浏览器正在计算一份由真人使用的证明，不会告知任何第三方。',
   'human.asking': '本站在开通地址前会先确认。',
   'human.failed': '无法完成证明。请检查网络后重试。',
+
+  // Looking, keeping, choosing
+  'prefs.dense': '紧凑列表',
+  'prefs.dense.help': '行更矮，屏幕上显示更多邮件。',
+  'prefs.whole': '列表占满宽度',
+  'prefs.whole.help': '打开的邮件会取代列表显示。',
+  'prefs.utc': '时间以 UTC 显示',
+  'prefs.utc.help': '而非本设备的时区。',
+  'prefs.lines': '列表中每封邮件的行数',
+  'prefs.page': '每次加载的邮件数',
+  'prefs.every': '另外定时检查邮件',
+  'prefs.every.never': '无需：邮件即时到达',
+  'prefs.every.seconds': '每 {n} 秒',
+  about: '关于本服务',
+  'about.why': '{name}，版本 {version}。',
+  'about.api': 'API 说明',
+  'about.status': '运行状态',
 };
