@@ -154,7 +154,7 @@ describe('DNS records', () => {
 
   test('as a zone file: names end in a dot, texts are quoted and cut into pieces of 255', () => {
     const key = 'p='.padEnd(300, 'A');
-    const zone = zoneFile([record({}), record({ type: 'MX', value: '10 mail.x.test' }), record({ name: 's._domainkey.x.test', value: key }), record({ type: 'PTR' }), record({ value: 'say "x"' }), record({ type: 'A', value: '192.0.2.25' })]).split('\n');
+    const zone = zoneFile([record({}), record({ type: 'MX', value: '10 mail.x.test' }), record({ name: 's._domainkey.x.test', value: key }), record({ type: 'PTR' }), record({ value: 'say "x"' }), record({ type: 'A', value: '192.0.2.25' }), record({ type: 'A', value: 'the public address of this server' })]).split('\n');
     expect(zone[0]).toBe('x.test.\tIN\tTXT\t"v=spf1 mx -all"');
     expect(zone[1]).toBe('x.test.\tIN\tMX\t10 mail.x.test.');
     expect(zone[2]).toBe(`s._domainkey.x.test.\tIN\tTXT\t"${key.slice(0, 255)}" "${key.slice(255)}"`);

@@ -24,6 +24,8 @@ class Admin {
   trouble = $state('');
   figures = $state.raw<Figures | null>(null);
   settings = $state.raw<ServiceSettings | null>(null);
+  /** Mails that wait in the queue, as far as it was looked at. */
+  waiting = $state(0);
   /** Kept for this tab alone unless the administrator wants it longer. */
   private password = read();
   private access = '';

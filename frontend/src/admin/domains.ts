@@ -26,10 +26,15 @@ export interface Checked extends Domain {
 /** A text record holds pieces of 255 octets at most (RFC 1035 §3.3.14). */
 const PIECE = 255;
 
+/** Words in the place of a name or an address that only the reader knows. */
+export function isPhrase(text: string): boolean {
+  return /\s/.test(text.trim());
+}
+
 /** What a zone file would say; what is no record of the zone (a policy file, a reverse name) is left out. */
 export function zoneFile(records: readonly DnsRecord[]): string {
   return records
-    .filter((record) => /^(A|AAAA|CNAME|MX|TXT|SRV|TLSA)$/i.test(record.type) && record.name !== '')
+    .filter((record) => /^(A|AAAA|CNAME|MX|TXT|SRV|TLSA)$/i.test(record.type) && record.name !== '' && !isPhrase(record.name) && !(isPhrase(record.value) && /^(A|AAAA|CNAME)$/i.test(record.type)))
     .map((record) => `${record.name.replace(/\.?$/, '.')}\tIN\t${record.type.toUpperCase()}\t${written(record)}`)
     .join('\n');
 }

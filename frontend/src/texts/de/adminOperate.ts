@@ -20,7 +20,7 @@ export const adminOperate: AdminOperateTexts = {
   'fig.share': '{n} % des Beendeten',
   'fig.mails': '{n} aufbewahrt',
   'fig.new': '{n} neu',
-  'fig.active': '{n} Adressen in 7 Tagen aktiv',
+  'fig.active': { one: 'eine Adresse in 7 Tagen aktiv', other: '{n} Adressen in 7 Tagen aktiv' },
   'chart.mail': 'Mail',
   'chart.trouble': 'Störungen',
   'chart.addresses': 'Neue Adressen im Verlauf',

@@ -20,7 +20,7 @@ export const adminOperate = {
   'fig.share': '{n} % of what ended',
   'fig.mails': '{n} kept',
   'fig.new': '{n} new',
-  'fig.active': '{n} addresses active in 7 days',
+  'fig.active': forms('one address active in 7 days', '{n} addresses active in 7 days'),
   'chart.mail': 'Mail',
   'chart.trouble': 'Trouble',
   'chart.addresses': 'New addresses over time',

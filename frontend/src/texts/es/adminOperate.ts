@@ -20,7 +20,7 @@ export const adminOperate: AdminOperateTexts = {
   'fig.share': '{n} % de lo terminado',
   'fig.mails': '{n} guardados',
   'fig.new': '{n} nuevas',
-  'fig.active': '{n} direcciones activas en 7 días',
+  'fig.active': { one: 'una dirección activa en 7 días', other: '{n} direcciones activas en 7 días' },
   'chart.mail': 'Correo',
   'chart.trouble': 'Problemas',
   'chart.addresses': 'Direcciones nuevas en el tiempo',

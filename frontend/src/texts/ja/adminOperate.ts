@@ -20,7 +20,7 @@ export const adminOperate: AdminOperateTexts = {
   'fig.share': '完了分の {n}%',
   'fig.mails': '保存 {n} 通',
   'fig.new': '新規 {n}',
-  'fig.active': '7 日間に {n} アドレスが利用',
+  'fig.active': { one: '7 日間に 1 アドレスが利用', other: '7 日間に {n} アドレスが利用' },
   'chart.mail': 'メール',
   'chart.trouble': '問題',
   'chart.addresses': '新しいアドレスの推移',

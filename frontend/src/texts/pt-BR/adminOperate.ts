@@ -20,7 +20,7 @@ export const adminOperate: AdminOperateTexts = {
   'fig.share': '{n} % do que terminou',
   'fig.mails': '{n} guardados',
   'fig.new': '{n} novos',
-  'fig.active': '{n} endereços ativos em 7 dias',
+  'fig.active': { one: 'um endereço ativo em 7 dias', other: '{n} endereços ativos em 7 dias' },
   'chart.mail': 'E-mail',
   'chart.trouble': 'Problemas',
   'chart.addresses': 'Endereços novos ao longo do tempo',

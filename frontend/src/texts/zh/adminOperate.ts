@@ -20,7 +20,7 @@ export const adminOperate: AdminOperateTexts = {
   'fig.share': '占已结束的 {n}%',
   'fig.mails': '保存 {n} 封',
   'fig.new': '新增 {n}',
-  'fig.active': '7 天内 {n} 个地址活跃',
+  'fig.active': { one: '7 天内 1 个地址活跃', other: '7 天内 {n} 个地址活跃' },
   'chart.mail': '邮件',
   'chart.trouble': '问题',
   'chart.addresses': '新增地址趋势',
