@@ -28,6 +28,7 @@ from mailbox_service.core.sms import HttpDialect
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore
+from mailbox_service.outbound.own_addresses import own_addresses
 from mailbox_service.outbound.own_servers import OwnServers
 from mailbox_service.outbound.records import DomainRecords
 from mailbox_service.outbound.sender import Outbound, read_setting
@@ -212,6 +213,7 @@ def build(config: Config) -> Parts:
         file_out,
         DomainRecords(resolver),
         signals,
+        own_addresses,
     )
     authenticating.sending_logins = sending_api.smtp_users
     sms_out = HttpOut(resolver, private_addresses=config.sms_private_addresses)

@@ -13,7 +13,7 @@ from mailbox_service.services.sending_api.accepting import Accepting
 from mailbox_service.services.sending_api.activity import Activity
 from mailbox_service.services.sending_api.api_keys import ApiKeys
 from mailbox_service.services.sending_api.archive import Archive
-from mailbox_service.services.sending_api.authenticated_ips import AuthenticatedIps
+from mailbox_service.services.sending_api.authenticated_ips import AuthenticatedIps, OwnAddresses
 from mailbox_service.services.sending_api.domains import Domains, Records
 from mailbox_service.services.sending_api.email_search import EmailSearching
 from mailbox_service.services.sending_api.emails import Emails
@@ -83,6 +83,7 @@ class SendingApi:
         source: FileSource,
         records: Records,
         signals: Signals,
+        own_addresses: OwnAddresses,
         *,
         clock: Clock = now_micros,
     ) -> Self:
@@ -114,7 +115,7 @@ class SendingApi:
             single_senders=SingleSenders(database, config, policies, sending, clock=clock),
             domains=Domains(database, config, policies, records, clock=clock),
             ip_lists=IpLists(database, policies, clock=clock),
-            authenticated_ips=AuthenticatedIps(database, clock=clock),
+            authenticated_ips=AuthenticatedIps(database, own_addresses, clock=clock),
             subaccounts=Subaccounts(database, policies, keys, statistics, clock=clock),
             statistics=statistics,
             reporting=Reporting(database, config, signals, clock=clock),

@@ -3,6 +3,7 @@ a login, and no path of the API makes one, so the list is what a migration broug
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ from mailbox_service.services.sending_api.documents import ADDRESSES, Document, 
 from mailbox_service.services.sending_api.ip_lists import place_of
 from mailbox_service.services.sending_api.settings import SettingsForm, settings_from
 from mailbox_service.storage.database import Database
+
+# From which addresses this host speaks (`outbound.own_addresses`).
+OwnAddresses = Callable[[], list[str]]
 
 
 class AddressEdit(SettingsForm, kw_only=True):
@@ -45,7 +49,10 @@ class ShownAddress:
 class AuthenticatedIps:
     """The addresses of all accounts."""
 
-    def __init__(self, database: Database, *, clock: Clock = now_micros) -> None:
+    def __init__(
+        self, database: Database, own_addresses: OwnAddresses, *, clock: Clock = now_micros
+    ) -> None:
+        self._own_addresses = own_addresses
         self._addresses = Documents(database, ADDRESSES, CredentialSettings, clock)
 
     async def view(self, caller: Caller, form: AddressView) -> list[ShownAddress]:
@@ -68,8 +75,8 @@ class AuthenticatedIps:
         return [ShownAddress(found.name, found.value)]
 
     async def pools(self, caller: Caller, _: Nothing) -> list[dict[str, object]]:
-        """The pools of outgoing addresses: one, with whatever the system chooses."""
-        return [{"id": 1, "name": "default", "ip_addresses": []}]
+        """The pools of outgoing addresses: one, of those that the system chooses from."""
+        return [{"id": 1, "name": "default", "ip_addresses": self._own_addresses()}]
 
     async def _one(self, caller: Caller, text: str) -> Document[CredentialSettings]:
         found = await self._addresses.get(caller.account, place_of(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.errors import BadCredential, FromNotYours, MailError, NotYours
 from mailbox_service.core.sending_api import SendingPrincipal
+from mailbox_service.outbound.own_addresses import own_addresses
 from tests.web.sending.conftest import LETTER, Api, serving_api
 
 pytestmark = pytest.mark.anyio
@@ -340,7 +342,11 @@ async def test_addresses_without_login_and_pools(api: Api) -> None:
     assert (await api.refused("ip_auth/edit", fields, verb="PATCH"))[0] == 400
     assert (await api.refused("ip_auth/remove", fields))[0] == 400
     (pool,) = await api.data("dedicated_ips/view")
-    assert set(pool) == {"id", "name", "ip_addresses"}
+    assert (pool["id"], pool["name"]) == (1, "default")
+    # What this host sends from; none where it has no way out.
+    assert pool["ip_addresses"] == own_addresses()
+    for address in pool["ip_addresses"]:
+        assert not ip_address(address).is_unspecified
 
 
 # --- Subaccounts -------------------------------------------------------------------------------
