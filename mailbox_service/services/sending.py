@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -354,7 +354,7 @@ class Sending:
         automatic reply. It costs nothing, counts against no limit and is in no sent box. None
         when no way out is configured; `put_into_queue` queues it."""
         domain = split(address)[1]
-        if self._missing_channel(domain) is not None:
+        if self._missing_channel(domain, recipients) is not None:
             return None
         holds = self._holds and domain not in self._relayed
         submission = NewSubmission(
@@ -407,7 +407,7 @@ class Sending:
             price=price,
             key=key,
             limits=self._limits(now),
-            obstacle=self._missing_channel(sender_domain),
+            obstacle=self._missing_channel(sender_domain, recipients),
             now=now,
             sent_by=sent_by,
             unopened=unopened,
@@ -426,9 +426,12 @@ class Sending:
         held = holds and served_by(domain, self._domains) is None
         return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
 
-    def _missing_channel(self, sender_domain: str) -> NoChannel | None:
-        """The refusal where no way out is configured for a domain of ours (§10.5)."""
+    def _missing_channel(self, sender_domain: str, recipients: Sequence[str]) -> NoChannel | None:
+        """The refusal where no way out is configured for a domain of ours (§10.5). Verified
+        recipients are reached by `outbound` from every domain."""
         if sender_domain in self._relayed:
+            return None
+        if not self._holds and self._are_verified(recipients):
             return None
         if not self._may_go_out or sender_domain in self._may_go_out:
             return None
@@ -453,9 +456,16 @@ class Sending:
     def _price(self, principal: Principal, recipients: tuple[str, ...], charge: bool) -> Price:
         if not charge or self.allowances.unlimited(principal):
             return NOTHING
-        verified = self._administering.rules.verified_address_list
-        free = bool(verified) and all(recipient in verified for recipient in recipients)
+        free = self._are_verified(recipients)
         return Price(principal.address, self.allowances.default, debit=not free)
+
+    def _are_verified(self, recipients: Sequence[str]) -> bool:
+        """Whether all recipients are addresses that an administrator vouches for."""
+        listed = self._administering.rules.verified_address_list
+        if not listed:
+            return False
+        verified = {address.strip().lower() for address in listed}
+        return all(recipient in verified for recipient in recipients)
 
     def _after_balance(
         self, principal: Principal, refusal: MailError, charge: bool

@@ -145,6 +145,19 @@ async def test_verified_recipients_cost_nothing_but_need_something_left(
         await post.post("bob@next.test")
 
 
+async def test_verified_recipients_are_reached_from_every_domain(database: AnyDatabase) -> None:
+    """Mailbox API §10.5: `send_mail_domains` is asked in the last rule, and this is the first."""
+    post = Post(database, outbound="direct", send_mail_domains=["y.test"], default_send_balance=5)
+    await post.administering.change({"verified_address_list": ["Bob@Next.test"]})
+    await post.post("bob@next.test")
+    await post.post("BOB@next.test")
+    assert await post.sending.balance(ANN) == 5
+    for others in (["eve@next.test"], ["bob@next.test", "eve@next.test"]):
+        with pytest.raises(NoChannel):
+            await post.post(*others)
+    assert await post.kinds() == ["queued", "queued"]
+
+
 async def test_access_is_asked_for_once_and_granted_with_a_note(database: AnyDatabase) -> None:
     post = Post(database, default_send_balance=0)
     await post.sending.request_access(ANN)
