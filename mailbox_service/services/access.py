@@ -45,16 +45,19 @@ class Access:
         """The policy as it was saved; None when none ever was."""
         return await self._administering.stored(SETTING)
 
-    async def check(self, ip: str, *, client: str, fingerprint: str) -> None:
+    async def check(
+        self, ip: str, *, client: str, fingerprint: str, organisation: str = ""
+    ) -> None:
         """Raises NotYours, or TooManyRequests when the client's day is used up.
 
-        `ip` is empty where there is none; `client` is what counts as one, a network at most.
+        `ip` is empty where there is none; `client` is what counts as one, a network at most;
+        `organisation` who owns that network, empty where nobody tells.
         """
         stored = self._administering.rules.ip_blacklist_settings
         if stored is None:
             return
         policy = await self._compiled(stored)
-        refusal = judge(policy, ip=ip, fingerprint=fingerprint)
+        refusal = judge(policy, ip=ip, fingerprint=fingerprint, organisation=organisation)
         if refusal is not None:
             raise NotYours(refusal.reason)
         if policy.daily_limit is not None and ip:

@@ -158,6 +158,7 @@ async def check_access(call: Call) -> None:
         ip,
         client=client_network(ip) if ip else "",
         fingerprint=call.header(b"x-fingerprint") or "",
+        organisation=call.organisation,
     )
 
 

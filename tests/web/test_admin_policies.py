@@ -241,6 +241,29 @@ async def test_hazard_46_a_pattern_that_explodes_refuses_who_makes_it(site: Site
         assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("proxies", "owner", "status"),
+    [
+        (["127.0.0.1"], "Example Hosting LLC", 403),
+        (["127.0.0.1"], "EXAMPLE hosting", 403),
+        (["127.0.0.1"], "Honest Telecom", 200),
+        (["127.0.0.1"], "", 200),
+        # Anybody may send the header: it counts only from a proxy of ours (hazard 47).
+        ([], "Example Hosting LLC", 200),
+    ],
+)
+async def test_owners_of_networks_are_told_by_a_trusted_proxy(
+    site_with: SiteWith, proxies: list[str], owner: str, status: int
+) -> None:
+    async with site_with(trusted_proxies=proxies) as site:
+        await save(site, enabled=True, asnBlacklist=["example hosting"])
+        headers = {"x-forwarded-for": "203.0.113.9", "x-as-organization": owner}
+        answer = await site.http.post("/api/new_address", json={}, headers=headers)
+        assert answer.status_code == status, answer.text
+        if status == 403:
+            assert answer.text == "Access denied: ASN organization is blacklisted"
+
+
 async def test_the_extraction_list_is_kept_as_it_was_posted(site: Site) -> None:
     path = "/admin/ai_extract/settings"
     unset = {"enableAllowList": False, "allowList": []}
