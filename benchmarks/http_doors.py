@@ -1,10 +1,11 @@
 """The mailbox API against a bare Starlette hello on one uvicorn worker, with uvloop and httptools.
 
 wrk asks each in turn on 32 kept connections. Ours is the whole service with its store on disk:
-a token is verified on every request, `new_address` and `send_mail` are committed with a synced
-log before they answer (mail to foreign domains stays in the queue: outbound is `hold`), and the
-lists hold mails of 4 KiB, whole in `/api/mails`, as light rows in `/api/inbox`. Hello does
-nothing at all, so a ratio says how much of one worker's speed is left when there is work.
+a token is verified on every request, `new_address`, `send_mail` and the hook that receives a mail
+are committed with a synced log before they answer (mail to foreign domains stays in the queue:
+outbound is `hold`), and the lists hold mails of 4 KiB, whole in `/api/mails`, as light rows in
+`/api/inbox`. Hello does nothing at all, so a ratio says how much of one worker's speed is left
+when there is work.
 """
 
 from __future__ import annotations
@@ -21,17 +22,21 @@ from benchmarks.http_load import Request
 from benchmarks.processes import Tree, work_folder
 from benchmarks.service import BenchedService, service, versions
 from benchmarks.smtp_source import Load
+from tests.journeys.running import ADMIN_PASSWORD
 
 # Mails in the mailbox that is listed: ten pages.
 MAILS = 200
 LETTER = Load("letter", 4_096, many_per_connection=True)
 HELLO = "GET / (hello)"
+# What the test hook hands to the whole of reception: 4 KiB that arrive in another mailbox.
+RAW = "From: ann@sender.example\r\nSubject: Figures\r\n\r\n" + ("x" * 70 + "\r\n") * 56
 # Each route with the least and the aim against hello.
 GOALS: dict[str, tuple[float, float | None]] = {
     "POST /api/new_address": (0.30, 0.90),
     "POST /api/send_mail": (0.20, 0.50),
     "GET /api/mails?limit=20&offset=0": (0.10, 0.25),
     "GET /api/mail/:id": (0.30, 0.60),
+    "POST /admin/test/receive_mail": (0.20, None),
     "GET /api/inbox?limit=20": (0.0, None),
 }
 
@@ -39,7 +44,7 @@ GOALS: dict[str, tuple[float, float | None]] = {
 def run(options: Options) -> Report:
     """Measure hello and every route, in turns."""
     with work_folder() as folder, contextlib.ExitStack() as stack:
-        ours = stack.enter_context(service(folder / "ours"))
+        ours = stack.enter_context(service(folder / "ours", e2e_test_mode=True))
         hello_port, hello_tree = stack.enter_context(hello(folder))
         targets = {HELLO: (hello_tree, hello_port, Request("GET", "/"))} | {
             name: (ours.tree, ours.http_port, request) for name, request in requests(ours).items()
@@ -79,6 +84,8 @@ def requests(ours: BenchedService) -> dict[str, Request]:
         "is_html": False,
     }
     body = json.dumps(letter).encode()
+    arrival = {"from": "ann@sender.example", "to": f"other@{address.partition('@')[2]}", "raw": RAW}
+    as_admin = {"x-admin-auth": ADMIN_PASSWORD}
     return {
         "POST /api/new_address": Request("POST", "/api/new_address", b"{}", as_json),
         "POST /api/send_mail": Request("POST", "/api/send_mail", body, as_json | bearer),
@@ -86,6 +93,9 @@ def requests(ours: BenchedService) -> dict[str, Request]:
             "GET", "/api/mails?limit=20&offset=0", headers=bearer
         ),
         "GET /api/mail/:id": Request("GET", f"/api/mail/{mail_id}", headers=bearer),
+        "POST /admin/test/receive_mail": Request(
+            "POST", "/admin/test/receive_mail", json.dumps(arrival).encode(), as_json | as_admin
+        ),
         "GET /api/inbox?limit=20": Request("GET", "/api/inbox?limit=20", headers=bearer),
     }
 

@@ -221,14 +221,14 @@ class Reacting:
             self._given = {message_id: extract}
             record = self._extraction_record(extract)
             await self._database.write(messages.set_metadata, message_id, record)
-        while self._place < message_id and await self.react_to_some():
+        while self._place < message_id and await self.react_to_some(at_once=True):
             pass
         return self._fates.get(message_id) or Fate(message_id, "")
 
-    async def react_to_some(self) -> int:
-        """React to the next messages; how many were looked at."""
+    async def react_to_some(self, *, at_once: bool = False) -> int:
+        """React to the next messages; how many were looked at. `at_once`: somebody waits."""
         async with self._one_at_a_time:
-            waiting = await self._database.read(
+            unit = partial(
                 next_messages,
                 place=self._place,
                 everything=self._concerns_everything(),
@@ -236,6 +236,10 @@ class Reacting:
                 with_replies=self._config.enable_auto_reply,
                 with_telegram=bool(self._config.telegram_bot_token),
             )
+            if at_once:
+                waiting = await self._database.read_small(CURSOR, unit)
+            else:
+                waiting = await self._database.read(unit)
             if not waiting.count:
                 return 0
             fates = await asyncio.to_thread(self._decide, waiting) if waiting.messages else []
