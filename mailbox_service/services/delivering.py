@@ -38,6 +38,7 @@ from mailbox_service.services.attempts import (
     notice_of,
 )
 from mailbox_service.services.claiming import (
+    BATCH,
     LEASE_MICROS,
     Claimed,
     claim,
@@ -71,6 +72,11 @@ LOOK_AGAIN_SECONDS = 10.0
 TROUBLE_SECONDS = 2.0
 # How long the record of an attempt is tried when the store is in trouble; the lease is longer.
 RECORD_TRIES = 60
+# How long a record waits for others: the next hop has its message, and nobody waits for the record
+# but the place of the mail in its lane. Half the cost of a record is that of its group.
+RECORD_SECONDS = 0.01
+# A worker with that much under way claims more only once there is room for a good many.
+BUSY_SECONDS = 0.02
 # Records written together, and those that the event loop may write by itself, with their octets.
 MOST_RECORDS, RECORDS_OCTETS = 64, 4 << 20
 QUICK_RECORDS, QUICK_OCTETS = 16, 65_536
@@ -118,7 +124,11 @@ class Delivering:
         self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
         self._leased: set[int] = set()
         self._records: Gathering[Record, bool] = Gathering(
-            self._write_records, weight_of, most=MOST_RECORDS, most_octets=RECORDS_OCTETS
+            self._write_records,
+            weight_of,
+            most=MOST_RECORDS,
+            most_octets=RECORDS_OCTETS,
+            linger=RECORD_SECONDS,
         )
         self._stopping = False
         self._tidied = 0
@@ -132,9 +142,11 @@ class Delivering:
                 while not self._stopping:
                     self._ended.clear()
                     try:
-                        busy = await self._claim_and_start() > 0
+                        claimed = await self._claim_and_start()
                         await self._tidy()
-                        pause = 0.0 if busy else await self._seconds_to_wait()
+                        pause = 0.0 if claimed else await self._seconds_to_wait()
+                        if 0 < claimed < BATCH // 2 and self._lanes.under_way >= BATCH:
+                            await asyncio.sleep(BUSY_SECONDS)
                     except MailError as error:
                         log.warning("queue-not-read reason=%s", error.detail)
                         pause = TROUBLE_SECONDS

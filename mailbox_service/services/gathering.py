@@ -30,11 +30,14 @@ class Gathering(Generic[T, R]):
         *,
         most: int,
         most_octets: int,
+        linger: float = 0.0,
     ) -> None:
+        """`linger`: seconds that the first of a group waits for others."""
         self._write = write
         self._octets = octets
         self._most = most
         self._most_octets = most_octets
+        self._linger = linger
         self._pending: list[tuple[T, asyncio.Future[R]]] = []
         self._writing = False
 
@@ -45,8 +48,15 @@ class Gathering(Generic[T, R]):
         self._pending.append((item, future))
         if not self._writing:
             self._writing = True
-            loop.call_soon(self._write_next)
+            self._soon(loop)
         return future
+
+    def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the next group when it had time to become one."""
+        if self._linger:
+            loop.call_later(self._linger, self._write_next)
+        else:
+            loop.call_soon(self._write_next)
 
     def _write_next(self) -> None:
         """Write the next group, if anything has come."""
@@ -69,7 +79,10 @@ class Gathering(Generic[T, R]):
         return group
 
     def _written(self, group: list[tuple[T, asyncio.Future[R]]], written: Written[R]) -> None:
-        self._write_next()
+        if self._linger and 0 < len(self._pending) < self._most:
+            self._soon(asyncio.get_running_loop())
+        else:
+            self._write_next()
         if not written.cancelled() and written.exception() is None:
             for (_, future), answer in zip(group, written.result(), strict=True):
                 tell(future, answer)

@@ -22,7 +22,7 @@ from msgspec import Struct
 from mailbox_service.core.events import EventKind
 from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.storage import many_rows
-from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.database import Dialect, Row, Transaction
 from mailbox_service.storage.dialects import each_integer, skip_locked
 
 QUEUED = "queued"
@@ -178,18 +178,21 @@ UPDATE recipients
  WHERE id = :id AND lease_holder = :holder
 """
 
+# PostgreSQL would take what has no type for text.
+SETTLED = (
+    *(("row_id", "BIGINT"), ("state", "TEXT"), ("next_attempt_at", "BIGINT")),
+    *(("remote", "TEXT"), ("reply", "TEXT"), ("ended_at", "BIGINT")),
+)
+
 SETTLE_MANY = """
+WITH v (row_id, state, next_attempt_at, remote, reply, ended_at) AS (VALUES {rows})
 UPDATE recipients
    SET state = v.state, next_attempt_at = v.next_attempt_at, lease_holder = NULL,
        remote = v.remote, last_reply = v.reply, updated_at = v.ended_at
-  FROM ({rows}) AS v
- WHERE recipients.id = v.row_id AND recipients.lease_holder = :holder
+  FROM v
+ WHERE recipients.id = v.row_id AND recipients.lease_holder = {holder}
 RETURNING id
 """
-# PostgreSQL would take what has no type for text.
-SETTLED_ROW = """SELECT CAST(:id{n} AS BIGINT) AS row_id, CAST(:state{n} AS TEXT) AS state,
-       CAST(:next{n} AS BIGINT) AS next_attempt_at, CAST(:remote{n} AS TEXT) AS remote,
-       CAST(:reply{n} AS TEXT) AS reply, CAST(:ended{n} AS BIGINT) AS ended_at"""
 
 ATTEMPTED = (
     *("recipient_id", "submission_id", "started_at", "ended_at", "remote", "outcome", "reply"),
@@ -408,15 +411,13 @@ async def settle_all(tx: Transaction, settled: Sequence[Settled], *, holder: str
     """
     ours: set[int] = set()
     for portion in many_rows.portions(settled):
-        params: dict[str, object] = {"holder": holder}
-        for n, one in enumerate(portion):
-            params[f"id{n}"] = one.claim.id
-            params[f"state{n}"] = one.state
-            params[f"next{n}"] = one.next_attempt_at
-            params[f"remote{n}"] = one.remote
-            params[f"reply{n}"] = one.reply
-            params[f"ended{n}"] = one.ended_at
-        ours.update([int(row[0]) for row in await tx.fetch_all(settle_many(len(portion)), params)])
+        values: list[object] = []
+        for one in portion:
+            values += (one.claim.id, one.state, one.next_attempt_at)
+            values += (one.remote, one.reply, one.ended_at)
+        values.append(holder)
+        rows = await tx.fetch_values(settle_many(len(portion), tx.dialect), values)
+        ours.update([int(row[0]) for row in rows])
     await many_rows.insert(
         tx,
         "attempts",
@@ -434,10 +435,19 @@ async def settle_all(tx: Transaction, settled: Sequence[Settled], *, holder: str
 
 
 @lru_cache(maxsize=16)
-def settle_many(count: int) -> str:
-    """The statement that settles so many recipients."""
-    rows = " UNION ALL ".join(SETTLED_ROW.format(n=n) for n in range(count))
-    return SETTLE_MANY.format(rows=rows)
+def settle_many(count: int, dialect: Dialect) -> str:
+    """The statement that settles so many recipients; the holder is its last parameter."""
+    if dialect == "sqlite":
+        row = ", ".join("?" * len(SETTLED))
+        return SETTLE_MANY.format(rows=", ".join([f"({row})"] * count), holder="?")
+    rows, place = [], 0
+    for _ in range(count):
+        marks = []
+        for _, kind in SETTLED:
+            place += 1
+            marks.append(f"CAST(${place} AS {kind})")
+        rows.append(f"({', '.join(marks)})")
+    return SETTLE_MANY.format(rows=", ".join(rows), holder=f"${place + 1}")
 
 
 async def give_back(tx: Transaction, claims: Collection[Claim], *, holder: str, now: int) -> None:
