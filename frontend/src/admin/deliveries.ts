@@ -6,24 +6,30 @@ import type { TextKey } from '../texts';
 export interface Delivery {
   id: number;
   kind: string;
+  /** Whose webhook it is. */
+  owner: string;
   url: string;
   event: string;
+  recipient: string;
   state: string;
   attempts: number;
   last_status: number | null;
   last_error: string | null;
   created_at: string;
   next_attempt_at: string | null;
+  replayable: boolean;
 }
 
 export interface DeliveryDetail extends Delivery {
-  request_body: string;
+  method: string;
+  /** Its beginning; null when it is not kept any more. */
+  request_body: string | null;
   request_headers: Record<string, string>;
-  attempts_made: { at: string; status: number | null; error: string | null; duration_ms: number | null; answer: string | null }[];
+  attempts_made: { at: string; status: number | null; error: string | null; duration_ms: number; answer: string }[];
 }
 
-export const KINDS = ['mailbox', 'sending', 'telegram'] as const;
-export const KIND_NAMES: Readonly<Record<string, TextKey>> = { mailbox: 'hooks.kind.mailbox', sending: 'hooks.kind.sending', telegram: 'hooks.kind.telegram' };
+export const KINDS = ['mailbox', 'sending'] as const;
+export const KIND_NAMES: Readonly<Record<string, TextKey>> = { mailbox: 'hooks.kind.mailbox', sending: 'hooks.kind.sending' };
 
 export const LOOKS: Readonly<Record<string, { tone: string; icon: IconName; text: TextKey }>> = {
   waiting: { tone: 'wait', icon: 'clock', text: 'webhook.state.waiting' },
