@@ -23,6 +23,8 @@ _VARIABLE = re.compile(
     r"|\b(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{8,}\b"
     r"|\b\d{4,}\b"
 )
+# A reply that somebody gave, and not our own words about why there was none.
+_ANSWERED = re.compile(r"\d{3}(?: |$)")
 _GAPS = re.compile(rf"{GAP}(?:[\s,;:.<>()\[\]-]*{GAP})+")
 
 # What a reply is about: the first pattern that is found in it decides.
@@ -133,7 +135,11 @@ def story(waiting: Waiting, *, now: int) -> list[str]:
             " is free."
         )
     else:
-        sentences.append(f"{asked} put it off after {tries}: {waiting.reply or 'without a word'}.")
+        reply = waiting.reply or "without a word"
+        if _ANSWERED.match(reply):
+            sentences.append(f"{asked} put it off after {tries}: {reply}.")
+        else:
+            sentences.append(f"Nobody took it in {tries}: {reply}.")
         if meaning := meaning_of(waiting.reply):
             sentences.append(meaning)
         due = waiting.next_attempt_at

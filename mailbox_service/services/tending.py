@@ -6,6 +6,7 @@ way, and what was done stays done when the operator goes away.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import Counter
@@ -81,15 +82,13 @@ class Tending:
         check_filter(wanted)
         rows = await self._database.read(queue_desk.page, wanted, limit=limit, before_id=before_id)
         groups = await self._database.read(queue_desk.groups, wanted)
-        reasons: Counter[str] = Counter()
-        domains: Counter[str] = Counter()
-        for reply, domain, number in groups:
-            domains[domain] += number
-            if reply:
-                reasons[reason_of(reply)] += number
-        count = domains.total()
+        # Of a long queue every reply may be another: that is too much for the event loop.
+        reasons, domains = await asyncio.to_thread(counted, groups)
         return QueuePage(
-            rows, count, reasons.most_common(MOST_REASONS), domains.most_common(MOST_DOMAINS)
+            rows,
+            domains.total(),
+            reasons.most_common(MOST_REASONS),
+            domains.most_common(MOST_DOMAINS),
         )
 
     async def open(self, recipient_id: int) -> OpenedRow:
@@ -249,6 +248,17 @@ class Tending:
     def _tell(self, owners: set[str]) -> None:
         for address in owners:
             self._signals.notify(topics.mailbox(address))
+
+
+def counted(groups: Sequence[tuple[str, str, int]]) -> tuple[Counter[str], Counter[str]]:
+    """How many recipients have which reason, and which domain."""
+    reasons: Counter[str] = Counter()
+    domains: Counter[str] = Counter()
+    for reply, domain, number in groups:
+        domains[domain] += number
+        if reply:
+            reasons[reason_of(reply)] += number
+    return reasons, domains
 
 
 def check_filter(wanted: QueueFilter) -> None:

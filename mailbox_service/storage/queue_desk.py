@@ -23,7 +23,7 @@ from mailbox_service.storage.send_queue import (
 
 # Ids looked at in one go, and rows that counts are made of: some tenths of a second.
 LOOK = 2_000
-MOST_COUNTED = 100_000
+MOST_COUNTED = 50_000
 NEWEST = 2**62
 # The newest attempts at one recipient; the schedule of four days has some thirty.
 MOST_ATTEMPTS = 100

@@ -76,6 +76,8 @@ def test_the_story_of_a_deferred_mail() -> None:
         "The next attempt is 20 minutes from now.",
         "If nothing changes it is given up 3 days from now, with a notice to its sender.",
     ]
+    silent = replace(DEFERRED, reply="4.4.1 mx.far.test:25 cannot be reached: no route", attempts=1)
+    assert story(silent, now=NOON)[0] == f"Nobody took it in 1 attempt: {silent.reply}."
     late = story(DEFERRED, now=NOON + 4 * DAY)
     assert "The next attempt is due now." in late
     assert late[-1] == "Its four days are over: the next attempt is the last."

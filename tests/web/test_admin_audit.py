@@ -135,7 +135,7 @@ async def test_an_administrator_by_role_is_named(site_with: SiteWith) -> None:
         assert answer.status_code == 200, answer.text
         row = (await log(site, "?action=queue"))["results"][0]
         assert row["actor"] == "user 1 (eve@far.test)"
-        assert row["detail"] == {"filter": {}, "changed": 0}
+        assert (row["subject"], row["detail"]) == ("everything", {"filter": {}, "changed": 0})
 
 
 async def test_where_no_password_is_asked_for_that_is_said(site_with: SiteWith) -> None:

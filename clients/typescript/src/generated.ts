@@ -1096,8 +1096,8 @@ export interface FiguresNow {
 }
 
 /**
- * A page, newest first; `count`, `reasons` and `domains` are of all that fits, and count a
- * hundred thousand at most.
+ * A page, newest first; `count`, `reasons` and `domains` are of all that fits, and count fifty
+ * thousand at most.
  */
 export interface QueueList {
   results: WaitingRow[];
@@ -1245,7 +1245,7 @@ export interface DeliveryRow {
 }
 
 /**
- * A delivery with the beginning of its body (null when it is not kept any more), its headers,
+ * A delivery with the beginning of its body (empty when it is not kept any more), its headers,
  * of which those that may be secret are hidden, and the newest hundred attempts.
  */
 export interface OpenedDeliveryRow {
@@ -1264,7 +1264,7 @@ export interface OpenedDeliveryRow {
   next_attempt_at: string | null;
   replayable: boolean;
   method: string;
-  request_body: string | null;
+  request_body: string;
   request_headers: Record<string, string>;
   attempts_made: AttemptAtDelivery[];
 }

@@ -147,4 +147,8 @@ def told(answer: Any) -> dict[str, object]:
 def named(detail: Mapping[str, object]) -> str:
     """What the values say whom they are about."""
     found = (detail.get(name) for name in NAMING)
-    return next((value for value in found if isinstance(value, str) and value), "")
+    name = next((value for value in found if isinstance(value, str) and value), "")
+    wanted = detail.get("filter")
+    if name or not isinstance(wanted, dict):
+        return name
+    return ", ".join(f"{key}: {value}" for key, value in wanted.items() if value) or "everything"

@@ -77,11 +77,11 @@ class AttemptAtDelivery(Struct, frozen=True):
 
 
 class OpenedDeliveryRow(DeliveryRow, frozen=True):
-    """A delivery with the beginning of its body (null when it is not kept any more), its headers,
+    """A delivery with the beginning of its body (empty when it is not kept any more), its headers,
     of which those that may be secret are hidden, and the newest hundred attempts."""
 
     method: str
-    request_body: str | None
+    request_body: str
     request_headers: dict[str, str]
     attempts_made: list[AttemptAtDelivery]
 
@@ -115,7 +115,7 @@ async def open_delivery(call: Call) -> OpenedDeliveryRow:
     return OpenedDeliveryRow(
         **msgspec.structs.asdict(delivery_row(opened.delivery)),
         method=opened.delivery.method,
-        request_body=opened.body,
+        request_body=opened.body or "",
         request_headers=masked_headers(opened.delivery.headers),
         attempts_made=[attempt_row(one) for one in opened.attempts],
     )

@@ -73,8 +73,8 @@ class DomainCount(Struct, frozen=True):
 
 
 class QueueList(Struct, frozen=True):
-    """A page, newest first; `count`, `reasons` and `domains` are of all that fits, and count a
-    hundred thousand at most."""
+    """A page, newest first; `count`, `reasons` and `domains` are of all that fits, and count
+    fifty thousand at most."""
 
     results: list[WaitingRow]
     count: int
