@@ -54,11 +54,6 @@ class Windows:
         self._counts[key] += 1
         return Allowed(limit, limit - self._counts[key], reset), True
 
-    def reached(self, path: str, who: str, limit: int) -> int:
-        """Seconds to wait when a limit is reached, else 0. Counts nothing."""
-        reset = self._now()
-        return reset if self._counts[path, who] >= limit else 0
-
 
 class Rates:
     """The limits of the endpoints."""
@@ -74,6 +69,8 @@ class Rates:
             self._limits["email/send"] = self._limits["email/mime"] = (sending, MINUTE)
         self._shown = sending or SHOWN
         self._windows = {seconds: Windows(seconds) for seconds in (MINUTE, HOUR)}
+        # Address -> the second until which it is not heard.
+        self._shut_out: dict[str, int] = {}
 
     def idle(self) -> Allowed:
         """What is told where nothing is counted."""
@@ -93,11 +90,18 @@ class Rates:
         return allowed, RateReached(words, retry_after=allowed.reset)
 
     def check_peer(self, ip: str) -> None:
-        """Raises RateReached for an address with too many refusals."""
-        wait = self._windows[MINUTE].reached("refusals", ip, MOST_REFUSALS)
-        if wait:
+        """Raises RateReached for an address that had too many refusals."""
+        wait = self._shut_out.get(ip, 0) - int(time.time())
+        if wait > 0:
             raise RateReached("Too many refused requests from your address", retry_after=wait)
 
     def refused(self, ip: str) -> None:
-        """Count a refusal."""
-        self._windows[MINUTE].count("refusals", ip, MOST_REFUSALS)
+        """Count a refusal. One too many, and the address has to wait a minute from then on."""
+        _, within = self._windows[MINUTE].count("refusals", ip, MOST_REFUSALS)
+        if within:
+            return
+        now = int(time.time())
+        if len(self._shut_out) >= MOST_COUNTED:
+            self._shut_out = {one: until for one, until in self._shut_out.items() if until > now}
+        if len(self._shut_out) < MOST_COUNTED:
+            self._shut_out[ip] = now + MINUTE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.web.sending import rates
 from mailbox_service.web.sending.table import ROWS
 from tests.web.sending.conftest import LETTER, Api, serving_api
 
@@ -180,6 +182,26 @@ async def test_a_limit_is_told_on_every_answer_and_kept(tmp_path: Path) -> None:
         assert late.json()["data"]["error_code"] == "E_ApiResponseCodes.REQ_LIMIT_EXCEEDED"
         assert 1 <= int(late.headers["retry-after"]) <= 60
         assert (await api.post("template/search")).status_code == 200
+
+
+async def test_an_address_that_guesses_keys_waits_a_minute(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sending-api §1.5: at least a minute, however late in a window."""
+    now = 1_000_000_019.0  # a second before a window ends
+    monkeypatch.setattr(rates, "MOST_REFUSALS", 3)
+    monkeypatch.setattr(time, "time", lambda: now)
+    wrong = Api(api.site, "api-" + "0" * 32)
+    for _ in range(4):
+        assert (await wrong.post("email/send", LETTER)).status_code == 401
+    for path in ("email/send", "api_keys/permissions"):
+        answer = await api.post(path, LETTER)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+        assert answer.json()["data"]["error_code"].endswith("REQ_LIMIT_EXCEEDED")
+    now += 59
+    assert (await api.post("email/send", LETTER)).status_code == 429
+    now += 1
+    assert (await api.post("email/send", LETTER)).status_code == 200
 
 
 async def test_a_body_has_a_size(api: Api) -> None:
