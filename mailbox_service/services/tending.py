@@ -36,6 +36,9 @@ from mailbox_service.storage.submissions import Submission
 STATES = ("queued", "deferred", "sending", "held")
 # Recipients in one transaction: retrying is a few statements, giving up reads contents besides.
 RETRIED, GIVEN_UP = 500, 100
+# Rows that are looked up together for that, and after how many changes one call ends: some
+# minutes of work. Whoever means more asks again.
+LOOKED_AT, MOST_AT_ONCE = 5_000, 100_000
 # Reasons and domains that are told, most frequent first.
 MOST_REASONS, MOST_DOMAINS = 20, 50
 # What a sender reads. RFC 3463 X.7.0: it is policy, and not about the recipient's mailbox, so
@@ -131,6 +134,8 @@ class Tending:
         async for rows in self._portions(wanted, RETRIED):
             now = self._clock()
             changed += await self._retry([row.recipient.id for row in rows if row.queued_at <= now])
+            if changed >= MOST_AT_ONCE:
+                break
         return changed
 
     async def _retry(self, ids: Sequence[int]) -> int:
@@ -157,6 +162,8 @@ class Tending:
         dropped = 0
         async for rows in self._portions(wanted, GIVEN_UP):
             dropped += await self._drop([row.recipient.id for row in rows])
+            if dropped >= MOST_AT_ONCE:
+                break
         return dropped
 
     async def drop_message(self, queue_id: str, *, report: bool = True) -> int:
@@ -175,9 +182,10 @@ class Tending:
         check_filter(wanted)
         before: int | None = None
         while rows := await self._database.read(
-            queue_desk.page, wanted, limit=size, before_id=before
+            queue_desk.page, wanted, limit=LOOKED_AT, before_id=before
         ):
-            yield rows
+            for start in range(0, len(rows), size):
+                yield rows[start : start + size]
             before = rows[-1].recipient.id
 
     async def _drop(self, ids: Sequence[int], *, report: bool = True) -> int:

@@ -160,6 +160,17 @@ async def test_many_are_retried_in_portions(
     assert await post.states() == ["queued"] * 5
 
 
+async def test_one_call_ends_after_many_and_the_next_goes_on(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "GIVEN_UP", 1)
+    monkeypatch.setattr(tending, "LOOKED_AT", 2)
+    monkeypatch.setattr(tending, "MOST_AT_ONCE", 3)
+    post = Post(database)
+    await post.post(*(f"p{n}@far.test" for n in range(5)))
+    assert [await desk(post).drop_where(EVERYTHING) for _ in range(3)] == [3, 2, 0]
+
+
 async def test_what_is_scheduled_stays_so_when_all_is_retried(database: AnyDatabase) -> None:
     post = Post(database)
     await post.post("bob@far.test")
