@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mailbox_service.core.errors import BadRequest, NotFound
-from mailbox_service.core.html import sanitise
+from mailbox_service.core.html import html_to_text, sanitise
 from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.verdicts import field_value
@@ -176,7 +176,8 @@ def opened_mail(message: StoredMessage, raw: bytes, *, allow_remote: bool) -> Op
     return OpenedMail(
         **light
         | {
-            "text": parsed.text,
+            # A mail that is HTML alone has words too: to quote, and for those who want only them.
+            "text": parsed.text or html_to_text(safe.html),
             "html": safe.html,
             "remote_count": safe.remote_count,
             "headers": header_rows(parsed),
