@@ -20,7 +20,7 @@ from mailbox_service.core.domain_records import (
     judge,
     records_of,
 )
-from mailbox_service.core.errors import NotFound
+from mailbox_service.core.errors import Conflict, NotFound
 from mailbox_service.core.names import Names, NoSuchName, NotKnownNow
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.signing import Signing
@@ -32,6 +32,8 @@ T = TypeVar("T")
 CHECK_SECONDS = 30.0
 # Checks at once: each is a burst of questions.
 MOST_CHECKS = 4
+# Keys of a domain in DNS: two algorithms, a few times within the ten days that a change takes.
+MOST_KEYS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ class DomainChecking:
 
     async def rotate(self, domain: str) -> list[Record]:
         """Make the next DKIM keys of a domain of ours; its records with those of the new keys.
-        The new keys begin to sign after three days. Raises NotFound."""
-        await self.records(domain)
+        The new keys begin to sign after three days. Raises NotFound, Conflict."""
+        if sum(one.purpose == "dkim" for one in await self.records(domain)) >= MOST_KEYS:
+            raise Conflict(
+                f"{domain} has {MOST_KEYS} keys in DNS: wait until the old ones are over"
+            )
         await self._signing.rotate(domain)
         return await self.records(domain)
 

@@ -37,6 +37,8 @@ ALGORITHMS: tuple[Algorithm, ...] = ("rsa", "ed25519")
 KEYS_SECONDS = 300.0
 # A new key of a rotation signs only after its DNS record had time to be published and seen.
 PUBLISH_MICROS = 3 * 24 * 3_600 * 1_000_000
+# Mail that an old key signed may be on the way for this long after the next began to sign.
+LAST_MAIL_MICROS = 7 * 24 * 3_600 * 1_000_000
 # Signing more than this holds the event loop noticeably; a thread does it.
 SMALL_CONTENT = 65_536
 # RFC 5321 §4.5.3.1.6, without the CRLF; broken a little earlier, as the rest gets a space.
@@ -96,7 +98,8 @@ class Signing:
         return finished(content, trace, keys.signers, now, submission.queue_id)
 
     async def records(self, domain: str) -> list[tuple[str, str]]:
-        """The TXT records that DNS must have for the keys of a domain: name and text."""
+        """The TXT records that DNS must have for the keys of a domain: name and text. A key whose
+        successor has signed for a week needs none."""
         await self._keys_of(domain)
         signing = served_by(domain, self._domains) or domain
         kept = await self._database.read(dkim_keys.of_domain, signing)
@@ -105,7 +108,7 @@ class Signing:
                 Signer(key.domain, key.selector, key.private_key).dns_name,
                 dns_record(key.private_key),
             )
-            for key in kept
+            for key in keys_in_dns(kept, self._clock())
         ]
 
     async def rotate(self, domain: str) -> list[tuple[str, str]]:
@@ -212,6 +215,19 @@ def keys_in_use(
         if keys:
             chosen.append(published[-1] if published else keys[0])
     return chosen
+
+
+def keys_in_dns(kept: Sequence[DkimKey], now: int) -> list[DkimKey]:
+    """The keys that are in use, were until a week ago, or will be."""
+    over: set[tuple[str, str]] = set()
+    for key in reversed(kept):
+        if key.created_at <= now - PUBLISH_MICROS - LAST_MAIL_MICROS:
+            over |= {
+                (other.selector, other.algorithm)
+                for other in kept[: kept.index(key)]
+                if other.algorithm == key.algorithm
+            }
+    return [key for key in kept if (key.selector, key.algorithm) not in over]
 
 
 def finished(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from mailbox_service.config import Config
-from mailbox_service.core.errors import NotFound
+from mailbox_service.core.delivery import DAY
+from mailbox_service.core.errors import Conflict, NotFound
 from mailbox_service.outbound.dns import Resolver
-from mailbox_service.services.domain_checking import DomainChecking
+from mailbox_service.services.domain_checking import MOST_KEYS, DomainChecking
 from mailbox_service.services.signing import Signing
 from tests.databases import AnyDatabase
 from tests.nameserver import NameServer, serving
@@ -88,6 +89,33 @@ async def test_the_next_keys_are_there_beside_the_old_ones(database: AnyDatabase
     after = {one.name for one in await desk.rotate("own.org") if one.purpose == "dkim"}
     assert before < after
     assert len(after) == 2
+
+
+async def test_an_old_key_leaves_dns_when_its_successor_has_signed_for_a_week(
+    database: AnyDatabase,
+) -> None:
+    clock = Clock()
+    config = Config(domains=["own.org"], outbound="direct")
+    signing = Signing(database, config, algorithms=("ed25519",), clock=clock)
+    desk = DomainChecking(config, signing, Zone({}), clock=clock)
+    await desk.records("own.org")
+    clock.now += 30 * DAY
+    after = []
+    for days in (0, 3, 9.9, 10.1):
+        if not days:
+            await desk.rotate("own.org")
+        at, clock.now = clock.now, clock.now + int(days * DAY)
+        after.append(sum(one.purpose == "dkim" for one in await desk.records("own.org")))
+        clock.now = at
+    assert after == [2, 2, 2, 1]
+
+
+async def test_keys_are_not_made_without_end(database: AnyDatabase) -> None:
+    desk = checking(database, Zone({}))
+    for _ in range(MOST_KEYS - 1):
+        await desk.rotate("own.org")
+    with pytest.raises(Conflict, match="wait"):
+        await desk.rotate("own.org")
 
 
 async def test_real_questions_are_answered_anew_each_time(
