@@ -7,6 +7,8 @@
 #   make crash    a thousand kills under load instead of the hundred of make test
 #   make bench    figures against Postfix, smtp-sink and a bare Starlette (benchmarks/README.md)
 #   make docs     what is generated in docs/
+#   make pictures docs/pictures, taken from the running service
+#   make lighthouse  the page as Lighthouse's phone profile sees it; on a machine that does nothing else
 #   make lock     new versions into requirements/
 #   make clean    removes what these commands made, never data
 #
@@ -14,7 +16,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: setup serve test check crash bench docs lock clean
+.PHONY: setup serve test check crash bench docs pictures lighthouse lock clean
 
 export UV_PYTHON_DOWNLOADS := never
 ifdef PYTHON
@@ -60,6 +62,12 @@ bench: .venv/.dev $(PAGE)
 
 docs: .venv/.dev
 	$(PY) -m scripts.docs
+
+pictures: .venv/.dev $(PAGE)
+	$(PY) -m scripts.pictures $(ARGS)
+
+lighthouse: .venv/.dev $(PAGE) tests/node/node_modules/.installed
+	$(PY) -m tests.lighthouse $(ARGS)
 
 # The environment. The development one holds all that the service needs, so it counts as both.
 $(UV): requirements/tools.txt scripts/uv.sh

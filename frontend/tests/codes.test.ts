@@ -16,6 +16,8 @@ describe('linkLabel', () => {
     ['Confirm your e-mail address now', 'Confirm'],
     ['https://x.example/confirm', 'Open link'],
     ['', 'Open link'],
+    ['Welcome. One last step:', 'Open link'],
+    ['Somebody asked for a new password and you may ignore it', 'Open link'],
     ['Go to the page that confirms', 'Open link'],
   ])('%s', (text, label) => expect(linkLabel(text, 'Open link')).toBe(label));
 });

@@ -9,11 +9,15 @@ export function groups(code: string): string[] {
 
 /** The longest word that fits a row. */
 const LONGEST_LABEL = 14;
+/** The longest name that a button of a mail has. */
+const LONGEST_NAME = 40;
 
 /** The first words of a link's text that fit a row; `fallback` when it has none of its own. */
 export function linkLabel(text: string, fallback: string): string {
   const clean = text.replace(/\s+/g, ' ').trim();
   if (!clean || /^https?:/i.test(clean)) return fallback;
+  // Words around a bare address are a sentence about it, not its name.
+  if (clean.length > LONGEST_NAME || /[.:!?。：！？](?:\s|$)/u.test(clean)) return fallback;
   if (clean.length <= LONGEST_LABEL) return clean;
   const first = clean.split(' ')[0]!;
   return first.length >= 4 && first.length <= LONGEST_LABEL ? first : fallback;
