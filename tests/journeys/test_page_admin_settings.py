@@ -202,6 +202,10 @@ def test_cleanup_is_kept_and_runs_only_after_asking(visit: Visits, service: Runn
     page.get_by_label("Statement", exact=True).fill(
         "DELETE FROM raw_mails WHERE source LIKE '%news%'"
     )
+    # Looking something up elsewhere loses nothing.
+    go(person, "overview")
+    go(person, "cleanup")
+    expect(page.get_by_label("Name of the statement")).to_have_value("Newsletters")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_contain_text("Saved")
     kept = service.get("/admin/auto_cleanup", admin=True).json()

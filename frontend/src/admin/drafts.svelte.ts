@@ -54,15 +54,16 @@ export class SettingsDraft {
     this.discard(Object.keys(this.changes).filter((key) => sameSetting(valueAt(this.saved!, key), this.changes[key])));
   }
 
-  /** Puts the changed ones among these keys upon what is stored now, whoever changed that meanwhile. */
-  async save(keys: readonly string[]): Promise<void> {
+  /** Puts the changed ones among these keys upon what is stored now, whoever changed that meanwhile; what the service answered. */
+  async save(keys: readonly string[] = Object.keys(this.changes)): Promise<unknown> {
     let values = this.read(await admin.api.json<unknown>('GET', this.shape.path));
     const mine = this.changed(keys);
     for (const key of mine) values = withValue(values, key, this.changes[key]);
     const body = this.shape.write ? this.shape.write(values) : values;
-    await admin.api.json('POST', this.shape.path, body as Values);
+    const answer = await admin.api.json<unknown>('POST', this.shape.path, body as Values);
     this.saved = values;
     this.discard(mine);
+    return answer;
   }
 
   private read(answer: unknown): Values {
