@@ -129,10 +129,11 @@ LATEST = (
     " AND e.id = (SELECT max(id) FROM sending_events x WHERE x.submission_id = e.submission_id)"
 )
 
-# `:ids:` is a subquery of the engine; braces are taken by the columns.
+# `:ids:` and `:kinds_of:` are subqueries of the engine; braces are taken by the columns.
 OF_SUBMISSIONS = f"""
 SELECT {COLUMNS} FROM {JOINED}
- WHERE e.submission_id IN (:ids:) AND e.account = :account AND e.kind = :kind
+ WHERE e.submission_id IN (:ids:) AND e.account = :account
+   AND e.kind IN (:kinds_of:)
  ORDER BY e.id LIMIT :limit
 """
 
@@ -314,15 +315,16 @@ async def count_by_kind(tx: Transaction, wanted: EventFilter) -> dict[str, int]:
 
 
 async def of_submissions(
-    tx: Transaction, account: str, submission_ids: Sequence[int], *, kind: str
+    tx: Transaction, account: str, submission_ids: Sequence[int], *, kinds: Sequence[str]
 ) -> list[SendingEvent]:
-    """The facts of one kind about some messages, oldest first."""
+    """The facts of some kinds about some messages, oldest first."""
+    sql = OF_SUBMISSIONS.replace(":ids:", each_integer(tx.dialect, "ids"))
     rows = await tx.fetch_all(
-        OF_SUBMISSIONS.replace(":ids:", each_integer(tx.dialect, "ids")),
+        sql.replace(":kinds_of:", each_text(tx.dialect, "kinds")),
         {
             "account": account,
             "ids": json.dumps(list(submission_ids)),
-            "kind": kind,
+            "kinds": json.dumps(list(kinds)),
             "limit": MOST_TOLD,
         },
     )

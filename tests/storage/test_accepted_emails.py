@@ -18,6 +18,7 @@ from tests.databases import AnyDatabase
 
 pytestmark = pytest.mark.anyio
 
+LOOKS = ["opened", "clicked"]
 NOON = 1_795_262_400_000_000
 LEASE = 1_000
 
@@ -90,8 +91,8 @@ async def test_events_of_a_part_are_summed_with_their_octets(database: AnyDataba
         ("ann@x.test", 1, 1, 100, "192.0.2.1"),
         ("zoe@y.test", 1, 1, 200, "192.0.2.1"),
     ]
-    opened = await database.read(sending_events.of_submissions, "a", [1, 2], kind="opened")
+    opened = await database.read(sending_events.of_submissions, "a", [1, 2], kinds=LOOKS)
     assert [(one.submission_id, one.kind) for one in opened] == [(1, "opened"), (2, "opened")]
-    assert await database.read(sending_events.of_submissions, "b", [1, 2], kind="opened") == []
+    assert await database.read(sending_events.of_submissions, "b", [1, 2], kinds=LOOKS) == []
     oldest, _ = await database.read(sending_events.search, wanted, limit=1, oldest_first=True)
     assert oldest[0].at == NOON

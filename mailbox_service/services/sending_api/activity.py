@@ -124,11 +124,11 @@ def accounts_of(caller: Caller, subaccounts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(subaccounts))
 
 
-def kinds_of(names: Sequence[str]) -> tuple[str, ...]:
+def kinds_of(names: Sequence[str], field: str = "event_types") -> tuple[str, ...]:
     """Event names of either vocabulary as kinds. Raises BadField."""
     kinds: list[str] = []
     for name in names:
         if name.lower() not in EVENT_NAMES:
-            raise BadField("event_types", f"There is no event type {name[:50]!r}")
+            raise BadField(field, f"There is no event type {name[:50]!r}")
         kinds += EVENT_NAMES[name.lower()]
     return tuple(dict.fromkeys(kinds))

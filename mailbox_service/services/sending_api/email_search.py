@@ -19,7 +19,7 @@ from mailbox_service.core.email_id import email_id_of, queue_id_of
 from mailbox_service.core.filter_query import matches, parse_query
 from mailbox_service.core.sending_api import BadField, Caller
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.sending_api.activity import EVENT_NAMES
+from mailbox_service.services.sending_api.activity import kinds_of
 from mailbox_service.services.sending_api.dates import range_of
 from mailbox_service.services.sending_api.paging import place_of, token_of
 from mailbox_service.storage import sending_events, sending_messages
@@ -49,6 +49,11 @@ GROUPS = {
     "bounce": BOUNCES,
     "bounced": BOUNCES,
 }
+
+
+# Statuses that no queue has: a connector asks by them for what happened later.
+LATER = {"opened": ("opened",), "clicked": ("clicked",), "spam": ("spam",),
+         "unsubscribed": ("unsubscribed",)}  # fmt: skip
 
 
 class EmailSearch(Struct, kw_only=True):
@@ -142,8 +147,8 @@ class EmailSearching:
                 rows = [one for one in rows if fits(one, form)]
                 if query is not None:
                     rows = [one for one in rows if matches(query, flat(one))]
-                if form.opened_only or form.clicked_only:
-                    rows = await self._that_told(caller.account, rows, form)
+                for kinds in told_kinds(form):
+                    rows = await self._that_told(caller.account, rows, kinds)
                 counts.update(one.status for one in rows)
                 first = order.first([*first, *rows], skip + limit)
         shown = await self._with_opens(caller.account, first[skip : skip + limit])
@@ -180,27 +185,27 @@ class EmailSearching:
             before, after_recipient = rows[-1].submission_id, rows[-1].recipient_id
 
     async def _told(
-        self, account: str, rows: Sequence[FoundEmail], kind: str
+        self, account: str, rows: Sequence[FoundEmail], kinds: Sequence[str]
     ) -> dict[tuple[int, str], list[SendingEvent]]:
-        """The events of one kind of some recipients, oldest first."""
+        """The events of some kinds of some recipients, oldest first."""
         told: dict[tuple[int, str], list[SendingEvent]] = {}
         ids = sorted({one.row.submission_id for one in rows})
         if ids:
             for event in await self._database.read(
-                sending_events.of_submissions, account, ids, kind=kind
+                sending_events.of_submissions, account, ids, kinds=kinds
             ):
                 told.setdefault((event.submission_id, event.recipient), []).append(event)
         return told
 
     async def _that_told(
-        self, account: str, rows: Sequence[FoundEmail], form: EmailSearch
+        self, account: str, rows: Sequence[FoundEmail], kinds: Sequence[str]
     ) -> list[FoundEmail]:
-        """Those that were opened, or clicked in."""
-        told = await self._told(account, rows, "clicked" if form.clicked_only else "opened")
+        """Those to whom one of these things happened."""
+        told = await self._told(account, rows, kinds)
         return [one for one in rows if (one.row.submission_id, one.row.recipient) in told]
 
     async def _with_opens(self, account: str, rows: Sequence[FoundEmail]) -> list[FoundEmail]:
-        told = await self._told(account, rows, "opened")
+        told = await self._told(account, rows, ("opened",))
         return [
             replace(
                 one,
@@ -252,16 +257,26 @@ def fits(one: FoundEmail, form: EmailSearch) -> bool:
         return False
     if form.subject and not same(form.subject, row.subject, form.ignore_case):
         return False
-    if form.status:
-        status = form.status.lower()
-        if one.status not in GROUPS.get(status, (status, status.removesuffix("d"))):
-            return False
-    if form.event:
-        kinds = EVENT_NAMES.get(form.event.lower(), ())
-        names = {"soft-bounced": "softbounce", "hard-bounced": "hardbounce"}
-        if one.status not in {names.get(kind, kind) for kind in kinds}:
-            return False
-    return True
+    status = form.status.lower()
+    if not status or status in LATER:
+        return True
+    return one.status in GROUPS.get(status, (status, status.removesuffix("d")))
+
+
+def told_kinds(form: EmailSearch) -> list[Sequence[str]]:
+    """The kinds of events of which each row must have one, group by group. Raises BadField."""
+    groups: list[Sequence[str]] = []
+    if form.opened_only:
+        groups.append(("opened",))
+    if form.clicked_only:
+        groups.append(("clicked",))
+    if form.status.lower() in LATER:
+        groups.append(LATER[form.status.lower()])
+    kinds = kinds_of([form.event], "event") if form.event else ()
+    # That it was processed is true of all, and told once a message.
+    if kinds and "processed" not in kinds:
+        groups.append(kinds)
+    return groups
 
 
 def found_email(row: SearchRow) -> FoundEmail:

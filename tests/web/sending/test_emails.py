@@ -469,6 +469,9 @@ async def test_a_time_is_within_three_days(api: Api, gap: dict[str, float]) -> N
         ({"status": "sent"}, 2),
         ({"status": "dropped"}, 1),
         ({"event": "reject"}, 1),
+        ({"event": "delivered"}, 2),
+        ({"event": "processed"}, 3),
+        ({"event": "spam"}, 0),
         ({"limit": 2}, 2),
         ({"limit": 2, "offset": 2}, 1),
         ({"username": "nobody"}, 0),
@@ -516,6 +519,26 @@ async def test_email_search_orders_and_counts_all_that_fits(
     found = await api.data("email/search", {**fields, "status_counts": True})
     assert [one["subject"] for one in found["emails"]] == subjects
     assert (found["total"], found["status_counts"]) == (total, counts)
+
+
+async def test_email_search_knows_events_that_come_later(api: Api) -> None:
+    """A connector's `event` is what happened to a mail, not only its state in the queue (§2.7)."""
+    (key,) = await api.data("api_keys/add", {"endpoints": ["*"], "open_tracking_enabled": True})
+    tracking = Api(api.site, key["api_key"])
+    await tracking.send(html_body="<html><body>x</body></html>")
+    await tracking.send(subject="Other")
+    await tracking.deliver()
+    contents = b"".join(await api.received())
+    html = contents.replace(b"=\r\n", b"").replace(b"=3D", b"=")
+    opened = re.search(rb'img src="[^"]*(/t/o/[^"]+)"', html)
+    assert opened is not None
+    await api.site.http.get(opened[1].decode())
+    for fields in ({"event": "open"}, {"event": "opened"}, {"status": "opened"}):
+        (found,) = (await api.data("email/search", fields))["emails"]
+        assert (found["subject"], found["status"]) == ("Hello", "delivered")
+        assert found["total_opens"] == 1
+    got = await api.refused("email/search", {"event": "exploded"})
+    assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "event")
 
 
 @pytest.mark.parametrize("path", ["email/search", "email/scheduled/search", "archive/search"])
