@@ -155,6 +155,23 @@ def test_those_of_one_reason_are_tried_again_and_those_chosen_given_up(
     assert left["count"] == 0
 
 
+def test_what_others_wrote_runs_nothing_in_the_queue(
+    visit: Visits, service: RunningService
+) -> None:
+    trap = "<img src=//evil.example/x onerror=hit()><script>hit()</script>"
+    _, token = service.open_address()
+    send(service, token, "deferred@trap.example", subject=trap)
+    person = signed_in(visit, "queue")
+    page = person.page
+    row = page.locator("tbody tr", has_text="deferred@trap.example")
+    until(person, lambda: "Greylisted" in (row.text_content() or ""))
+    expect(row).to_contain_text("<script>hit()</script>")
+    row.get_by_role("link").click()
+    expect(page.get_by_role("dialog", name="<script>hit()</script>")).to_be_visible()
+    assert page.locator("main img, main script, dialog img, dialog script").count() == 0
+    assert person.foreign_requests == []
+
+
 def test_a_search_without_result_can_be_taken_back(visit: Visits, service: RunningService) -> None:
     page = signed_in(visit, "queue").page
     page.get_by_label("Recipient").fill("nobody-of-this-name")
