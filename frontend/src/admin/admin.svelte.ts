@@ -43,7 +43,9 @@ class Admin {
     try {
       this.settings = await this.api.json<ServiceSettings>('GET', '/open_api/settings');
       if (!this.password) await this.useAccount();
-      await this.look();
+      // Who has nothing to show need not be refused first.
+      if (this.password || this.access || this.settings.disableAdminPasswordCheck) await this.look();
+      else this.phase = 'out';
     } catch (error) {
       if (isGone(error)) this.phase = 'out';
       else {
