@@ -290,6 +290,7 @@ def take(
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     SCREENS[screen](page, found)
+    page.mouse.move(1, 1)
     page.evaluate("document.activeElement?.blur()")
     page.screenshot(path=to)
     click.echo(to.name)

@@ -19,6 +19,7 @@ export interface ServiceSettings {
   randomSubdomainDomains: string[];
   enableUserCreateEmail: boolean;
   disableAnonymousUserCreateEmail: boolean;
+  disableAdminPasswordCheck: boolean;
   disableCustomAddressName: boolean;
   enableUserDeleteEmail: boolean;
   enableAddressPassword: boolean;
