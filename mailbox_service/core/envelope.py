@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,14 @@ class Principal:
     address     the canonical address, lower-case; what From must be. Empty for an admin.
     address_id  the registration; 0 for an admin or an old token without one.
     unlimited   sends without allowance.
+    name        the spelling that the address was opened with; empty: as `address`.
     """
 
     kind: str
     address: str
     address_id: int = 0
     unlimited: bool = False
+    name: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:

@@ -191,7 +191,7 @@ class Authenticating:
         if row is None or not still_counts(row, claims) or has_ended_at(row, self._clock()):
             self._proved.pop(token, None)
             raise bad_token()
-        principal = Principal("address", row.address, row.id)
+        principal = Principal("address", row.address, row.id, name=row.name)
         self._proved[token] = (principal, now + PROVED_SECONDS)
         self._proved.move_to_end(token)
         if len(self._proved) > PROVED_AT_MOST:
@@ -222,7 +222,7 @@ class Authenticating:
                 raise
         digest = password if is_digest(password) else digest_of(password)
         row = await self._check_password(username, digest, peer.ip)
-        return Principal("address", row.address, row.id)
+        return Principal("address", row.address, row.id, name=row.name)
 
     async def submission_token(self, principal: Principal) -> str:
         """A bearer token by which a mail door elsewhere submits for whom it has just proved: that

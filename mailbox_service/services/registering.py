@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -398,6 +398,11 @@ class Registering:
     async def find_address(self, address: str) -> Address | None:
         """An opened address by its canonical form."""
         return await self._database.read(addresses.by_address, address)
+
+    async def names_of(self, found: Iterable[str]) -> dict[str, str]:
+        """The spellings of those canonical addresses that were opened with capitals in them."""
+        wanted = sorted(set(found))
+        return await self._database.read_quick(addresses.names_of, wanted) if wanted else {}
 
     async def close(self, address_id: int, address: str) -> None:
         """Close an address and delete all that belongs to it.

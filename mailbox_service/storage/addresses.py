@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from mailbox_service.core.address import without_detail
 from mailbox_service.core.errors import NameTaken
@@ -14,6 +14,7 @@ from mailbox_service.storage.dialects import each_text
 # The mailbox API shows activity by the day, so a touch that comes sooner is not written.
 DAY = 86_400_000_000
 
+NAMES = "SELECT address, name FROM addresses WHERE address IN ({addresses}) AND name <> address"
 
 COLUMNS = """id, address, name, password_hash, source_meta, created_at, updated_at,
        tokens_from, expires_at"""
@@ -144,6 +145,13 @@ async def by_address(tx: Transaction, address: str) -> Address | None:
     """An opened address by its canonical form."""
     row = await tx.fetch_one(BY_ADDRESS, {"address": address})
     return None if row is None else address_of(row)
+
+
+async def names_of(tx: Transaction, found: Sequence[str]) -> dict[str, str]:
+    """The spellings of those addresses that were opened with capitals in them."""
+    sql = NAMES.format(addresses=each_text(tx.dialect, "addresses"))
+    rows = await tx.fetch_all(sql, {"addresses": json.dumps(found)})
+    return {str(address): str(name) for address, name in rows}
 
 
 async def mailbox_of(tx: Transaction, recipient: str) -> str:

@@ -86,27 +86,30 @@ class ParsedPage(Struct, frozen=True):
     count: int
 
 
-def mail_row(message: StoredMessage, raw: bytes) -> MailRow:
-    """A mail with its source as text; octets that are not UTF-8 are replaced, in this view."""
+def mail_row(message: StoredMessage, raw: bytes, name: str = "") -> MailRow:
+    """A mail with its source as text; octets that are not UTF-8 are replaced, in this view.
+    `name` is how its address was spelled when it was opened (mailbox-api §9, step 1)."""
     return MailRow(
         message.id,
         message_id_of(message, raw),
         message.reverse_path,
-        message.address,
+        name or message.address,
         raw.decode("utf-8", "replace"),
         message.metadata,
         wire_time(message.received_at),
     )
 
 
-def parsed_row(message: StoredMessage, raw: bytes, parsed: ParsedMessage) -> ParsedRow:
+def parsed_row(
+    message: StoredMessage, raw: bytes, parsed: ParsedMessage, name: str = ""
+) -> ParsedRow:
     """A mail taken apart by mailbox-api §9.7."""
     return ParsedRow(
         id=message.id,
         message_id=message_id_of(message, raw),
         source=message.reverse_path,
-        address=message.address,
-        to=message.address,
+        address=name or message.address,
+        to=name or message.address,
         metadata=message.metadata,
         created_at=wire_time(message.received_at),
         sender=parsed.sender.strip(),

@@ -232,3 +232,36 @@ async def test_the_source_of_a_mail_is_the_sender_as_it_was_written(site: Site) 
         page = await site.http.get("/api/mails?limit=1&offset=0", headers=ann.auth)
         source = page.json()["results"][0]["source"]
         assert source == sender.replace("Far.Example", "far.example")
+
+
+async def test_rows_show_an_address_as_it_was_opened(site_with: Any) -> None:
+    """§9, step 1: names with capitals are found in any spelling, and keep their own."""
+    async with site_with(address_regex="[^a-zA-Z0-9]") as site:
+        ann = await site.open("AnnLee")
+        assert ann.address == "AnnLee@inbox.test"
+        again = await site.http.post(
+            "/api/new_address", json={"name": "annlee", "domain": "inbox.test"}
+        )
+        assert again.text == "Failed to create address: Address already exists"
+        await site.arrive("annlee@inbox.test")
+        await site.arrive("nobody@inbox.test")
+        mail = {"to_mail": "bob@far.example", "subject": "Hi", "content": "Hello"}
+        sent = await site.http.post("/api/send_mail", json=mail, headers=ann.auth)
+        assert sent.status_code == 200
+
+        async def shown(path: str, headers: dict[str, str]) -> list[str]:
+            answer = (await site.http.get(path, headers=headers)).json()
+            return [row["address"] for row in answer.get("results", [answer])]
+
+        page = "limit=10&offset=0"
+        for path in ("mails", "parsed_mails", "sendbox"):
+            assert await shown(f"/api/{path}?{page}", ann.auth) == ["AnnLee@inbox.test"], path
+        for path in ("mail", "parsed_mail"):
+            assert await shown(f"/api/{path}/1", ann.auth) == ["AnnLee@inbox.test"], path
+        both = ["nobody@inbox.test", "AnnLee@inbox.test"]
+        assert await shown(f"/admin/mails?{page}", ADMIN) == both
+        assert await shown("/admin/mails/1", ADMIN) == ["AnnLee@inbox.test"]
+        assert await shown(f"/admin/sendbox?{page}", ADMIN) == ["AnnLee@inbox.test"]
+        for spelling in ("AnnLee", "annlee", "ANNLEE"):
+            found = await shown(f"/admin/mails?{page}&address={spelling}@inbox.test", ADMIN)
+            assert found == ["AnnLee@inbox.test"], spelling

@@ -6,10 +6,11 @@ from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ADMIN
+from mailbox_service.web.mailbox.mails import named_rows
 from mailbox_service.web.queries import AddressPageQuery, PageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import MailPage, MailRow, mail_row
+from mailbox_service.web.rows import MailPage, MailRow
 
 routes = Routes("admin mails")
 
@@ -44,8 +45,8 @@ async def page_of(call: Call, address: str | None, *, unknown_only: bool) -> Mai
     page, contents = await call.services.reading.page_with_contents(
         address, limit=limit, offset=offset, counted=offset == 0, unknown_only=unknown_only
     )
-    rows = [mail_row(message, raw) for message, raw in zip(page.messages, contents, strict=True)]
-    return MailPage(rows, page.count)
+    found = list(zip(page.messages, contents, strict=True))
+    return MailPage(await named_rows(call, found), page.count)
 
 
 @routes.get("/admin/mails/{id}", ADMIN, returns=MailRow | None)
@@ -53,7 +54,7 @@ async def one_mail(call: Call) -> MailRow | None:
     """One mail of anybody; null when it is not there."""
     mail_id = call.path_id()
     found = None if mail_id is None else await call.services.reading.content(None, mail_id)
-    return None if found is None else mail_row(*found)
+    return None if found is None else (await named_rows(call, [found]))[0]
 
 
 @routes.delete("/admin/mails/{id}", ADMIN, returns=Success)

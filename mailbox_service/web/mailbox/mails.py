@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from mailbox_service.core.errors import NotYours
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import Filters
+from mailbox_service.core.stored import Filters, StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
@@ -37,6 +38,12 @@ def filters(call: Call) -> Filters:
     )
 
 
+async def named_rows(call: Call, found: Sequence[tuple[StoredMessage, bytes]]) -> list[MailRow]:
+    """Mails of several addresses with their sources, each address as it was opened."""
+    names = await call.services.registering.names_of(message.address for message, _ in found)
+    return [mail_row(message, raw, names.get(message.address, "")) for message, raw in found]
+
+
 @routes.get("/api/mails", MAILBOX_LIST, query=MailsQuery, returns=MailPage)
 async def list_mails(call: Call) -> MailPage:
     """A page of mails with their sources, newest first; behind `after_id` oldest first."""
@@ -50,7 +57,9 @@ async def list_mails(call: Call) -> MailPage:
         filters=filters(call),
         touch=offset == 0,
     )
-    rows = [mail_row(message, raw) for message, raw in zip(page.messages, contents, strict=True)]
+    name = call.principal.name
+    both = zip(page.messages, contents, strict=True)
+    rows = [mail_row(message, raw, name) for message, raw in both]
     return MailPage(rows, page.count)
 
 
@@ -61,7 +70,7 @@ async def one_mail(call: Call) -> MailRow | None:
     if mail_id is None:
         return None
     found = await call.services.reading.content(call.address, mail_id)
-    return None if found is None else mail_row(*found)
+    return None if found is None else mail_row(*found, call.principal.name)
 
 
 @routes.get("/api/parsed_mails", MAILBOX_LIST, query=MailsQuery, returns=ParsedPage)
@@ -78,9 +87,10 @@ async def list_parsed_mails(call: Call) -> ParsedPage:
         touch=offset == 0,
     )
     # Parsing is work for a thread: other mail goes on meanwhile.
+    name = call.principal.name
     both = list(zip(page.messages, contents, strict=True))
     rows = await asyncio.to_thread(
-        lambda: [parsed_row(message, raw, parse(raw)) for message, raw in both]
+        lambda: [parsed_row(message, raw, parse(raw), name) for message, raw in both]
     )
     return ParsedPage(rows, page.count)
 
@@ -95,7 +105,8 @@ async def one_parsed_mail(call: Call) -> ParsedRow | None:
     if found is None:
         return None
     message, raw = found
-    return await asyncio.to_thread(lambda: parsed_row(message, raw, parse(raw)))
+    name = call.principal.name
+    return await asyncio.to_thread(lambda: parsed_row(message, raw, parse(raw), name))
 
 
 @routes.delete("/api/mails/{id}", MAILBOX, returns=Success)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -181,16 +182,18 @@ async def download_sent(call: Call) -> Answer:
     )
 
 
-def sendbox_mail(row: SendboxRow) -> SendboxMail:
+def sendbox_mail(row: SendboxRow, names: Mapping[str, str]) -> SendboxMail:
     """The wire form of a row of the sendbox."""
-    return SendboxMail(row.id, row.address, row.record, wire_time(row.created_at))
+    address = names.get(row.address, row.address)
+    return SendboxMail(row.id, address, row.record, wire_time(row.created_at))
 
 
 async def sendbox_page(call: Call, address: str | None) -> SendboxPage:
     """A page of the contract's sendbox of an address, or of all."""
     limit, offset = call.page()
     rows, count = await call.services.sent.sendbox(address, limit=limit, offset=offset)
-    return SendboxPage([sendbox_mail(row) for row in rows], count if offset == 0 else 0)
+    names = await call.services.registering.names_of(row.address for row in rows)
+    return SendboxPage([sendbox_mail(row, names) for row in rows], count if offset == 0 else 0)
 
 
 @routes.get("/api/sendbox", MAILBOX_LIST, query=PageQuery, returns=SendboxPage)

@@ -15,9 +15,10 @@ from mailbox_service.web.guards import OPEN, needs_bot
 from mailbox_service.web.humans import check_human
 from mailbox_service.web.mailbox.address import is_switched_on
 from mailbox_service.web.mailbox.inbox import OpenedMail, opened_mail
+from mailbox_service.web.mailbox.mails import named_rows
 from mailbox_service.web.request import Call, read_id
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import MailRow, mail_row
+from mailbox_service.web.rows import MailRow
 
 routes = Routes("telegram")
 
@@ -130,7 +131,7 @@ async def get_mail(call: Call) -> Any:
     `x-admin-auth` opens any mail."""
     await needs_bot(call)
     found = await wished_mail(call, await call.json(read_mail_wish))
-    return None if found is None else mail_row(*found)
+    return None if found is None else (await named_rows(call, [found]))[0]
 
 
 @routes.post("/telegram/open_mail", OPEN, body=MailWish, returns=OpenedMail | None)

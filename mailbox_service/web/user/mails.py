@@ -5,11 +5,11 @@ from __future__ import annotations
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ACCOUNT
 from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage
-from mailbox_service.web.mailbox.mails import check_deletion, filters
+from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import MailPage, light_row, mail_row
+from mailbox_service.web.rows import MailPage, light_row
 
 routes = Routes("account mails")
 
@@ -21,7 +21,7 @@ async def list_mails(call: Call) -> MailPage:
     found, count = await call.services.account_addresses.mails(
         call.account.user_id, address=call.search_text("address"), limit=limit, offset=offset
     )
-    return MailPage([mail_row(message, raw) for message, raw in found], count)
+    return MailPage(await named_rows(call, found), count)
 
 
 @routes.get("/user_api/inbox", ACCOUNT, query=AccountInboxQuery, returns=InboxPage)
