@@ -45,6 +45,8 @@ export function draw(into: HTMLElement, wish: Wish): Drawn {
   const line = colour(into, '--line');
   const font = `11px ${getComputedStyle(into).fontFamily}`;
   const bars = uPlot.paths.bars?.({ size: [0.6, 24], radius: 0.15 });
+  // The first and the last bar are as wide as the others.
+  const half = wish.bars && wish.times.length > 1 ? (wish.times[1]! - wish.times[0]!) / 2 : 0;
   const axis: uPlot.Axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const plot = new uPlot(
     {
@@ -53,7 +55,7 @@ export function draw(into: HTMLElement, wish: Wish): Drawn {
       padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { size: 8 } },
-      scales: { x: { time: false }, y: { range: (_self, _least, most) => [0, Math.max(4, most * 1.05)] } },
+      scales: { x: { time: false, range: (_self, least, most) => [least - half, most + half] }, y: { range: (_self, _least, most) => [0, Math.max(4, most * 1.05)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 26, values: (_self, splits) => splits.map(wish.name), splits: (self) => ticks(self, wish.times) },
         { ...axis, size: (_self, values) => 14 + 7 * Math.max(1, ...(values ?? []).map((value) => String(value).length)), incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7], values: (_self, splits) => splits.map(wish.number) },
