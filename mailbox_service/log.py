@@ -118,7 +118,7 @@ class Together(logging.Handler):
             self._lines.append(self.format(record))
             if record.levelno >= logging.WARNING or len(self._lines) >= MOST_LINES:
                 self.flush()
-            elif len(self._lines) == 1:
+            elif len(self._lines) == 1 and not self._waiting.is_set():
                 self._waiting.set()
         except Exception:
             self.handleError(record)

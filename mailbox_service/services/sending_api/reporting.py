@@ -6,6 +6,7 @@ makes none twice; `notifying` carries them out like those of mailboxes.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -46,6 +47,8 @@ log = logging.getLogger("mailbox.reporting")
 CURSOR = "sending-events"
 BATCH = 200
 LOOK_AGAIN_SECONDS = 10.0
+# After a wake-up, for more events: a webhook hears of a mail no later than anybody would notice.
+GATHER_SECONDS = 0.05
 TROUBLE_SECONDS = 2.0
 # A receiver that is away for two days keeps this many posts of one webhook.
 MOST_WAITING = 100_000
@@ -97,7 +100,8 @@ class Reporting:
                 except MailError as error:
                     log.warning("events-wait reason=%s", error.detail)
                     seconds = TROUBLE_SECONDS
-                await watch.wait(seconds)
+                if await watch.wait(seconds):
+                    await asyncio.sleep(GATHER_SECONDS)
 
     async def report(self) -> int:
         """Make the posts of the next events; how many events."""
