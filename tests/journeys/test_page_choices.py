@@ -240,6 +240,26 @@ def test_nothing_jumps_while_mail_arrives(visit: Visits, service: RunningService
     assert person.page.evaluate("window.shifted ?? 0") <= 0.02
 
 
+def test_a_sent_mail_is_deleted_and_can_come_back(visit: Visits, service: RunningService) -> None:
+    _, token = service.open_address()
+    other, _ = service.open_address()
+    letter = {"to_mail": other, "subject": "Regretted", "content": "Hello"}
+    assert service.post("/api/send_mail", letter, token=token).status == 200
+    person = visit(path=f"/?jwt={token}#/sent")
+    page = person.page
+    page.get_by_role("link", name="Regretted").click()
+    page.locator(".drawer").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="Regretted")).to_have_count(0)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="Regretted")).to_be_visible()
+    page.get_by_role("link", name="Regretted").click()
+    # It goes when the way back is closed.
+    with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        page.locator(".drawer").get_by_role("button", name="Delete").click()
+    page.reload()
+    expect(page.get_by_role("heading", name="Nothing sent yet")).to_be_visible()
+
+
 @pytest.mark.parametrize(("size", "theme"), LOOKS)
 def test_a_preview_is_accessible_and_never_scrolls_sideways(
     visit: Visits, keeping: RunningService, size: tuple[int, int], theme: Theme
