@@ -26,7 +26,7 @@ from mailbox_service.storage import cursors, messages
 from mailbox_service.storage.contents import LARGEST
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.grouping import Bound, Outcome, describe
-from mailbox_service.storage.incoming_log import IncomingLog
+from mailbox_service.storage.incoming_log import IncomingLog, Written
 from mailbox_service.storage.many_rows import MOST_ROWS
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.syncing import Syncing, syncing_for
@@ -53,6 +53,9 @@ ROWS = MOST_ROWS
 LARGEST_OCTETS = 64 << 10
 RETRY_SECONDS = 1.0
 ROOM_SECONDS = 0.01
+# Groups on their way to the disk at once. While one is synced the next is written and its sync
+# begun: a sync is mostly waiting, and whoever has sent mail meanwhile waits for one and not two.
+MOST_GROUPS = 3
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -81,6 +84,16 @@ class Pending:
     payload: bytes
     future: asyncio.Future[Any]
     answer: object
+
+
+@dataclass(slots=True)
+class Group:
+    """Messages that were written to the log together and are being synced."""
+
+    members: Sequence[Pending]
+    written: Written
+    ended: bool = False
+    error: OSError | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -117,6 +130,10 @@ class Incoming:
         self._translate = translate
         self._pending: list[Pending] = []
         self._appending = False
+        """A group is about to be written."""
+        self._groups: deque[Group] = deque()
+        self._failed: Group | None = None
+        """The first group that could not be synced, until those behind it have ended too."""
         self._unsettled: deque[Arrived] = deque()
         self._octets = 0
         self._batch: list[Arrived] = []
@@ -176,58 +193,92 @@ class Incoming:
         except (OverflowError, ValueError) as error:  # ValueError: half a surrogate pair
             future.set_exception(error)
             return future
-        if not self._appending:
-            self._appending = True
-            self._idle.clear()
-            loop.call_soon(self._append_next)
+        self._idle.clear()
+        self._append_soon()
         return future
+
+    def _append_soon(self) -> None:
+        if not self._appending and self._pending and len(self._groups) < MOST_GROUPS:
+            self._appending = True
+            asyncio.get_running_loop().call_soon(self._append_next)
 
     def _append_next(self) -> None:
         """Write the next group and have it synced, if anything has come and there is room."""
+        self._appending = False
         if not self._pending:
-            self._appending = False
-            self._idle.set()
+            if not self._groups:
+                self._idle.set()
             return
+        turns = self._log.wants_turn(self._settled)
+        most = 1 if turns or self._failed is not None else MOST_GROUPS
+        if len(self._groups) >= most:
+            return  # the next one that ends comes here again
         if self._octets > MOST_OCTETS:
             self._settle_soon(0.0)
+            self._appending = True
             asyncio.get_running_loop().call_later(ROOM_SECONDS, self._append_next)
             return
+        if turns:
+            self._log.turn()
+        self._append(self._next_members())
+        self._append_soon()
+
+    def _next_members(self) -> list[Pending]:
         octets = count = 0
         for pending in self._pending:
             octets += len(pending.payload)
             if count and octets > GROUP_OCTETS:
                 break
             count += 1
-        group = self._pending[:count]
+        members = self._pending[:count]
         del self._pending[:count]
+        return members
+
+    def _append(self, members: Sequence[Pending]) -> None:
         assert self._syncing is not None
         try:
-            file = self._log.write([one.payload for one in group], self._settled)
+            written = self._log.write([one.payload for one in members])
         except OSError as error:
-            self._refused(group, error)
+            self._refused(members, error)
             asyncio.get_running_loop().call_soon(self._append_next)
-        else:
-            self._syncing.start(file, partial(self._synced, group))
+            return
+        group = Group(members, written)
+        self._groups.append(group)
+        self._syncing.start(written.file, partial(self._synced, group))
 
-    def _synced(self, group: Sequence[Pending], error: OSError | None) -> None:
-        """Answer those whose mail is on disk."""
-        if error is not None:
-            self._refused(group, error)
-        else:
-            for number, pending in enumerate(group, self._log.synced() - len(group) + 1):
-                self._unsettled.append(Arrived(number, pending.message))
-                self._octets += len(pending.message.content)
-                if not pending.future.done():
-                    pending.future.set_result(pending.answer)
-            many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
-            self._settle_soon(0.0 if many else SETTLE_SECONDS)
+    def _synced(self, group: Group, error: OSError | None) -> None:
+        """Answer those whose mail is on disk, in the order in which it was written: behind a
+        record that is not whole, nothing is found."""
+        group.ended, group.error = True, error
+        while self._groups and self._groups[0].ended:
+            first = self._groups.popleft()
+            if self._failed is None and first.error is not None:
+                self._failed = first
+            if self._failed is None:
+                self._kept(first)
+            else:
+                self._refused(first.members, self._failed.error or error)
+        if self._failed is not None and not self._groups:
+            self._log.take_back(self._failed.written)
+            self._failed = None
         self._append_next()
 
-    def _refused(self, group: Sequence[Pending], error: OSError) -> None:
+    def _kept(self, group: Group) -> None:
+        """It is on disk."""
+        for number, pending in enumerate(group.members, group.written.first):
+            self._unsettled.append(Arrived(number, pending.message))
+            self._octets += len(pending.message.content)
+            if not pending.future.done():
+                pending.future.set_result(pending.answer)
+        many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
+        self._settle_soon(0.0 if many else SETTLE_SECONDS)
+
+    def _refused(self, members: Sequence[Pending], error: OSError | None) -> None:
         """The disk did not take it: those who sent it shall come again."""
-        log.error("storage-log-failed mails=%d error=%s", len(group), describe(error))
-        refusal = self._translate(error)
-        for pending in group:
+        trouble = error or OSError("the log of arriving mail could not be synced")
+        log.error("storage-log-failed mails=%d error=%s", len(members), describe(trouble))
+        refusal = self._translate(trouble)
+        for pending in members:
             if not pending.future.done():
                 pending.future.set_exception(refusal)
 

@@ -17,6 +17,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mailbox_service.storage.syncing import fdatasync
@@ -26,6 +27,15 @@ MAGIC = b"MBX1"
 # A file that is longer gives way to the other: long enough that turns are rare, short enough
 # to be no burden on a small disk.
 TURN_OCTETS = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where records were written: the file to be synced, their place, the number of the first."""
+
+    file: int
+    offset: int
+    first: int
 
 
 class IncomingLog:
@@ -40,7 +50,6 @@ class IncomingLog:
         self._last = [0, 0]
         """The number of the newest record in each file."""
         self._number = 0
-        self._written = 0
 
     @property
     def file(self) -> int:
@@ -69,12 +78,20 @@ class IncomingLog:
             fdatasync(file)
         sync_folder(self._paths[0].parent)
 
-    def write(self, payloads: Sequence[bytes], settled: int) -> int:
-        """Write records; the file that has to be synced then. `settled`: all records up to this
-        number are in the tables for good. Raises OSError: none of them counts."""
-        if self._offset > TURN_OCTETS and self._last[1 - self._current] <= settled:
-            self._current = 1 - self._current
-            self._offset = 0
+    def wants_turn(self, settled: int) -> bool:
+        """Whether the other file should be begun anew; `settled`: all records up to this number
+        are in the tables for good."""
+        return self._offset > TURN_OCTETS and self._last[1 - self._current] <= settled
+
+    def turn(self) -> None:
+        """Begin the other file anew. Nothing may be on its way to the disk, since `take_back`
+        knows one file."""
+        self._current = 1 - self._current
+        self._offset = 0
+
+    def write(self, payloads: Sequence[bytes]) -> Written:
+        """Write records behind all others; they count once their file is synced. Raises OSError:
+        none of them is there."""
         # A write that fails may leave records behind of which nobody was told. The next ones
         # are written over them, and have higher numbers than any of theirs.
         first = self._number + 1
@@ -83,16 +100,15 @@ class IncomingLog:
         for number, payload in enumerate(payloads, first):
             pieces += (header(number, payload), payload)
         data = b"".join(pieces)
-        file = self._files[self._current]
-        write_at(file, data, self._offset)
-        self._written = len(data)
-        return file
-
-    def synced(self) -> int:
-        """Count what was written last, which is on disk now; the number of its last record."""
-        self._offset += self._written
+        file, offset = self._files[self._current], self._offset
+        write_at(file, data, offset)
+        self._offset += len(data)
         self._last[self._current] = self._number
-        return self._number
+        return Written(file, offset, first)
+
+    def take_back(self, written: Written) -> None:
+        """Records that could not be synced, and all behind them, count for nothing."""
+        self._offset = written.offset
 
     def put_aside(self, payload: bytes) -> None:
         """Keep a record that the tables did not take in a file for people to look at. Raises

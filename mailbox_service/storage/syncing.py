@@ -28,11 +28,16 @@ _FDSYNC = 3
 _TELL_EVENTFD = 1
 
 
+# Syncs on their way at once; those who start one look to it that there are no more.
+MOST_SYNCS = 4
+
+
 class Syncing(Protocol):
-    """One sync at a time."""
+    """A few syncs at a time, `MOST_SYNCS` at most."""
 
     def start(self, file: int, done: Done) -> None:
-        """Have all that was written to a file put on disk; `done` hears of it on the loop."""
+        """Have all that was written to a file put on disk; `done` hears of it on the loop. Syncs
+        may end in another order than they were started in."""
         ...
 
     def close(self) -> None:
@@ -91,31 +96,42 @@ class KernelSyncing:
         self._call = ctypes.CDLL(None, use_errno=True).syscall
         self._call.restype = ctypes.c_long
         self._loop = asyncio.get_running_loop()
-        self._done: Done | None = None
-        self._event = _Event()
+        self._events = (_Event * MOST_SYNCS)()
         self._context = ctypes.c_ulong(0)
-        self._check(self._call(self._setup, 1, ctypes.byref(self._context)))
+        self._check(self._call(self._setup, MOST_SYNCS, ctypes.byref(self._context)))
         self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._request = _Request(operation=_FDSYNC, flags=_TELL_EVENTFD, eventfd=self._eventfd)
-        self._requests = (ctypes.POINTER(_Request) * 1)(ctypes.pointer(self._request))
+        self._requests = [
+            _Request(data=place, operation=_FDSYNC, flags=_TELL_EVENTFD, eventfd=self._eventfd)
+            for place in range(MOST_SYNCS)
+        ]
+        self._pointers = [
+            (ctypes.POINTER(_Request) * 1)(ctypes.pointer(one)) for one in self._requests
+        ]
+        self._free = list(range(MOST_SYNCS))
+        self._done: dict[int, Done] = {}
         self._loop.add_reader(self._eventfd, self._ready)
 
     def start(self, file: int, done: Done) -> None:
-        self._done = done
-        self._request.file = file
+        place = self._free.pop()
+        self._requests[place].file = file
         try:
-            self._check(self._call(self._submit, self._context, 1, self._requests))
+            self._check(self._call(self._submit, self._context, 1, self._pointers[place]))
         except OSError as error:
-            self._done = None
+            self._free.append(place)
             self._loop.call_soon(done, error)
+        else:
+            self._done[place] = done
 
     def _ready(self) -> None:
         """The kernel has synced, or could not."""
         os.eventfd_read(self._eventfd)
-        self._call(self._get, self._context, 1, 1, ctypes.byref(self._event), None)
-        done, self._done = self._done, None
-        if done is not None:
-            code = -self._event.result
+        # None may be left: one that ended since the last call was fetched then, and is told now.
+        count = self._call(self._get, self._context, 0, MOST_SYNCS, self._events, None)
+        ended = []
+        for event in self._events[: max(0, count)]:
+            ended.append((self._done.pop(event.data), -event.result))
+            self._free.append(event.data)
+        for done, code in ended:  # which may start the next
             done(OSError(code, os.strerror(code)) if code else None)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
 import signal
 import sys
@@ -19,7 +20,13 @@ from mailbox_service.storage.incoming import CURSOR, LARGEST_OCTETS, payload_of
 from mailbox_service.storage.incoming_log import IncomingLog
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.sqlite import SqliteDatabase
-from mailbox_service.storage.syncing import KernelSyncing, Syncing, ThreadSyncing
+from mailbox_service.storage.syncing import (
+    MOST_SYNCS,
+    Done,
+    KernelSyncing,
+    Syncing,
+    ThreadSyncing,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -34,8 +41,7 @@ def write_log(store: Path, *letters: NewMessage, settled: int = 0) -> IncomingLo
     log = IncomingLog(store)
     log.open(settled)
     for one in letters:
-        log.write([payload_of(one)], settled)
-        log.synced()
+        log.write([payload_of(one)])
     return log
 
 
@@ -152,8 +158,10 @@ def test_what_is_left_of_an_older_turn_is_not_taken_for_new(
     number = 0
     for round_ in range(200):
         settled = max(0, number - 3)
-        log.write([payload_of(letter(round_, round_ % 90))] * (round_ % 4 + 1), settled)
-        number = log.synced()
+        if log.wants_turn(settled):
+            log.turn()
+        payloads = [payload_of(letter(round_, round_ % 90))] * (round_ % 4 + 1)
+        number = log.write(payloads).first + len(payloads) - 1
         log.close(emptied=False)
         found = IncomingLog(store)
         after = found.open(settled)
@@ -241,10 +249,123 @@ async def test_a_sync_ends_and_tells_what_went_wrong(
             done: asyncio.Future[OSError | None] = loop.create_future()
             syncing.start(file.fileno(), done.set_result)
             assert await done is None
+        several = loop.create_future()
+        left = 40
+
+        def next_one(error: OSError | None) -> None:
+            """Start another sync where one has ended."""
+            nonlocal left
+            left -= 1
+            if error is not None or left == 0:
+                several.set_result(error)
+            elif left >= MOST_SYNCS:
+                syncing.start(file.fileno(), next_one)
+
+        for _ in range(MOST_SYNCS):
+            file.write(b"y" * 5000)
+            file.flush()
+            syncing.start(file.fileno(), next_one)
+        assert await several is None
     wrong: asyncio.Future[OSError | None] = loop.create_future()
     syncing.start(2**20, wrong.set_result)
     assert isinstance(await wrong, OSError)
     syncing.close()
+
+
+class SimulatedDisk:
+    """A simulator of a disk that ends its syncs when it is told to, in any order."""
+
+    def __init__(self) -> None:
+        self.syncs: list[Done] = []
+
+    def start(self, file: int, done: Done) -> None:
+        self.syncs.append(done)
+
+    def end(self, place: int, error: OSError | None = None) -> None:
+        asyncio.get_running_loop().call_soon(self.syncs[place], error)
+
+    def close(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def on_a_simulated_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[SqliteDatabase, SimulatedDisk]]:
+    disk = SimulatedDisk()
+
+    async def simulated(file: int) -> Syncing:
+        return disk
+
+    monkeypatch.setattr(incoming, "syncing_for", simulated)
+    async with opened(path) as store:
+        yield store, disk
+
+
+async def begun(
+    disk: SimulatedDisk, store: SqliteDatabase, *letters: NewMessage
+) -> list[asyncio.Future[None]]:
+    """Mail that is on its way to the disk, a sync each."""
+    kept = []
+    for one in letters:
+        future = store.keep(one, None)
+        assert future is not None
+        kept.append(future)
+        before = len(disk.syncs)
+        while len(disk.syncs) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    return kept
+
+
+async def test_syncs_on_their_way_together_are_answered_in_the_order_of_their_mail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hazard 21: behind mail that is not on disk, no mail would be found after a power cut."""
+    async with (
+        asyncio.timeout(20),
+        on_a_simulated_disk(tmp_path / "mailbox.db", monkeypatch) as (store, disk),
+    ):
+        first, second, third = await begun(disk, store, letter(1), letter(2), letter(3))
+        fourth = store.keep(letter(4), None)
+        disk.end(2)
+        disk.end(1)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not any(one.done() for one in (first, second, third))
+        assert len(disk.syncs) == incoming.MOST_GROUPS
+        disk.end(0)
+        await asyncio.gather(first, second, third)
+        while len(disk.syncs) == incoming.MOST_GROUPS:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        disk.end(3)
+        assert fourth is not None
+        await fourth
+        assert await store.read(every_content) == [letter(n).content for n in range(1, 5)]
+
+
+async def test_mail_behind_mail_that_could_not_be_synced_is_refused_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hazard 22: its own sync may have gone well; it would not be found all the same."""
+    path = tmp_path / "mailbox.db"
+    async with asyncio.timeout(20), on_a_simulated_disk(path, monkeypatch) as (store, disk):
+        kept, torn, behind = await begun(disk, store, letter(1), letter(2), letter(3))
+        after = store.keep(letter(4), None)
+        disk.end(2)
+        disk.end(1, OSError(errno.EIO, "the disk is broken"))
+        disk.end(0)
+        await kept
+        for future in (torn, behind):
+            with pytest.raises(TemporaryFailure):
+                await future
+        while len(disk.syncs) == incoming.MOST_GROUPS:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        disk.end(3)
+        assert after is not None
+        await after
+        found = list(incoming_log.records(tmp_path / "mailbox.db-incoming-0"))
+        assert [payload for _, payload in found] == [payload_of(letter(1)), payload_of(letter(4))]
+        assert await store.read(every_content) == [letter(1).content, letter(4).content]
 
 
 KEEP_AND_DIE = """
