@@ -122,7 +122,7 @@ async def test_what_javascript_calls_false_is_the_default(site: Site, value: byt
     assert (await site.http.get("/api/webhook/settings", headers=ann.auth)).json() == DEFAULT
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"x", b'"\\ud800"', b"[" * 5_000])
+@pytest.mark.parametrize("body", [b"", b"{", b"x", b"[" * 5_000])
 @pytest.mark.parametrize("path", [path for method, path in PATHS if method == "POST"])
 async def test_what_is_no_json_is_an_uncaught_failure(site: Site, path: str, body: bytes) -> None:
     ann = await site.open()
