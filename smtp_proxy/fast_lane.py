@@ -254,11 +254,10 @@ class FastLane(MailServer):
         envelope, size = self._handed_over or (Envelope("", ()), 0)
         self._handed_over = None
         self._dialog.accepted()
-        log.event(
-            "accepted",
-            queue_id=receipt.queue_id,
+        log.accepted(
+            receipt.queue_id,
             door=self._door.name,
-            reverse_path=f"<{envelope.reverse_path}>",
+            reverse_path=envelope.reverse_path,
             recipients=len(envelope.recipients),
             size=size,
             ip=self._dialog.ip,

@@ -32,6 +32,19 @@ def event(name: str, *, level: int = logging.INFO, **facts: object) -> None:
         logger.log(level, "%s", " ".join([name, *words]))
 
 
+def accepted(
+    queue_id: str, *, door: str, reverse_path: str, recipients: int, size: int, ip: str
+) -> None:
+    """Write that a message was accepted. Every message has this line, and only one of its values
+    is a peer's choice."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            f"accepted queue_id={neutral(queue_id)} door={door} "
+            f"reverse_path={neutral(f'<{reverse_path}>')} recipients={recipients} "
+            f"size={size} ip={ip}"
+        )
+
+
 def bug(name: str, error: BaseException, **facts: object) -> None:
     """An error nobody expected: the operator gets the traceback, the peer gets nothing."""
     words = [f"{key}={neutral(value)}" for key, value in facts.items() if value is not None]

@@ -53,9 +53,11 @@ ROWS = MOST_ROWS
 LARGEST_OCTETS = 64 << 10
 RETRY_SECONDS = 1.0
 ROOM_SECONDS = 0.01
-# Groups on their way to the disk at once. While one is synced the next is written and its sync
-# begun: a sync is mostly waiting, and whoever has sent mail meanwhile waits for one and not two.
+# Groups on their way to the disk at once. Where a sync takes long, mostly waiting, the next group
+# is written meanwhile and its sync begun, so that whoever sent it waits for one and not for two.
+# Where syncs are quick, larger groups cost less.
 MOST_GROUPS = 3
+SLOW_SYNC_SECONDS = 0.002
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -92,6 +94,7 @@ class Group:
 
     members: Sequence[Pending]
     written: Written
+    begun: float
     ended: bool = False
     error: OSError | None = None
 
@@ -198,9 +201,16 @@ class Incoming:
         return future
 
     def _append_soon(self) -> None:
-        if not self._appending and self._pending and len(self._groups) < MOST_GROUPS:
+        if not self._appending and self._pending and self._may_begin(MOST_GROUPS):
             self._appending = True
             asyncio.get_running_loop().call_soon(self._append_next)
+
+    def _may_begin(self, most: int) -> bool:
+        """Whether another group may be written now, of so many at once."""
+        if not self._groups:
+            return True
+        waited = asyncio.get_running_loop().time() - self._groups[-1].begun
+        return len(self._groups) < most and waited > SLOW_SYNC_SECONDS
 
     def _append_next(self) -> None:
         """Write the next group and have it synced, if anything has come and there is room."""
@@ -211,8 +221,8 @@ class Incoming:
             return
         turns = self._log.wants_turn(self._settled)
         most = 1 if turns or self._failed is not None else MOST_GROUPS
-        if len(self._groups) >= most:
-            return  # the next one that ends comes here again
+        if not self._may_begin(most):
+            return  # whichever ends next comes here again
         if self._octets > MOST_OCTETS:
             self._settle_soon(0.0)
             self._appending = True
@@ -221,7 +231,6 @@ class Incoming:
         if turns:
             self._log.turn()
         self._append(self._next_members())
-        self._append_soon()
 
     def _next_members(self) -> list[Pending]:
         octets = count = 0
@@ -242,7 +251,7 @@ class Incoming:
             self._refused(members, error)
             asyncio.get_running_loop().call_soon(self._append_next)
             return
-        group = Group(members, written)
+        group = Group(members, written, asyncio.get_running_loop().time())
         self._groups.append(group)
         self._syncing.start(written.file, partial(self._synced, group))
 

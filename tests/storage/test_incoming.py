@@ -298,6 +298,7 @@ async def on_a_simulated_disk(
         return disk
 
     monkeypatch.setattr(incoming, "syncing_for", simulated)
+    monkeypatch.setattr(incoming, "SLOW_SYNC_SECONDS", -1.0)  # every sync is a slow one
     async with opened(path) as store:
         yield store, disk
 
