@@ -6,8 +6,8 @@ from alembic.util import CommandError
 
 from mailbox_service.storage.migrations.dialect import define
 
-revision = "0013_mailboxes"
-down_revision = "0012_queueing"
+revision = "0012_mailboxes"
+down_revision = "0011_sending_more"
 branch_labels = None
 depends_on = None
 
