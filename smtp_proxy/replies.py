@@ -102,6 +102,7 @@ CODES: dict[type[MailError], int] = {
     errors.TooManyRequests: 450,
     errors.TemporaryFailure: 451,
     errors.StorageFull: 452,
+    errors.StatementRefused: 451,
 }
 
 
