@@ -111,6 +111,8 @@ def measure(
         for name, (tree, port, request) in targets.items():
             ask = partial(http_load.load, port, request, folder=folder)
             tree.bring_back()
+            # What follows from the requests before (summaries, deliveries) is not this one's.
+            tree.wait_until_idle()
             if place == 0:
                 ask(0.5)
             else:

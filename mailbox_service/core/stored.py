@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 # What an owner marks; the names are IMAP's (RFC 9051 §2.3.2).
 SEEN = 1
 FLAGGED = 2
@@ -23,8 +25,7 @@ KEYWORDS = ((1 << MOST_KEYWORDS) - 1) * FIRST_KEYWORD
 EVERY_FLAG = ALL_FLAGS | KEYWORDS
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSummary:
+class StoredSummary(Struct, frozen=True):
     """What was read out of a message after it was accepted."""
 
     message_id: str | None
@@ -50,8 +51,7 @@ class StoredVerdicts:
     results: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(Struct, frozen=True):
     """One message in one mailbox. `summary` and `verdicts` are None until a worker has been
     there."""
 

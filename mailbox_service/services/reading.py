@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec.structs import replace as with_values
+
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
@@ -160,7 +162,7 @@ class Reading:
             return None
         message, content = both
         if message.summary is None:
-            message = replace(message, summary=await asyncio.to_thread(summary_of, content))
+            message = with_values(message, summary=await asyncio.to_thread(summary_of, content))
         return message, content
 
     async def page_with_contents(
@@ -376,7 +378,7 @@ class Reading:
         read = await asyncio.to_thread(lambda: [summary_of(content) for content in raw])
         found = {message.id: summary for message, summary in zip(missing, read, strict=True)}
         return [
-            message if message.summary else replace(message, summary=found[message.id])
+            message if message.summary else with_values(message, summary=found[message.id])
             for message in listed
         ]
 

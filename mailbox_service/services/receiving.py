@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
+from msgspec.structs import replace as with_values
+
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.address import split, without_detail
@@ -273,7 +275,7 @@ class Receiving:
             self._new_queue_id(),
             self._clock(),
             quiet=True,
-            read=(replace(read[0], message_id=message_id), read[1]) if read else None,
+            read=(with_values(read[0], message_id=message_id), read[1]) if read else None,
         )
         self._signals.notify(topics.mailbox(address))
         self._signals.notify(topics.MESSAGES)

@@ -105,6 +105,11 @@ class Arrival:
     quiet: int
 
 
+def listed(text: str) -> tuple[Any, ...]:
+    """What a JSON array holds; most are empty, and a page has forty of them."""
+    return () if text == "[]" else tuple(json.loads(text))
+
+
 def message_of(row: Row) -> StoredMessage:
     # fmt: off
     (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
@@ -121,8 +126,8 @@ def message_of(row: Row) -> StoredMessage:
             subject,
             preview,
             attachment_count,
-            tuple(json.loads(codes)),
-            tuple(json.loads(links)),
+            listed(codes),
+            listed(links),
         )
     return StoredMessage(
         message_id,
