@@ -14,6 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -58,8 +59,8 @@ READERS = 2
 # With less free disk than a small mail takes in the log and in the tables, with what follows
 # from it, nothing is ready, though a note of some octets may still find room.
 LEAST_FREE_OCTETS = 256 * 1024
-# A small read that took long is not tried on the event loop again for a while; so many are
-# remembered.
+# A small read that took long twice is not tried on the event loop again for a while: once may have
+# been the machine, which had something else to do. So many are remembered.
 SLOW_SECONDS = 30.0
 MOST_SLOW = 10_000
 
@@ -67,6 +68,14 @@ TOUCH = """
 INSERT INTO cursors (name, position) VALUES ('ping', 1)
 ON CONFLICT (name) DO UPDATE SET position = cursors.position + 1
 """
+
+
+@dataclass(slots=True)
+class Slow:
+    """A small read that took long: how often in a row, and until when it is a reader's work."""
+
+    times: int = 0
+    until: float = 0.0
 
 
 class SqliteDatabase:
@@ -84,7 +93,7 @@ class SqliteDatabase:
         self._here: QuickWriter | None = None
         self._quick: sqlite3.Connection | None = None
         self._quick_until = 0.0
-        self._slow: dict[str, float] = {}
+        self._slow: dict[str, Slow] = {}
         self._closing = False
 
     async def open(self) -> None:
@@ -178,19 +187,28 @@ class SqliteDatabase:
 
     async def read_small(self, key: str, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         await self._incoming.caught_up()
-        now = time.monotonic()
-        if self._quick is not None and self._slow.get(key, 0.0) < now:
+        slow = self._slow.get(key) if self._slow else None
+        if self._quick is not None and (slow is None or slow.until < time.monotonic()):
             self._quick_until = time.thread_time() + QUICK_SECONDS
             try:
                 self._quick.execute("BEGIN")
-                return run_to_end(work(SqliteTransaction(self._quick), *args, **kwargs))
+                found = run_to_end(work(SqliteTransaction(self._quick), *args, **kwargs))
+                if slow is not None:
+                    del self._slow[key]
+                return found
             except sqlite3.Error:
-                if len(self._slow) >= MOST_SLOW:
-                    self._slow.clear()
-                self._slow[key] = now + SLOW_SECONDS
+                self._was_slow(key)
             finally:
                 roll_back(self._quick)
         return await self.read(work, *args, **kwargs)
+
+    def _was_slow(self, key: str) -> None:
+        if len(self._slow) >= MOST_SLOW:
+            self._slow.clear()
+        slow = self._slow.setdefault(key, Slow())
+        slow.times += 1
+        if slow.times > 1:
+            slow.until = time.monotonic() + SLOW_SECONDS
 
     def _quick_is_over(self) -> bool:
         return time.thread_time() > self._quick_until

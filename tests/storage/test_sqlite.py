@@ -380,3 +380,33 @@ async def test_a_quick_write_while_another_program_writes_waits_its_turn(
         assert not written.done()
     await written
     assert await store.read(cursors.get, "waited") == 7
+
+
+async def test_a_small_read_that_took_long_twice_is_a_readers_work_for_a_while(
+    store: SqliteDatabase,
+) -> None:
+    """Once may have been the machine, which had something else to do."""
+    threads: list[int] = []
+
+    async def counts(tx: Transaction, most: int) -> int:
+        threads.append(threading.get_ident())
+        row = await tx.fetch_one(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT :most) "
+            "SELECT count(*) FROM n",
+            {"most": most},
+        )
+        assert row is not None
+        return int(row[0])
+
+    async def where(key: str, most: int) -> list[bool]:
+        """Where such a read was tried, on the event loop or not."""
+        threads.clear()
+        assert await store.read_small(key, counts, most) == most
+        return [thread == threading.get_ident() for thread in threads]
+
+    assert await where("list", 1_000_000) == [True, False]
+    assert await where("list", 1) == [True]
+    for _ in range(2):
+        assert await where("list", 1_000_000) == [True, False]
+    assert await where("list", 1) == [False]
+    assert await where("another list", 1) == [True]
