@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +48,24 @@ def free_ports(count: int) -> list[int]:
     for opened in sockets:
         opened.close()
     return ports
+
+
+@cache
+def empty_store() -> Path:
+    """A store with its tables and nothing in them, to be copied: making the tables takes a second
+    at every first start, and is tried by tests of its own."""
+    from mailbox_service.storage import migrate
+    from mailbox_service.storage.sqlite_units import PRAGMAS
+
+    folder = Path(tempfile.mkdtemp(prefix="empty-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "mailbox.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    connection.close()
+    migrate.upgrade_sqlite(path)
+    return path
 
 
 @dataclass
@@ -99,6 +122,10 @@ class RunningService:
         return {name: value for name, value in os.environ.items() if "MAILBOX_" not in name}
 
     def start(self, *, wait: bool = True) -> None:
+        store = self.folder / "data" / "mailbox.db"
+        if not (store.parent.exists() or self.settings.keys() & {"database_url", "data_dir"}):
+            store.parent.mkdir(mode=0o700)
+            shutil.copyfile(empty_store(), store)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mailbox_service", "serve", "--config", self.config_file],
