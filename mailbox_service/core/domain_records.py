@@ -6,10 +6,11 @@ Nothing here asks DNS: what was found comes in.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from mailbox_service.core.public_address import is_public
 
 State = Literal["right", "missing", "different", "unknown"]
 
@@ -311,11 +312,3 @@ def tag_of(text: str, wanted: str) -> str:
 def public_part(record: str) -> str:
     """The key in a DKIM record (RFC 6376 §3.6.1), without the spaces that DNS tools add."""
     return "".join(tag_of(record, "p").split())
-
-
-def is_public(address: str) -> bool:
-    """Whether the world can reach an address."""
-    try:
-        return ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailbox_service.core.delivery import Reply
+from mailbox_service.core.public_address import is_public
 from mailbox_service.outbound.dns import MailExchanger, NoSuchName, NotKnownNow, Resolver
 
 # RFC 5321 §5.1 asks for at least two hosts to be tried; a hundred would be somebody's joke.
@@ -108,20 +108,3 @@ class Router:
             reply = Reply(554, "5.4.6", f"Mail for {domain} would come back to this host.")
             raise NoRoute(reply)
         return nearer
-
-
-def is_public(address: str) -> bool:
-    """Whether an address belongs to the public network, also the IPv4 address inside it."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in NAT64:
-            inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
-        if any(one is not None and not one.is_global for one in inner):
-            return False
-        if ip.ipv4_mapped is not None:
-            return not ip.ipv4_mapped.is_multicast
-    return ip.is_global and not ip.is_multicast
-
-
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -11,13 +11,13 @@ from mailbox_service.core.domain_records import (
     Record,
     Seen,
     is_private,
-    is_public,
     is_within,
     judge,
     records_of,
     sts_id,
     sts_policy,
 )
+from mailbox_service.core.public_address import is_public
 
 KEY = ("mailbox-rsa-1._domainkey.own.org", "v=DKIM1; k=rsa; p=AAAA")
 FACTS = Facts(own_name="mx.own.org", outbound="direct", dkim=(KEY,))

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mailbox_service.core.public_address import is_public
 from mailbox_service.outbound.connections import Connections
 from mailbox_service.outbound.dns import MailExchanger, Resolver, parse_server
-from mailbox_service.outbound.routing import MOST_HOSTS, NoRoute, Router, is_public
+from mailbox_service.outbound.routing import MOST_HOSTS, NoRoute, Router
 from mailbox_service.outbound.sender import Outbound
 from tests.nameserver import NameServer, serving
 from tests.nexthop import NextHop, certificate, running
