@@ -102,3 +102,34 @@ def test_rows_go_in_portions_of_a_power_of_two(count: int) -> None:
     assert [row for part in parts for row in part] == list(range(count))
     assert all(len(part) in (1, 2, 4, 8, 16, 32, 64) for part in parts)
     assert len(parts) <= count // 64 + 6
+
+
+async def test_the_first_of_a_group_waits_for_others_and_a_full_group_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    groups: list[list[int]] = []
+    waits: list[float] = []
+
+    def call_later(seconds: float, call: Any, *arguments: Any) -> Any:
+        waits.append(seconds)
+        return loop.call_soon(loop.call_soon, call, *arguments)
+
+    def write(items: Any) -> asyncio.Future[Any]:
+        groups.append(list(items))
+        future: asyncio.Future[Any] = loop.create_future()
+        loop.call_soon(future.set_result, list(items))
+        return future
+
+    line: Gathering[int, int] = Gathering(
+        write, lambda item: item, most=2, most_octets=100, linger=0.5
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "call_later", call_later)
+        first = line.add(1)
+        await asyncio.sleep(0)
+        assert groups == [], "it waits"
+        answers = await asyncio.gather(first, *(line.add(n) for n in (2, 3, 4, 5)))
+    assert answers == [1, 2, 3, 4, 5]
+    assert groups == [[1, 2], [3, 4], [5]]
+    assert waits == [0.5, 0.5], "at first, and for the last, which is no full group"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,6 +55,13 @@ async def count(tx: Transaction) -> int:
     row = await tx.fetch_one("SELECT count(*) FROM messages")
     assert row is not None
     return int(row[0])
+
+
+async def by_place(tx: Transaction, values: Sequence[object]) -> list[tuple[object, ...]]:
+    """The values as the engine gives them back."""
+    marks = ("?", "?", "?") if tx.dialect == "sqlite" else ("$1::bigint", "$2::text", "$3::bytea")
+    rows = await tx.fetch_values(f"SELECT {', '.join(marks)}", values)
+    return [tuple(row) for row in rows]
 
 
 async def remove_all(tx: Transaction) -> int:
@@ -374,3 +382,9 @@ async def test_two_stores_of_one_database_make_message_ids_visible_in_order(
 
 async def test_ping_says_that_the_store_can_be_used(database: AnyDatabase) -> None:
     await database.ping()
+
+
+async def test_values_are_bound_by_their_place(database: AnyDatabase) -> None:
+    values = (7, "é 'quoted' :name ? $1", b"\x00\xff")
+    assert await database.read(by_place, values) == [values]
+    assert await database.write(by_place, (None, None, None)) == [(None, None, None)]
