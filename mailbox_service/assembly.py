@@ -57,6 +57,7 @@ from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reacting import Reacting
@@ -127,6 +128,7 @@ class Parts:
     database: SqliteDatabase | PostgresDatabase
     signals: Signals
     administering: Administering
+    overruling: Overruling
     authenticating: Authenticating
     registering: Registering
     accounts: Accounts
@@ -237,6 +239,7 @@ def build(config: Config) -> Parts:
         database=database,
         signals=signals,
         administering=administering,
+        overruling=Overruling(config, administering),
         authenticating=authenticating,
         registering=registering,
         accounts=accounts,

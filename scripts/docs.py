@@ -40,7 +40,10 @@ secrets that it made and these values instead of the defaults:
 
 A configuration that is given, by `--config` or by a variable that names domains or secrets, stands
 alone. All of this is read at start; what an administrator changes while the service runs is in
-the store.
+the store. There, `prefix`, `min_address_len`, `max_address_len`, `random_subdomain_domains`,
+`random_subdomain_length`, `enable_check_junk_mail`, `junk_mail_check_list` and
+`junk_mail_force_pass_list` may be overruled (page, Settings; `/admin/overrides`): what is stored
+holds instead of what stands here, until it is given back.
 
 | setting | type | default | meaning |
 |---|---|---|---|

@@ -18,6 +18,7 @@ from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.extract_list import ExtractList, read_extract_list
 from mailbox_service.core.forwarding import read_rules
 from mailbox_service.core.oauth2 import Provider, read_providers
+from mailbox_service.core.overrides import Overrides
 from mailbox_service.core.policy import ForwardingRule, SendLimits
 from mailbox_service.core.telegram import TelegramSettings
 from mailbox_service.core.telegram import read_settings as read_telegram_settings
@@ -53,6 +54,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     email_rule_settings: EmailRules = EmailRules()
     address_creation_settings: AddressCreation = AddressCreation()
     send_mail_limit_config: dict[str, Any] | None = None
+    # Ours: what holds instead of the configuration.
+    overrides: Overrides = Overrides()
     # As they were posted, also what makes no sense: the contract returns them unchanged (§1.6).
     webhook_settings: Any = None
     mail_webhook_settings: Any = None

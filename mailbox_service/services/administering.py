@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+import msgspec
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import BadRequest, MailError
+from mailbox_service.core.overrides import InForce, changed
 from mailbox_service.core.settings import Rules, rules_from
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.signals import Signals
@@ -23,6 +26,7 @@ REFRESH_SECONDS = 10.0
 # keeps a single value.
 KEPT_PREFIX = "admin-config:"
 MOST_KEPT = 1000
+OVERRIDES = "overrides"
 
 
 class Administering:
@@ -58,6 +62,25 @@ class Administering:
                     await settings.remove(tx, name)
                 else:
                     await settings.put(tx, name, value, now=now)
+
+        await asyncio.shield(self._database.write(unit, self._clock()))
+        rules = await self.refresh()
+        self._signals.notify(topics.SETTINGS)
+        return rules
+
+    async def overrule(
+        self, wish: dict[str, Any], *, configured: InForce, served: Collection[str]
+    ) -> Rules:
+        """Let values hold instead of the configuration; null gives one back to it, and what is
+        absent stays. All or nothing. Raises BadRequest."""
+
+        async def unit(tx: Transaction, now: int) -> None:
+            stored = rules_from({OVERRIDES: await settings.get(tx, OVERRIDES)}).overrides
+            after = changed(stored, wish, configured=configured, served=served)
+            if value := msgspec.to_builtins(after):
+                await settings.put(tx, OVERRIDES, value, now=now)
+            else:
+                await settings.remove(tx, OVERRIDES)
 
         await asyncio.shield(self._database.write(unit, self._clock()))
         rules = await self.refresh()

@@ -36,6 +36,7 @@ from mailbox_service.core.trace_fields import (
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.arrivals import Arrivals
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.summarising import summary_and_words
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, locks, messages
@@ -85,9 +86,7 @@ class Receiving:
         self._sub_addresses = config.enable_sub_addresses
         self._arrivals = Arrivals(database, packs=config.enable_mail_gzip)
         self._max_size = config.max_message_size
-        self._checks_junk = config.enable_check_junk_mail
-        self._check_list = tuple(config.junk_mail_check_list)
-        self._force_pass_list = tuple(config.junk_mail_force_pass_list)
+        self._overruling = Overruling(config, administering)
         self._drops_files = config.remove_all_attachment or config.remove_exceed_size_attachment
         self._drops_all_files = config.remove_all_attachment
         self.returns: Returns | None = None
@@ -239,7 +238,8 @@ class Receiving:
 
     def check_junk(self, content: bytes) -> None:
         """Raises BadContent for what the results in its header make junk (mailbox-api §9.4)."""
-        if not self._checks_junk:
+        now = self._overruling.now
+        if not now.enable_check_junk_mail:
             return
         header = read_header(content)
         told = header.all("authentication-results")
@@ -249,7 +249,7 @@ class Receiving:
             # Nobody outside can know what we found out (RFC 8601 §5).
             [one for one in told if not claims_to_be(one.encode("utf-8", "replace"), own)],
         )
-        if is_junk(results, self._check_list, self._force_pass_list):
+        if is_junk(results, now.junk_mail_check_list, now.junk_mail_force_pass_list):
             raise BadContent("Junk mail")
 
     def _has_files_to_drop(self, content: bytes) -> bool:

@@ -23,6 +23,7 @@ from mailbox_service.core.errors import (
 )
 from mailbox_service.core.lifetime import end_of
 from mailbox_service.core.opening import OpeningRules, Role
+from mailbox_service.core.overrides import InForce
 from mailbox_service.core.policy import effective_subdomain_match
 from mailbox_service.core.settings import AddressCreation
 from mailbox_service.core.stored import Address, CountedAddress
@@ -31,6 +32,7 @@ from mailbox_service.services import passwords
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
 from mailbox_service.services.clock import Clock, now_micros, random_text
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
@@ -119,28 +121,29 @@ class Registering:
         self._passwords = kept
         self._signals = signals
         self._clock = clock
-        self._rules_of = administering.rules.address_creation_settings
-        self._rules = self._rules_with(self._rules_of)
+        self._overruling = Overruling(config, administering)
+        self._rules_of = (administering.rules.address_creation_settings, self._overruling.now)
+        self._rules = self._rules_with(*self._rules_of)
 
     def _opening_rules(self) -> OpeningRules:
-        stored = self._administering.rules.address_creation_settings
-        if self._rules_of is not stored:
-            self._rules_of, self._rules = stored, self._rules_with(stored)
+        stored, now = self._administering.rules.address_creation_settings, self._overruling.now
+        if self._rules_of[0] is not stored or self._rules_of[1] is not now:
+            self._rules_of, self._rules = (stored, now), self._rules_with(stored, now)
         return self._rules
 
-    def _rules_with(self, stored: AddressCreation) -> OpeningRules:
+    def _rules_with(self, stored: AddressCreation, now: InForce) -> OpeningRules:
         config = self._config
         return OpeningRules(
             domains=config.served_domains,
             default_domains=tuple(config.default_domains),
-            random_subdomain_domains=tuple(config.random_subdomain_domains),
-            random_subdomain_length=config.random_subdomain_length,
+            random_subdomain_domains=now.random_subdomain_domains,
+            random_subdomain_length=now.random_subdomain_length,
             default_domain_first=config.create_address_default_domain_first,
-            prefix=config.prefix,
+            prefix=now.prefix,
             address_regex=config.address_regex,
             address_check_regex=config.address_check_regex,
-            min_length=config.min_address_len,
-            max_length=config.max_address_len,
+            min_length=now.min_address_len,
+            max_length=now.max_address_len,
             subdomain_match=effective_subdomain_match(
                 config.enable_create_address_subdomain_match, stored.enable_subdomain_match
             ),

@@ -29,6 +29,7 @@ from mailbox_service.core.texts import Language, text
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.registering import Registering
 from mailbox_service.storage import telegram
@@ -70,6 +71,7 @@ class Telegram:
         self._reading = reading
         self._clock = clock
         self._most = max(0, config.tg_max_address)
+        self.overruling = Overruling(config, administering)
         self._warned = False
         self._rate = RateLimitItemPerMinute(max(1, config.rate_limit_requests))
         self._limiter = MovingWindowRateLimiter(MemoryStorage())

@@ -177,7 +177,7 @@ class TelegramBot:
 
     async def _start(self, said: Said, argument: str, language: Language) -> Answer:
         lines = [say("welcome", language), ""]
-        prefix = self._config.prefix.strip().lower()
+        prefix = self._people.overruling.now.prefix.strip().lower()
         if prefix:
             lines.append(say("prefix", language, prefix))
         lines += [say("domains", language, ", ".join(self._config.visitor_domains)), ""]

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from mailbox_service.config import Config
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.web import (
     external,
     health,
@@ -31,6 +32,7 @@ from mailbox_service.web.admin import figures as admin_figures
 from mailbox_service.web.admin import first_steps as admin_first_steps
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
+from mailbox_service.web.admin import overrides as admin_overrides
 from mailbox_service.web.admin import policies as admin_policies
 from mailbox_service.web.admin import queue as admin_queue
 from mailbox_service.web.admin import sending as admin_sending
@@ -102,6 +104,7 @@ AREAS: tuple[Routes, ...] = (
     admin_mails.routes,
     admin_sending.routes,
     admin_settings.routes,
+    admin_overrides.routes,
     admin_statistics.routes,
     admin_users.routes,
     admin_webhooks.routes,
@@ -141,19 +144,27 @@ class Application(Starlette):
         return Front(doors.handle, otherwise=self.router)
 
 
-def page_of(folder: Path, config: Config) -> Page:
+def page_of(folder: Path, config: Config, overruling: Overruling) -> Page:
     """The built page, for this site."""
-    settings = open_api.settings_of(config, need_auth=any(config.passwords))
+    locked = any(config.passwords)
+    holds = overruling.now
+    settings = encode_json(open_api.settings_of(config, holds, need_auth=locked))
+
+    def settings_now() -> bytes:
+        nonlocal holds, settings
+        if overruling.now is not holds:
+            holds = overruling.now
+            settings = encode_json(open_api.settings_of(config, holds, need_auth=locked))
+        return settings
+
     store = config.s3_endpoint if open_api.has_object_store(config) else ""
-    return Page(
-        folder, turnstile=uses_turnstile(config), store=store, settings=encode_json(settings)
-    )
+    return Page(folder, turnstile=uses_turnstile(config), store=store, settings=settings_now)
 
 
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
     of its operations, for tests and documentation."""
-    built = page_of(page, config) if (page / INDEX).is_file() else None
+    built = page_of(page, config, services.overruling) if (page / INDEX).is_file() else None
     documentation = Documentation()
     table = Table(all_operations(config, documentation, with_page=built is not None))
     documentation.describe(table.operations)

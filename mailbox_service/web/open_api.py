@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from mailbox_service import __version__
 from mailbox_service.config import Config, ConfigError, parse_listen
 from mailbox_service.core.errors import BadCredential, NotFound
+from mailbox_service.core.overrides import InForce
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, message
 from mailbox_service.web.guards import OPEN
@@ -87,7 +88,9 @@ read_credential = msgspec.json.Decoder(Credential)
 @routes.get("/open_api/settings", OPEN, returns=SiteSettings)
 async def site_settings(call: Call) -> SiteSettings:
     """Domains, switches and texts of this site."""
-    return settings_of(call.config, need_auth=await needs_password(call))
+    return settings_of(
+        call.config, call.services.overruling.now, need_auth=await needs_password(call)
+    )
 
 
 @routes.get("/open_api/altcha", OPEN, returns=Challenge)
@@ -109,19 +112,20 @@ async def needs_password(call: Call) -> bool:
     return not await call.guesses.prove(call.client_ip, "site", shown, known)
 
 
-def settings_of(config: Config, *, need_auth: bool) -> SiteSettings:
-    """The public part of the configuration; an empty text that may be absent is absent."""
+def settings_of(config: Config, now: InForce, *, need_auth: bool) -> SiteSettings:
+    """The public part of the configuration, with what overrules it; an empty text that may be
+    absent is absent."""
     return SiteSettings(
         title=config.title or UNSET,
         announcement=config.announcement,
         always_show_announcement=config.always_show_announcement,
-        prefix=config.prefix.strip().lower(),
+        prefix=now.prefix.strip().lower(),
         address_regex=config.address_regex,
-        min_address_len=max(1, config.min_address_len),
-        max_address_len=max(1, config.max_address_len),
+        min_address_len=max(1, now.min_address_len),
+        max_address_len=max(1, now.max_address_len),
         default_domains=list(config.visitor_domains),
         domains=list(config.served_domains),
-        random_subdomain_domains=[domain.lower() for domain in config.random_subdomain_domains],
+        random_subdomain_domains=[domain.lower() for domain in now.random_subdomain_domains],
         domain_labels=list(config.domain_labels),
         need_auth=need_auth,
         admin_contact=config.admin_contact or UNSET,

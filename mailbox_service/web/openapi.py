@@ -67,6 +67,7 @@ AREAS: Mapping[str, str] = {
     "admin sign-in": "The providers that people may sign in at.",
     "admin telegram": "The bot: who may use it, and who is told of all mail.",
     "admin settings": "Rules that change while the service runs.",
+    "admin overrides": "Settings of the configuration that are overruled while it runs.",
     "admin statistics": "Totals.",
     "admin webhooks": "The webhook about all mail, and who may have one.",
     "admin policies": "Who is let in, and whose mail is looked through for codes.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import mimetypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -67,26 +68,49 @@ SETTINGS_ROOM = b'<script type="application/json" id="settings">{}</script>'
 
 
 class Page:
-    """The page of a folder. It carries `settings`, JSON, so that it need not ask for them; with
-    Turnstile its policy lets that widget load, and with a `store` it may put files there.
+    """The page of a folder. It carries `settings`, JSON, so that it need not ask for them, made
+    anew whenever `settings` gives another object; with Turnstile its policy lets that widget load,
+    and with a `store` it may put files there.
 
     Raises ValueError when the folder is none of a page."""
 
     def __init__(
-        self, folder: Path, *, turnstile: bool = False, store: str = "", settings: bytes = b"{}"
+        self,
+        folder: Path,
+        *,
+        turnstile: bool = False,
+        store: str = "",
+        settings: Callable[[], bytes] = lambda: b"{}",
     ) -> None:
-        policy = policy_of(turnstile=turnstile, store=store)
-        self._assets = read_assets(folder, policy, settings)
+        self._policy = policy_of(turnstile=turnstile, store=store)
+        self._assets = read_assets(folder, self._policy)
         if INDEX not in self._assets:
             raise ValueError(f"{folder} has no {INDEX}")
+        self._document = self._assets[INDEX].body
+        self._settings = settings
+        self._carried = settings()
+        self._carry()
+
+    def _carry(self) -> None:
+        body = with_settings(self._document, self._carried)
+        self._assets[INDEX] = asset_of(INDEX, body, self._policy)
 
     def answer(self, call: Call) -> Answer | None:
         """The file of a path; the page itself for a path without a dot; None for any other."""
         name = call.path.removeprefix("/")
         if "." not in name:
             name = INDEX
+        if name == INDEX:
+            self._look()
         asset = self._assets.get(name)
         return None if asset is None else answer_with(asset, call)
+
+    def _look(self) -> None:
+        """The document with the settings that hold now."""
+        settings = self._settings()
+        if settings is not self._carried:
+            self._carried = settings
+            self._carry()
 
 
 def answer_with(asset: Asset, call: Call) -> Answer:
@@ -119,7 +143,7 @@ def escaped(settings: bytes) -> bytes:
     return settings
 
 
-def read_assets(folder: Path, policy: bytes, settings: bytes) -> dict[str, Asset]:
+def read_assets(folder: Path, policy: bytes) -> dict[str, Asset]:
     """Every file below a folder, by its path with slashes."""
     assets: dict[str, Asset] = {}
     left = MOST_OCTETS
@@ -131,8 +155,6 @@ def read_assets(folder: Path, policy: bytes, settings: bytes) -> dict[str, Asset
         if left < 0 or len(assets) >= MOST_FILES:
             raise ValueError(f"{folder} is too large to be a page")
         name = file.relative_to(folder).as_posix()
-        if name == INDEX:
-            body = with_settings(body, settings)
         assets[name] = asset_of(name, body, policy)
     return assets
 

@@ -22,6 +22,7 @@ from mailbox_service.services.first_steps import FirstSteps
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.oauth2 import OAuth2
+from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
@@ -73,6 +74,7 @@ class Services:
     agents: Agents
     sent: SentMail
     administering: Administering
+    overruling: Overruling
     auto_replying: AutoReplying
     webhooks: Webhooks
     exporting: Exporting

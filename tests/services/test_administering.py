@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from mailbox_service.config import Config
 from mailbox_service.services.administering import Administering
+from mailbox_service.services.overruling import Overruling, configured
 from mailbox_service.signals import Signals
 from mailbox_service.storage import settings
 from tests.databases import AnyDatabase
@@ -55,3 +57,41 @@ async def test_a_process_that_is_told_reads_anew(database: AnyDatabase) -> None:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_what_overrules_the_configuration_outlives_a_start(database: AnyDatabase) -> None:
+    config = Config(prefix="tmp", domains=["a.test"])
+    administering = Administering(database, Signals())
+    overruling = Overruling(config, administering)
+    before = overruling.now
+    await administering.overrule(
+        {"prefix": "box", "randomSubdomainDomains": ["a.test"]},
+        configured=configured(config),
+        served=config.served_domains,
+    )
+    assert overruling.now.prefix == "box"
+    again = Administering(database, Signals())
+    after = Overruling(config, again)
+    assert after.now == before
+    await again.refresh()
+    assert (after.now.prefix, after.now.random_subdomain_domains) == ("box", ("a.test",))
+    held = after.now
+    await again.refresh()
+    assert after.now is held  # what did not change is not made anew
+    await again.overrule(
+        {"prefix": None, "randomSubdomainDomains": None},
+        configured=configured(config),
+        served=config.served_domains,
+    )
+    assert after.now == before
+    assert await again.stored("overrides") is None
+
+
+async def test_stored_overrides_of_the_wrong_form_count_as_never_set(
+    database: AnyDatabase,
+) -> None:
+    for wrong in ("nonsense", 5, {"prefix": 1}, [[1], None]):
+        await database.write(settings.put, "overrides", wrong, now=1)
+        administering = Administering(database, Signals())
+        await administering.refresh()
+        assert Overruling(Config(prefix="tmp"), administering).now.prefix == "tmp"

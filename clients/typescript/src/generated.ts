@@ -791,6 +791,37 @@ export interface SettingsChange {
   sendMailLimitConfig?: unknown;
 }
 
+/** What is stored (only what overrules), what the configuration says, and what holds. */
+export interface OverrideState {
+  stored: Overrides;
+  configured: InForce;
+  effective: InForce;
+}
+
+/** What an administrator stored of it; None: as the configuration says. */
+export interface Overrides {
+  prefix?: string | null;
+  minAddressLen?: number | null;
+  maxAddressLen?: number | null;
+  randomSubdomainDomains?: string[] | null;
+  randomSubdomainLength?: number | null;
+  enableCheckJunkMail?: boolean | null;
+  junkMailCheckList?: string[] | null;
+  junkMailForcePassList?: string[] | null;
+}
+
+/** What holds now, by the names of the configuration (mailbox-api §7.2). */
+export interface InForce {
+  prefix?: string;
+  minAddressLen?: number;
+  maxAddressLen?: number;
+  randomSubdomainDomains?: string[];
+  randomSubdomainLength?: number;
+  enableCheckJunkMail?: boolean;
+  junkMailCheckList?: string[];
+  junkMailForcePassList?: string[];
+}
+
 /** Totals; an address is active when its owner was there within the days named. */
 export interface Figures {
   mailCount: number;
@@ -2104,6 +2135,22 @@ export class Api extends Caller {
   /** Change the settings: all of them, or none when one is wrong. */
   postAdminAccountSettings(args: { body: SettingsChange }, options: CallOptions = {}): Promise<Success> {
     return this.call("POST", "/admin/account_settings", "json", args, options);
+  }
+
+  /**
+   * Which settings of the configuration are overruled: the prefix and the lengths of names,
+   * random subdomains, and what makes mail junk.
+   */
+  getAdminOverrides(options: CallOptions = {}): Promise<OverrideState> {
+    return this.call("GET", "/admin/overrides", "json", {}, options);
+  }
+
+  /**
+   * Overrule settings of the configuration. What is absent stays as it is, null gives a value
+   * back to the configuration; all or nothing. It holds at once.
+   */
+  postAdminOverrides(args: { body: Overrides }, options: CallOptions = {}): Promise<Success> {
+    return this.call("POST", "/admin/overrides", "json", args, options);
   }
 
   /** Totals of mails, addresses, accounts and sent mails. */

@@ -36,6 +36,7 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/admin/send_mail"): "mail.send",
     ("POST", "/admin/send_mail_by_binding"): "mail.send",
     ("POST", "/admin/account_settings"): "settings.change",
+    ("POST", "/admin/overrides"): "settings.overrule",
     ("POST", "/admin/user_settings"): "settings.accounts",
     ("POST", "/admin/ip_blacklist/settings"): "settings.access",
     ("POST", "/admin/ai_extract/settings"): "settings.codes",

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from mailbox_service import __version__
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.overrides import InForce
 from mailbox_service.web.answers import Success
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.open_api import has_object_store
@@ -124,10 +125,10 @@ read_value = msgspec.json.Decoder(ValueToKeep)
 @routes.get("/admin/worker/configs", ADMIN, returns=Configs)
 async def configs(call: Call) -> Configs:
     """The configuration in force, without secrets."""
-    return configs_of(call.config)
+    return configs_of(call.config, call.services.overruling.now)
 
 
-def configs_of(config: Config) -> Configs:
+def configs_of(config: Config, now: InForce) -> Configs:
     """What an administrator may see of the configuration (mailbox-api §7.3)."""
     return Configs(
         default_lang=config.default_lang or UNSET,
@@ -136,18 +137,18 @@ def configs_of(config: Config) -> Configs:
         has_admin_passwords=len(config.admin_passwords),
         announcement=config.announcement,
         always_show_announcement=config.always_show_announcement,
-        prefix=config.prefix,
+        prefix=now.prefix,
         address_check_regex=config.address_check_regex,
         address_regex=config.address_regex,
-        min_address_len=max(1, config.min_address_len),
-        max_address_len=max(1, config.max_address_len),
+        min_address_len=max(1, now.min_address_len),
+        max_address_len=max(1, now.max_address_len),
         forward_address_list=list(config.forward_address_list),
         subdomain_forward_address_list=list(config.subdomain_forward_address_list) or None,
         default_domains=list(config.visitor_domains),
         domains=list(config.served_domains),
         enable_create_address_subdomain_match=bool(config.enable_create_address_subdomain_match),
-        random_subdomain_domains=[domain.lower() for domain in config.random_subdomain_domains],
-        random_subdomain_length=min(max(config.random_subdomain_length, 1), 63),
+        random_subdomain_domains=[domain.lower() for domain in now.random_subdomain_domains],
+        random_subdomain_length=min(max(now.random_subdomain_length, 1), 63),
         domain_labels=list(config.domain_labels),
         has_jwt_secret=bool(config.jwt_secret),
         admin_user_role=config.admin_user_role,
@@ -166,9 +167,9 @@ def configs_of(config: Config) -> Configs:
         disable_show_github=config.disable_show_github,
         disable_show_github_for_user=config.disable_show_github_for_user,
         disable_admin_password_check=config.disable_admin_password_check,
-        enable_check_junk_mail=config.enable_check_junk_mail,
-        junk_mail_check_list=list(config.junk_mail_check_list),
-        junk_mail_force_pass_list=list(config.junk_mail_force_pass_list),
+        enable_check_junk_mail=now.enable_check_junk_mail,
+        junk_mail_check_list=list(now.junk_mail_check_list),
+        junk_mail_force_pass_list=list(now.junk_mail_force_pass_list),
         remove_exceed_size_attachment=config.remove_exceed_size_attachment,
         remove_all_attachment=config.remove_all_attachment,
         enable_another_worker=config.enable_another_worker,
