@@ -6,9 +6,11 @@ What a refusal would leave behind to be undone (a key, a second counter) goes al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from mailbox_service.core.envelope import Receipt
+from mailbox_service.core.errors import MailError
 from mailbox_service.services.gathering import Gathering, Written
 from mailbox_service.services.queueing import Order, enqueue, enqueue_all, undoes_nothing
 from mailbox_service.storage.database import Database
@@ -23,11 +25,17 @@ LARGEST_GROUP = 128
 GROUP_OCTETS = 4 << 20
 
 
-class Departures:
-    """Puts submissions into the queue."""
+# Hears of submissions that are on disk, with what each was answered.
+Heard = Callable[[Sequence[Order], Sequence[Receipt | MailError]], None]
 
-    def __init__(self, database: Database) -> None:
+
+class Departures:
+    """Puts submissions into the queue. `queued` hears of each group that is on disk: what follows
+    is done once a group, and not once a message."""
+
+    def __init__(self, database: Database, queued: Heard) -> None:
         self._database = database
+        self._queued = queued
         self._letters: Gathering[Order, Receipt] = Gathering(
             self._write, octets_of, most=LARGEST_GROUP, most_octets=GROUP_OCTETS
         )
@@ -39,13 +47,25 @@ class Departures:
         if small and undoes_nothing(order):
             return self._letters.add(order)
         write = self._database.write_quick if small else self._database.write
-        return write(enqueue, order)
+        written = write(enqueue, order)
+        written.add_done_callback(partial(self._one_written, order))
+        return written
 
     def _write(self, orders: Sequence[Order]) -> Written[Receipt]:
         octets = sum([len(order.content) for order in orders])
         quick = len(orders) <= QUICK_GROUP and octets <= QUICK_GROUP_OCTETS
         write = self._database.write_quick if quick else self._database.write
-        return write(enqueue_all, orders)
+        written = write(enqueue_all, orders)
+        written.add_done_callback(partial(self._written, orders))
+        return written
+
+    def _written(self, orders: Sequence[Order], written: Written[Receipt]) -> None:
+        if not written.cancelled() and written.exception() is None:
+            self._queued(orders, written.result())
+
+    def _one_written(self, order: Order, written: asyncio.Future[Receipt]) -> None:
+        if not written.cancelled() and written.exception() is None:
+            self._queued([order], [written.result()])
 
 
 def octets_of(order: Order) -> int:

@@ -93,6 +93,8 @@ class Order(Struct, frozen=True):
     sent_by: SentBy | None = None
     # Sub-addresses that the sender writes in, and that nobody else may have opened.
     unopened: tuple[str, ...] = ()
+    # The kind of principal, for the log.
+    submitted_by: str = ""
 
 
 async def enqueue(tx: Transaction, order: Order) -> Receipt:

@@ -342,7 +342,7 @@ class Reacting:
         going = forwarding.without_copy(header, arrival.address, found)
         marked = forwarding.marked(content, arrival.address, going)
         for recipients in forwarding.in_rounds(going):
-            order = self._sending.order_of_ours(
+            order = self._sending.orders.of_ours(
                 arrival.address,
                 recipients,
                 marked,
@@ -455,7 +455,7 @@ class Reacting:
             log.warning("auto-reply-not-written address=%s reason=%s", address, error.detail)
             return None
         # The null reverse-path: nobody answers an answer (RFC 3834 §3.3).
-        order = self._sending.order_of_ours(
+        order = self._sending.orders.of_ours(
             address,
             (sender,),
             content,

@@ -8,14 +8,8 @@ out, the message is ours to deliver or to report (RFC 5321 §6.1).
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-
-import msgspec
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -28,7 +22,6 @@ from mailbox_service.core.errors import (
     FromNotYours,
     MailError,
     MessageTooBig,
-    NoChannel,
 )
 from mailbox_service.core.header_section import read_fields, unfolded_value
 from mailbox_service.core.header_words import decoded
@@ -37,36 +30,31 @@ from mailbox_service.core.policy import (
     check_from,
     check_recipients,
     check_sender_domain,
-    served_by,
 )
 from mailbox_service.core.submission_fields import from_addresses, prepare_submission
 from mailbox_service.core.texts import text
 from mailbox_service.core.trace_fields import count_received
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
-from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros, second_of
+from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
 from mailbox_service.services.departures import Departures
+from mailbox_service.services.kept_requests import (
+    LONGEST_KEY,
+    draft_fingerprint,
+    envelope_fingerprint,
+    json_text,
+    key_of,
+    new_message_id,
+    record_of,
+)
+from mailbox_service.services.orders import KEPT_SUBJECT, NOTHING, Orders
 from mailbox_service.services.queueing import Key, Order, Price, SentBy, no_balance
 from mailbox_service.signals import Signals
-from mailbox_service.storage import (
-    send_queue,
-)
+from mailbox_service.storage import send_queue
 from mailbox_service.storage.database import Database
-from mailbox_service.storage.send_queue import NewRecipient
 from mailbox_service.storage.submissions import NewSubmission
 
 log = logging.getLogger("mailbox.sending")
-
-# RFC 5321 §4.5.3.1.8 asks for 100; a thousand is Postfix's `smtpd_recipient_limit`.
-MOST_RECIPIENTS = 1_000
-# A message to more than these waits behind letters, where both go to one domain.
-LETTER_RECIPIENTS = 20
-# A key is a UUID or a hash; longer ones are not.
-LONGEST_KEY = 256
-# Characters kept of a subject for lists; the message has the rest.
-KEPT_SUBJECT = 500
-# What costs nothing.
-NOTHING = Price()
 
 
 class Sending:
@@ -83,7 +71,7 @@ class Sending:
         new_queue_id: Callable[[], str] = new_id,
     ) -> None:
         self._database = database
-        self._departures = Departures(database)
+        self._departures = Departures(database, self._queued)
         self._administering = administering
         self._signals = signals
         self._clock = clock
@@ -91,11 +79,7 @@ class Sending:
         self._domains = frozenset(config.served_domains)
         self._max_size = config.max_message_size
         self._sub_addresses = config.enable_sub_addresses
-        self._holds = config.outbound == "hold"
-        self._relayed = frozenset(
-            domain.lower() for domain in (*config.smtp_config, *config.resend_keys)
-        )
-        self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
+        self.orders = Orders(config, administering, clock)
         self.allowances = Allowances(
             database, config, administering, signals, clock=clock, new_queue_id=new_queue_id
         )
@@ -157,7 +141,7 @@ class Sending:
             )
         except MailError as refusal:
             return refused(refusal)
-        return self._queue(principal, order)
+        return self._departures.add(order)
 
     def _submit_sent(
         self,
@@ -199,10 +183,18 @@ class Sending:
             if idempotency_key:
                 owner = Principal("credential", sent_by.credential)
                 key = key_of(owner, idempotency_key, sent_by.fingerprint)
-            order = self._order(submission, recipients, content, now, key=key, sent_by=sent_by)
+            order = self.orders.make(
+                submission,
+                recipients,
+                content,
+                now,
+                key=key,
+                sent_by=sent_by,
+                submitted_by=principal.kind,
+            )
         except MailError as refusal:
             return refused(refusal)
-        return self._queue(principal, order)
+        return self._departures.add(order)
 
     def submit_draft(
         self,
@@ -233,6 +225,7 @@ class Sending:
         try:
             recipients = recipients_of(draft)
             order = self._compose(
+                principal,
                 draft,
                 reverse_path,
                 recipients,
@@ -240,14 +233,15 @@ class Sending:
                 record=None if record is None else json_text(record_of(record, ip)),
                 listed=listed,
                 price=self._price(principal, recipients, charge),
-                key=(principal, idempotency_key) if idempotency_key else None,
+                idempotency_key=idempotency_key,
             )
         except MailError as refusal:
             return self._after_balance(principal, refusal, charge)
-        return self._queue(principal, order)
+        return self._departures.add(order)
 
     def _compose(
         self,
+        principal: Principal,
         draft: Draft,
         reverse_path: str,
         recipients: tuple[str, ...],
@@ -256,7 +250,7 @@ class Sending:
         record: str | None,
         listed: bool,
         price: Price,
-        key: tuple[Principal, str] | None,
+        idempotency_key: str | None,
     ) -> Order:
         check_recipients(
             recipients,
@@ -280,13 +274,17 @@ class Sending:
             record=record,
             listed=listed,
         )
-        return self._order(
+        key = None
+        if idempotency_key:
+            key = key_of(principal, idempotency_key, draft_fingerprint(draft))
+        return self.orders.make(
             submission,
             recipients,
             content,
             now,
             price=price,
-            key=None if key is None else key_of(*key, draft_fingerprint(draft)),
+            key=key,
+            submitted_by=principal.kind,
         )
 
     def _read_message(
@@ -335,137 +333,22 @@ class Sending:
             record=record,
             listed=listed,
         )
-        return self._order(
-            submission, recipients, content, now, price=price, key=key, unopened=lent
-        )
-
-    def order_of_ours(
-        self,
-        address: str,
-        recipients: tuple[str, ...],
-        content: bytes,
-        *,
-        queue_id: str,
-        reverse_path: str,
-        door: str,
-        subject: str,
-    ) -> Order | None:
-        """A message that this service sends by itself for one of its mailboxes: a forward or an
-        automatic reply. It costs nothing, counts against no limit and is in no sent box. None
-        when no way out is configured; `put_into_queue` queues it."""
-        domain = split(address)[1]
-        if self._missing_channel(domain, recipients) is not None:
-            return None
-        holds = self._holds and domain not in self._relayed
-        submission = NewSubmission(
-            queue_id=queue_id,
-            address=address,
-            reverse_path=reverse_path,
-            door=door,
-            message_id="",
-            from_address=address,
-            subject=subject[:KEPT_SUBJECT],
-            smtputf8=not (reverse_path.isascii() and all(one.isascii() for one in recipients)),
-            listed=False,
-        )
-        return Order(
-            submission=submission,
-            content=content,
-            recipients=tuple(self._new_recipient(one, holds) for one in recipients),
-            priority=send_queue.NORMAL,
-            price=NOTHING,
-            key=None,
-            limits=(),
-            obstacle=None,
-            now=self._clock(),
-        )
-
-    def _order(
-        self,
-        submission: NewSubmission,
-        recipients: tuple[str, ...],
-        content: bytes,
-        now: int,
-        *,
-        price: Price = NOTHING,
-        key: Key | None = None,
-        sent_by: SentBy | None = None,
-        unopened: tuple[str, ...] = (),
-    ) -> Order:
-        if len(recipients) > MOST_RECIPIENTS:
-            raise BadRequest(f"There are more than {MOST_RECIPIENTS} recipients")
-        if len(content) > self._max_size:
-            raise MessageTooBig(f"The message is larger than {self._max_size} octets")
-        sender_domain = split(submission.reverse_path)[1]
-        holds = self._holds and sender_domain not in self._relayed
-        few = len(recipients) <= LETTER_RECIPIENTS
-        return Order(
-            submission=submission,
-            content=content,
-            recipients=tuple([self._new_recipient(one, holds, sent_by) for one in recipients]),
-            priority=send_queue.NORMAL if few else send_queue.BULK,
+        return self.orders.make(
+            submission,
+            recipients,
+            content,
+            now,
             price=price,
             key=key,
-            limits=self._limits(now),
-            obstacle=self._missing_channel(sender_domain, recipients),
-            now=now,
-            sent_by=sent_by,
-            unopened=unopened,
+            unopened=lent,
+            submitted_by=principal.kind,
         )
-
-    def _new_recipient(
-        self, recipient: str, holds: bool, sent_by: SentBy | None = None
-    ) -> NewRecipient:
-        domain = split(recipient)[1]
-        if sent_by is not None:
-            reason = sent_by.rejected.get(recipient)
-            if reason is not None:  # left out
-                return NewRecipient(recipient, domain, send_queue.FAILED, reply=reason)
-            if sent_by.due_at:  # whether it is held is seen when its time has come
-                return NewRecipient(recipient, domain, send_queue.QUEUED, sent_by.due_at)
-        held = holds and served_by(domain, self._domains) is None
-        return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
-
-    def _missing_channel(self, sender_domain: str, recipients: Sequence[str]) -> NoChannel | None:
-        """The refusal where no way out is configured for a domain of ours (§10.5). Verified
-        recipients are reached by `outbound` from every domain."""
-        if sender_domain in self._relayed:
-            return None
-        if not self._holds and self._are_verified(recipients):
-            return None
-        if not self._may_go_out or sender_domain in self._may_go_out:
-            return None
-        key = "EnableResendOrSmtpOrSendMailMsg"
-        return NoChannel(f"{text(key)} ({sender_domain})", message_key=key)
-
-    def _limits(self, now: int) -> tuple[tuple[str, int, str], ...]:
-        """The counters that a message now goes through: period, limit, message (§10.6)."""
-        config = self._administering.rules.send_limits
-        if config.daily is None and config.monthly is None:
-            return ()
-        today = as_datetime(now)
-        limits = []
-        if config.daily is not None:
-            day = today.strftime("day:%Y-%m-%d")
-            limits.append((day, config.daily, "ServerSendMailDailyLimitMsg"))
-        if config.monthly is not None:
-            month = today.strftime("month:%Y-%m")
-            limits.append((month, config.monthly, "ServerSendMailMonthlyLimitMsg"))
-        return tuple(limits)
 
     def _price(self, principal: Principal, recipients: tuple[str, ...], charge: bool) -> Price:
         if not charge or self.allowances.unlimited(principal):
             return NOTHING
-        free = self._are_verified(recipients)
+        free = self.orders.are_verified(recipients)
         return Price(principal.address, self.allowances.default, debit=not free)
-
-    def _are_verified(self, recipients: Sequence[str]) -> bool:
-        """Whether all recipients are addresses that an administrator vouches for."""
-        listed = self._administering.rules.verified_address_list
-        if not listed:
-            return False
-        verified = {address.strip().lower() for address in listed}
-        return all(recipient in verified for recipient in recipients)
 
     def _after_balance(
         self, principal: Principal, refusal: MailError, charge: bool
@@ -482,31 +365,31 @@ class Sending:
 
         return asyncio.ensure_future(judge())
 
-    def _queue(self, principal: Principal, order: Order) -> asyncio.Future[Receipt]:
-        queued = self._departures.add(order)
-        queued.add_done_callback(partial(self._queued, principal, order))
-        return queued
-
-    def _queued(self, principal: Principal, order: Order, queued: asyncio.Future[Receipt]) -> None:
-        """Wake the workers, and whoever watches this sent box."""
-        if queued.cancelled() or queued.exception() is not None:
-            return
-        submission = order.submission
-        if queued.result().queue_id != submission.queue_id:
-            return  # a repeated request: nothing is new
-        log.info(
-            "queued queue_id=%s sender=%s recipients=%d size=%d door=%s principal=%s",
-            submission.queue_id,
-            submission.address,
-            len(order.recipients),
-            len(order.content),
-            submission.door,
-            principal.kind,
-        )
-        if any(one.state == send_queue.QUEUED for one in order.recipients):
+    def _queued(self, orders: Sequence[Order], answers: Sequence[Receipt | MailError]) -> None:
+        """Log what is new, and wake the workers and whoever watches these sent boxes."""
+        senders: set[str] = set()
+        waits = reported = False
+        for order, answer in zip(orders, answers, strict=True):
+            submission = order.submission
+            if not isinstance(answer, Receipt) or answer.queue_id != submission.queue_id:
+                continue  # refused; or a repeated request, of which nothing is new
+            log.info(
+                "queued queue_id=%s sender=%s recipients=%d size=%d door=%s principal=%s",
+                submission.queue_id,
+                submission.address,
+                len(order.recipients),
+                len(order.content),
+                submission.door,
+                order.submitted_by,
+            )
+            senders.add(submission.address)
+            reported = reported or order.sent_by is not None
+            waits = waits or any(one.state == send_queue.QUEUED for one in order.recipients)
+        if waits:
             self._signals.notify(topics.QUEUE)
-        self._signals.notify(topics.mailbox(submission.address))
-        if order.sent_by is not None:
+        for sender in senders:
+            self._signals.notify(topics.mailbox(sender))
+        if reported:
             self._signals.notify(topics.SENDING_EVENTS)
 
 
@@ -529,61 +412,9 @@ def recipients_of(draft: Draft) -> tuple[str, ...]:
         raise BadRequest(f"{text(key)}: {error.detail}", message_key=key) from error
 
 
-def new_message_id(queue_id: str, reverse_path: str) -> str:
-    """A Message-ID of ours (RFC 5322 §3.6.4), at the sender's domain."""
-    return f"<{queue_id.lower()}@{split(reverse_path)[1]}>"
-
-
 def first_fields(content: bytes) -> dict[str, str]:
     """The header fields of a checked message by their names, the first of each, on one line."""
     found: dict[str, str] = {}
     for name, raw in read_fields(content)[0]:
         found.setdefault(name.decode("ascii", "replace"), unfolded_value(raw))
     return {name: value.encode(errors="replace").decode() for name, value in found.items()}
-
-
-def key_of(principal: Principal, key: str | None, fingerprint: str) -> Key | None:
-    """A client's key, tied to its principal and its request."""
-    if not key:
-        return None
-    if len(key) > LONGEST_KEY:
-        raise BadRequest(f"The idempotency key is longer than {LONGEST_KEY} characters")
-    return Key(principal.key, key, fingerprint)
-
-
-def envelope_fingerprint(envelope: Envelope, content: bytes) -> str:
-    """What makes one submission the same as another."""
-    digest = hashlib.sha256("\n".join((envelope.reverse_path, *envelope.recipients)).encode())
-    digest.update(b"\n\n" + content)
-    return digest.hexdigest()
-
-
-def draft_fingerprint(draft: Draft) -> str:
-    """What makes one draft the same as another: everything in it, files included."""
-    digest = hashlib.sha256(repr(replace(draft, attachments=())).encode(errors="replace"))
-    for file in draft.attachments:
-        digest.update(repr(replace(file, content=b"")).encode(errors="replace"))
-        digest.update(hashlib.sha256(file.content).digest())
-    return digest.hexdigest()
-
-
-def json_text(value: Mapping[str, object]) -> str:
-    """A record as it is kept."""
-    try:
-        return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # a lone surrogate is kept as its escape
-        return json.dumps(value)
-
-
-def record_of(request: Mapping[str, object], ip: str) -> dict[str, object]:
-    """The contract's record of a request (mailbox API §10.8): without the token, and without
-    the bytes of files, which are in the message."""
-    kept = {name: value for name, value in request.items() if name != "token"}
-    files = kept.get("attachments")
-    if isinstance(files, list):
-        kept["attachments"] = [
-            {name: value for name, value in file.items() if name != "content"}
-            for file in files
-            if isinstance(file, dict)
-        ]
-    return {"version": "v2", **kept, "geoData": {"ip": ip or "unknown"}}

@@ -25,7 +25,7 @@ from mailbox_service.core.errors import (
     RecipientBlocked,
     RoutingLoop,
 )
-from mailbox_service.services.sending import MOST_RECIPIENTS
+from mailbox_service.services.orders import MOST_RECIPIENTS
 from mailbox_service.storage import contents, idempotency, send_counts, submissions
 from tests.databases import AnyDatabase
 from tests.services.posting import ADMIN, ANN, LETTER, Post, draft

@@ -10,8 +10,8 @@ from mailbox_service.core.errors import MessageTooBig
 from mailbox_service.core.own_server import Connection
 from mailbox_service.core.sending_api import BadField
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
+from mailbox_service.services.kept_requests import new_message_id
 from mailbox_service.services.own_servers.connections import canonical_or_field
-from mailbox_service.services.sending import new_message_id
 
 MOST_RECIPIENTS = 50
 

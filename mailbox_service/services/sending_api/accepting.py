@@ -22,9 +22,9 @@ from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import Conflict, MailError, TemporaryFailure, TooManyRequests
 from mailbox_service.core.sending_api import Caller
 from mailbox_service.services.clock import Clock, new_id, now_micros
+from mailbox_service.services.kept_requests import key_of
 from mailbox_service.services.leased_work import LeasedWork
 from mailbox_service.services.queueing import KEY_LIFE
-from mailbox_service.services.sending import key_of
 from mailbox_service.services.sending_api.composing import EmailForm
 from mailbox_service.services.sending_api.emails import Emails, Sent
 from mailbox_service.signals import Signals

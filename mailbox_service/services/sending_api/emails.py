@@ -27,7 +27,8 @@ from mailbox_service.core.errors import (
 )
 from mailbox_service.core.sending_api import BadField, Caller, Refusal, SendingPrincipal
 from mailbox_service.services.clock import Clock, new_id, now_micros
-from mailbox_service.services.sending import Sending, new_message_id
+from mailbox_service.services.kept_requests import new_message_id
+from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.composing import EmailForm, Fetch, draft_of, files, person
 from mailbox_service.services.sending_api.fetching import Fetching
 from mailbox_service.services.sending_api.messages import (

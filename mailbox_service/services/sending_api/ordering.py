@@ -25,8 +25,9 @@ from mailbox_service.core.sending_api import (
 )
 from mailbox_service.core.tracking import Traits
 from mailbox_service.services.clock import Clock, as_datetime
+from mailbox_service.services.kept_requests import json_text
 from mailbox_service.services.queueing import SentBy
-from mailbox_service.services.sending import Sending, json_text
+from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.messages import LONGEST_SHOWN, Message
 from mailbox_service.services.sending_api.policies import DISABLED, Policy
 from mailbox_service.storage.sending_events import About

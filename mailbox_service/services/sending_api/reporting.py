@@ -24,7 +24,7 @@ from mailbox_service.core.email_id import email_id_of
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.webhook import HttpRequest
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.sending import new_message_id
+from mailbox_service.services.kept_requests import new_message_id
 from mailbox_service.services.sending_api.documents import HOOKS
 from mailbox_service.services.sending_api.hooks import Hook, owner_of, target_and_login
 from mailbox_service.signals import Signals

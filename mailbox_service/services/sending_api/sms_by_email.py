@@ -14,7 +14,8 @@ from mailbox_service.core.envelope import Envelope, Principal
 from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
 from mailbox_service.core.sms import GatewayProblem, Outgoing
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
-from mailbox_service.services.sending import Sending, new_message_id
+from mailbox_service.services.kept_requests import new_message_id
+from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.sms_handing_over import Telling
 
 NUMBER = "{number}"
