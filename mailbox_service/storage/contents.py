@@ -74,9 +74,11 @@ async def add_all(tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | No
         (uses, zlib.crc32(content), int(packed is not None), content if packed is None else packed)
         for content, uses, packed in stored
     ]
+    if tx.dialect == "sqlite":
+        return list(await many_rows.insert_numbered(tx, "contents", ADDED, rows))
     added = await many_rows.insert_returning(tx, "contents", ADDED, rows, "id, checksum")
     added.sort()
-    # Both engines number rows as they are written. Should one ever not, nobody gets a letter of
+    # PostgreSQL numbers rows as they are written. Should it ever not, nobody gets a letter of
     # somebody else: the group is undone and stored one by one.
     if [row[1] for row in added] != [row[1] for row in rows]:
         raise RuntimeError("contents were not numbered in the order in which they were written")
