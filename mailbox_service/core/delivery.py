@@ -6,7 +6,8 @@ Times are microseconds UTC and enter as arguments, like the jitter.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -25,8 +26,7 @@ MAX_REPLY_TEXT = 1_024
 _enhanced_status = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: +|$)").match
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """What a next hop answered: code, enhanced status (RFC 2034) and text, safe to store.
 
     Code 0 stands for no answer: no connection, a timeout, a line that is no reply.
@@ -50,7 +50,9 @@ class Reply:
             if status and status[1][0] == str(code)[0]:
                 enhanced = enhanced or status[1]
                 line = line.strip()[status.end() :]
-            lines.append("".join(c if c.isprintable() else " " for c in line))
+            if not line.isprintable():
+                line = "".join(c if c.isprintable() else " " for c in line)
+            lines.append(line)
         words = " ".join(" ".join(lines).split())
         return cls(code, enhanced, words[:MAX_REPLY_TEXT])
 
@@ -63,23 +65,20 @@ class Reply:
 
     def __str__(self) -> str:
         parts = (str(self.code) if self.code else "", self.enhanced, self.text)
-        return " ".join(part for part in parts if part)
+        return " ".join([part for part in parts if part])
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True, gc=False):
     """The next hop answers for the message now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(Struct, frozen=True, gc=False):
     """To be tried again at `next_attempt`."""
 
     next_attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, gc=False):
     """Not to be tried again: refused, or `expired` while every next hop said later."""
 
     expired: bool = False

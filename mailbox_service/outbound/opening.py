@@ -19,6 +19,7 @@ from mailbox_service.outbound.dns import TlsaRecord
 from mailbox_service.outbound.hops import Relay, Timeouts, Tls
 from mailbox_service.outbound.replies import printable, reply_of
 from mailbox_service.outbound.session import Session
+from mailbox_service.outbound.transaction import Server
 from mailbox_service.outbound.transport_security import matches
 
 
@@ -218,13 +219,8 @@ class Opener:
         transport = cast("asyncio.Transport | None", client.transport)
         if transport is None or transport.is_closing():
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-        session = Session(
-            transport,
-            remote=target.remote,
-            extensions=dict(client.esmtp_extensions),
-            opening=lines,
-            timeouts=target.timeouts,
-        )
+        server = Server.of(target.remote, lines, client.esmtp_extensions)
+        session = Session(transport, server=server, timeouts=target.timeouts)
         transport.set_protocol(session)
         # The client no longer has a connection to close.
         client.protocol = None

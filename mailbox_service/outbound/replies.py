@@ -15,6 +15,8 @@ from mailbox_service.core.delivery import Reply
 MAX_LINE = 4_096
 # Some EHLO replies have thirty lines. A server that sends more than this a reply wants memory.
 MAX_REPLY = 32_768
+# Longer lines are read anew each time.
+SHORT_LINE = 200
 _line = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL).fullmatch
 
 
@@ -34,29 +36,43 @@ def printable(text: str) -> str:
     return Reply.read(0, text).text
 
 
+@lru_cache(maxsize=512)
+def known(line: bytes) -> Reply | None:
+    """The reply that is one line, without its line end; None for any other line."""
+    found = _line(line)
+    if found is None or found[2] == b"-":
+        return None
+    return reply_of(int(found[1]), (found[3] or b"").decode("utf-8", "replace"))
+
+
 class ReplyReader:
     """Makes replies out of what arrives, holding never more than one bounded reply."""
 
     __slots__ = ("_buffer", "_code", "_lines", "_size")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[bytes] = []
         self._code = 0
         self._size = 0
 
     def feed(self, data: bytes) -> list[Reply]:
         """The replies that are complete now. Raises BadReply."""
-        self._buffer += data
+        if self._buffer:
+            data = self._buffer + data
+        lines = data.split(b"\n")
+        self._buffer = lines.pop()
         replies: list[Reply] = []
-        start = 0
-        while (end := self._buffer.find(b"\n", start)) >= 0:
-            line = bytes(self._buffer[start:end]).rstrip(b"\r")
-            start = end + 1
-            reply = self._take(line)
+        for line in lines:
+            if line.endswith(b"\r"):
+                line = line.rstrip(b"\r")
+            reply = None
+            if not self._lines and len(line) <= SHORT_LINE:
+                reply = known(line)
+            if reply is None:
+                reply = self._take(line)
             if reply is not None:
                 replies.append(reply)
-        del self._buffer[:start]
         if len(self._buffer) > MAX_LINE:
             raise BadReply("a reply line without end")
         return replies

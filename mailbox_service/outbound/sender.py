@@ -9,18 +9,17 @@ from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 from mailbox_service.core.delivery import Reply
-from mailbox_service.outbound.connections import Connections, Open
+from mailbox_service.outbound.connections import Connections
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.hops import Channel, Relay, Timeouts, parse_relay_url, relay_of
 from mailbox_service.outbound.opening import NotOpened, Opener, Target, target_of
 from mailbox_service.outbound.routing import Host, NoRoute, Router
-from mailbox_service.outbound.session import Lost, Session
+from mailbox_service.outbound.session import Session
 from mailbox_service.outbound.transaction import (
     KEPT_CONVERSATION,
     MOST_RECIPIENTS,
     Attempted,
-    Message,
-    transact,
+    Letter,
 )
 from mailbox_service.outbound.transport_security import (
     MOST_OCTETS,
@@ -37,8 +36,6 @@ T = TypeVar("T")
 
 # Hosts of one domain that one attempt tries to connect to; the next attempt comes soon enough.
 HOSTS_AN_ATTEMPT = 5
-# Connections that one attempt takes when kept ones turn out to be gone.
-CONNECTIONS_AN_ATTEMPT = 3
 # Seconds for which a host that failed at STARTTLS is spoken to in plain text.
 PLAIN_SECONDS = 600.0
 # Hosts remembered for that.
@@ -165,42 +162,21 @@ class Outbound:
         if relay is None and self._mode == "relay":
             relay = self._relay
         way = partial(self._open_direct, domain) if relay is None else partial(self._open, relay)
-        message = Message(reverse_path, content, smtputf8, begin)
         answers: dict[str, Attempted] = {}
         for start in range(0, len(recipients), MOST_RECIPIENTS):
-            part = recipients[start : start + MOST_RECIPIENTS]
-            answers.update(await self._hand_over(hop, way, message, part))
+            loop = asyncio.get_running_loop()
+            letter = Letter(
+                reverse_path,
+                recipients[start : start + MOST_RECIPIENTS],
+                content,
+                smtputf8=smtputf8,
+                begin=begin,
+                done=loop.create_future(),
+                until=loop.time() + self._attempt_seconds,
+            )
+            self._connections.hand_over(hop, way, letter)
+            answers.update(await answered(letter))
         return answers
-
-    async def _hand_over(
-        self, hop: str, way: Open, message: Message, recipients: Sequence[str]
-    ) -> Mapping[str, Attempted]:
-        """One transaction on one connection. A kept connection that turns out to be gone is no
-        answer, so another is taken."""
-        uncertain = False
-        try:
-            async with asyncio.timeout(self._attempt_seconds):
-                for _ in range(CONNECTIONS_AN_ATTEMPT):
-                    session = await self._connections.take(hop, way)
-                    uncertain = True
-                    message.begin()
-                    try:
-                        return await transact(session, message, recipients)
-                    except Lost as error:
-                        lost = str(error)
-                    finally:
-                        self._connections.give_back(hop, session)
-                    uncertain = False
-            reply = Reply(0, "4.4.2", f"Connections to {hop} break off: {lost}")
-            return dict.fromkeys(recipients, Attempted(reply, hop, f"* {reply.text}"))
-        except NotOpened as error:
-            conversation = "\n".join(error.lines)[:KEPT_CONVERSATION]
-            nobody = error.reply.code // 100 != 5
-            attempted = Attempted(error.reply, error.remote, conversation, unreachable=nobody)
-        except TimeoutError:
-            reply = Reply(0, "4.4.2", "The attempt took too long.")
-            attempted = Attempted(reply, hop, f"* {reply.text}", uncertain=uncertain)
-        return dict.fromkeys(recipients, attempted)
 
     async def _open(self, relay: Relay) -> Session:
         return await self._opener.open(target_of(relay))
@@ -267,6 +243,20 @@ class Outbound:
     def close(self) -> None:
         """End the kept connections."""
         self._connections.close()
+
+
+async def answered(letter: Letter) -> Mapping[str, Attempted]:
+    """An answer for each recipient of a letter that was handed over."""
+    try:
+        return await letter.done
+    except NotOpened as error:
+        conversation = "\n".join(error.lines)[:KEPT_CONVERSATION]
+        nobody = error.reply.code // 100 != 5
+        answer = Attempted(error.reply, error.remote, conversation, unreachable=nobody)
+        return dict.fromkeys(letter.recipients, answer)
+    except asyncio.CancelledError:
+        letter.give_up()
+        raise
 
 
 def _security(settings: SendingSettings) -> TransportSecurity | None:
