@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ from mailbox_service.storage import cursors, messages
 from mailbox_service.storage.contents import LARGEST
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.grouping import Bound, Outcome, describe
-from mailbox_service.storage.incoming_log import IncomingLog, Written
+from mailbox_service.storage.incoming_log import IncomingLog, Payload, Written
 from mailbox_service.storage.many_rows import MOST_ROWS
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 from mailbox_service.storage.syncing import Syncing, syncing_for
 
 T = TypeVar("T")
@@ -70,21 +72,19 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """A message that is on disk."""
 
     number: int
     message: NewMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """A message that waits for its place in the log."""
 
     message: NewMessage
-    payload: bytes
-    future: asyncio.Future[Any]
+    payload: Payload
+    promise: Promise[Any]
     answer: object
 
 
@@ -101,13 +101,19 @@ class Group:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
+# MessagePack's spelling of no octets, and of up to 2**32 of them.
+_NO_OCTETS = b"\xc4\x00"
+_OCTETS_FOLLOW = 0xC6
+_OCTETS = struct.Struct(">BI").pack
 
 
-def payload_of(message: NewMessage) -> bytes:
+def payload_of(message: NewMessage) -> Payload:
     """A message for the log. Raises OverflowError for a time that no engine has room for."""
     packed = message.packed is not None
     octets = message.content if message.packed is None else message.packed
-    return _encode(Record(message.addresses, message.reverse_path, message.now, packed, octets))
+    head = _encode(Record(message.addresses, message.reverse_path, message.now, packed, b""))
+    # The octets come last, and are not copied: what stands before them is their length.
+    return head[: -len(_NO_OCTETS)] + _OCTETS(_OCTETS_FOLLOW, len(octets)), octets
 
 
 def message_of(payload: bytes) -> NewMessage:
@@ -182,26 +188,26 @@ class Incoming:
 
     # --- into the log -----------------------------------------------------------------------
 
-    def add(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
-        """Put one message on disk; the future ends with `answer` when it is there. None for what
-        does not go through the log: large messages, and all of them while it is not ours."""
+    def add(self, message: NewMessage, answer: T) -> Promise[T] | None:
+        """Put one message on disk; the promise is kept with `answer` when it is there. None for
+        what does not go through the log: large messages, and all of them while it is not ours."""
         if self._syncing is None or self._closing:
             return None
         if len(message.content) > LARGEST_OCTETS or len(message.addresses) > ROWS:
             return None
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        promise: Promise[T] = Promise()
         try:
-            self._pending.append(Pending(message, payload_of(message), future, answer))
+            self._pending.append(Pending(message, payload_of(message), promise, answer))
         except (OverflowError, ValueError) as error:  # ValueError: half a surrogate pair
-            future.set_exception(error)
-            return future
-        self._idle.clear()
-        self._append_soon()
-        return future
+            promise.fail(error)
+            return promise
+        if not self._appending:
+            self._append_soon()
+        return promise
 
     def _append_soon(self) -> None:
-        if not self._appending and self._pending and self._may_begin(MOST_GROUPS):
+        self._idle.clear()
+        if self._may_begin(MOST_GROUPS):
             self._appending = True
             asyncio.get_running_loop().call_soon(self._append_next)
 
@@ -235,7 +241,7 @@ class Incoming:
     def _next_members(self) -> list[Pending]:
         octets = count = 0
         for pending in self._pending:
-            octets += len(pending.payload)
+            octets += len(pending.payload[1])
             if count and octets > GROUP_OCTETS:
                 break
             count += 1
@@ -277,10 +283,10 @@ class Incoming:
         for number, pending in enumerate(group.members, group.written.first):
             self._unsettled.append(Arrived(number, pending.message))
             self._octets += len(pending.message.content)
-            if not pending.future.done():
-                pending.future.set_result(pending.answer)
         many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
         self._settle_soon(0.0 if many else SETTLE_SECONDS)
+        for pending in group.members:
+            pending.promise.keep(pending.answer)
 
     def _refused(self, members: Sequence[Pending], error: OSError | None) -> None:
         """The disk did not take it: those who sent it shall come again."""
@@ -288,8 +294,7 @@ class Incoming:
         log.error("storage-log-failed mails=%d error=%s", len(members), describe(trouble))
         refusal = self._translate(trouble)
         for pending in members:
-            if not pending.future.done():
-                pending.future.set_exception(refusal)
+            pending.promise.fail(refusal)
 
     # --- into the tables --------------------------------------------------------------------
 

@@ -29,6 +29,11 @@ MAGIC = b"MBX1"
 TURN_OCTETS = 16 << 20
 
 
+# A record's octets in two pieces, so that the large one need not be copied to be put behind the
+# other.
+Payload = tuple[bytes, bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """Where records were written: the file to be synced, their place, the number of the first."""
@@ -89,7 +94,7 @@ class IncomingLog:
         self._current = 1 - self._current
         self._offset = 0
 
-    def write(self, payloads: Sequence[bytes]) -> Written:
+    def write(self, payloads: Sequence[Payload]) -> Written:
         """Write records behind all others; they count once their file is synced. Raises OSError:
         none of them is there."""
         # A write that fails may leave records behind of which nobody was told. The next ones
@@ -98,7 +103,7 @@ class IncomingLog:
         self._number += len(payloads)
         pieces: list[bytes] = []
         for number, payload in enumerate(payloads, first):
-            pieces += (header(number, payload), payload)
+            pieces += (header(number, payload), *payload)
         data = b"".join(pieces)
         file, offset = self._files[self._current], self._offset
         write_at(file, data, offset)
@@ -110,11 +115,11 @@ class IncomingLog:
         """Records that could not be synced, and all behind them, count for nothing."""
         self._offset = written.offset
 
-    def put_aside(self, payload: bytes) -> None:
+    def put_aside(self, payload: Payload) -> None:
         """Keep a record that the tables did not take in a file for people to look at. Raises
         OSError."""
         with self._aside.open("ab") as file:
-            file.write(header(1, payload) + payload)
+            file.write(b"".join((header(1, payload), *payload)))
             file.flush()
             fdatasync(file.fileno())
 
@@ -136,14 +141,18 @@ def write_at(file: int, data: bytes, offset: int) -> None:
         done += os.pwrite(file, memoryview(data)[done:], offset + done)
 
 
-def header(number: int, payload: bytes) -> bytes:
+def header(number: int, payload: Payload) -> bytes:
     """What stands before a payload."""
-    return HEADER.pack(MAGIC, number, len(payload), checksum(number, payload))
+    length = len(payload[0]) + len(payload[1])
+    return HEADER.pack(MAGIC, number, length, checksum(number, *payload))
 
 
-def checksum(number: int, payload: bytes) -> int:
+def checksum(number: int, *pieces: bytes) -> int:
     """Of number and payload: a payload under another's number is no record."""
-    return zlib.crc32(payload, number & 0xFFFFFFFF)
+    check = number & 0xFFFFFFFF
+    for piece in pieces:
+        check = zlib.crc32(piece, check)
+    return check
 
 
 def records(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -45,6 +45,10 @@ def write_log(store: Path, *letters: NewMessage, settled: int = 0) -> IncomingLo
     return log
 
 
+def joined(one: NewMessage) -> bytes:
+    return b"".join(payload_of(one))
+
+
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[SqliteDatabase]:
     store = SqliteDatabase(path)
@@ -137,7 +141,7 @@ def test_a_log_that_was_torn_anywhere_gives_back_all_before_the_tear(tmp_path: P
     ends = []
     size = 0
     for one in letters:
-        size += incoming_log.HEADER.size + len(payload_of(one))
+        size += incoming_log.HEADER.size + len(joined(one))
         ends.append(size)
     assert ends[-1] == len(whole)
     for cut in range(0, len(whole), 7):
@@ -145,7 +149,7 @@ def test_a_log_that_was_torn_anywhere_gives_back_all_before_the_tear(tmp_path: P
             file.write_bytes(whole[:cut] + tail)
             found = [payload for _, payload in incoming_log.records(file)]
             whole_ones = sum(end <= cut for end in ends)
-            assert found == [payload_of(one) for one in letters[:whole_ones]]
+            assert found == [joined(one) for one in letters[:whole_ones]]
 
 
 def test_what_is_left_of_an_older_turn_is_not_taken_for_new(
@@ -192,7 +196,7 @@ async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_pat
             await asyncio.sleep(0.01)
         assert await store.read(every_content) == [letter(1).content, letter(2).content]
     aside = tmp_path / "mailbox.db-incoming-refused"
-    assert [payload for _, payload in incoming_log.records(aside)] == [payload_of(bad)]
+    assert [payload for _, payload in incoming_log.records(aside)] == [joined(bad)]
 
 
 async def test_mail_that_cannot_even_be_written_down_is_refused_alone(tmp_path: Path) -> None:
@@ -365,7 +369,7 @@ async def test_mail_behind_mail_that_could_not_be_synced_is_refused_with_it(
         assert after is not None
         await after
         found = list(incoming_log.records(tmp_path / "mailbox.db-incoming-0"))
-        assert [payload for _, payload in found] == [payload_of(letter(1)), payload_of(letter(4))]
+        assert [payload for _, payload in found] == [joined(letter(1)), joined(letter(4))]
         assert await store.read(every_content) == [letter(1).content, letter(4).content]
 
 
