@@ -25,6 +25,7 @@ from mailbox_service.core.errors import BadAddress, TemporaryFailure
 from mailbox_service.core.object_store import Bucket, is_endpoint
 from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.core.sms import HttpDialect
+from mailbox_service.memory import Tidying
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore
@@ -471,6 +472,7 @@ class Service:
             parts.signals.send_abroad(parts.database.notify)
         await self._workers.__aenter__()
         self._work("rules", parts.administering.run())
+        self._work("memory", Tidying(self._relax).run())
         if "delivery" in self._roles:
             self._work("delivery", parts.delivering.run())
             self._work("webhooks", parts.notifying.run())
@@ -495,6 +497,12 @@ class Service:
             await self._open_http()
         self._ready = True
         log.info("started url=%s roles=%s", self.url, ",".join(sorted(self._roles)))
+
+    async def _relax(self) -> None:
+        try:
+            await self.parts.database.relax()
+        except TemporaryFailure as trouble:  # it is no worse than before, and tried again
+            log.warning("memory-kept reason=%s", trouble.detail)
 
     def _work(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._worker_tasks.append(self._workers.create_task(work, name=name))

@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "mailbox_service.core": (),
     "mailbox_service.config": (),
     "mailbox_service.log": (),
+    "mailbox_service.memory": (),
     "mailbox_service.signals": (),
     "mailbox_service.configuring": ("mailbox_service.config",),
     "mailbox_service.first_run": ("mailbox_service.config", "mailbox_service.configuring"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from mailbox_service import log
+from mailbox_service import log, memory
 from mailbox_service.assembly import ROLES, Service
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.core.errors import MailError
@@ -41,6 +41,7 @@ def serve(roles: str, config_file: Path | None, data: Path | None) -> None:
     log.start(found.config.log_level)
     allow_many_files()
     collect_seldom()
+    memory.set_up()
     # The store's thread asks for the interpreter after every statement; at the default of 5 ms a
     # busy loop would let it wait for longer than a commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)

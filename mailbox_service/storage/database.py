@@ -22,6 +22,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
+from mailbox_service.storage.promise import Promise
+
 if TYPE_CHECKING:
     from mailbox_service.storage.messages import NewMessage
 
@@ -125,14 +127,19 @@ class Database(Protocol):
         several times what they do."""
         ...
 
-    def keep(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
-        """Put arriving mail on disk the quickest way; the future ends with `answer` then. It goes
-        into the tables soon: what `read` and `write` run sees it, `read_quick` only after
+    def keep(self, message: NewMessage, answer: T) -> Promise[T] | None:
+        """Put arriving mail on disk the quickest way; the promise is kept with `answer` then. It
+        goes into the tables soon: what `read` and `write` run sees it, `read_quick` only after
         `caught_up`. None where this way is closed: then the tables are written at once."""
         ...
 
     async def caught_up(self) -> None:
         """Return when all mail that was kept before is in the tables."""
+        ...
+
+    async def relax(self) -> None:
+        """Give back memory that is held for later. Work goes on meanwhile. Raises
+        TemporaryFailure."""
         ...
 
     async def ping(self) -> None:

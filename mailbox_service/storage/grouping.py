@@ -134,6 +134,10 @@ class GroupCommit:
             if first is not None and self._prelude is not None:
                 self._prelude.done(outcomes.pop(0))
             self._settle(group, outcomes)
+            # Until the next group comes these would be held, with messages in them.
+            group.clear()
+            starts.clear()
+            del outcomes, first
 
     def _settle(self, group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
         """Answer the callers, of whom some may have gone."""

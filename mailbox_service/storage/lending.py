@@ -38,6 +38,12 @@ class Lending(Generic[C]):
         except TimeoutError:
             raise TemporaryFailure("The store has too much to do now.") from None
 
+    def borrow_now(self) -> C | None:
+        """Another connection, if one is here."""
+        if self._closing or self._idle.empty():
+            return None
+        return self._idle.get_nowait()
+
     def give_back(self, connection: C) -> None:
         """The unit of work has ended."""
         self._idle.put_nowait(connection)

@@ -332,6 +332,9 @@ class PostgresDatabase:
     def keep(self, message: NewMessage, answer: T) -> None:
         """Nothing is won here: the server has a log of its own, which it syncs once a group."""
 
+    async def relax(self) -> None:
+        """Give memory back: nothing is kept here that would be worth it."""
+
     async def caught_up(self) -> None:
         """Always so."""
 

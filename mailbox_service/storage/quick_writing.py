@@ -17,6 +17,7 @@ from pathlib import Path
 from mailbox_service.storage.grouping import Bound, Outcome
 from mailbox_service.storage.incoming_log import sync_folder
 from mailbox_service.storage.sqlite_units import (
+    SHRINK,
     SqliteTransaction,
     connect_here,
     roll_back,
@@ -94,6 +95,10 @@ class QuickWriter:
 
     def _is_over(self) -> bool:
         return time.thread_time() > self._until
+
+    def shrink(self) -> None:
+        """Give memory back."""
+        self._connection.execute(SHRINK).fetchall()
 
     def close(self) -> None:
         """Disconnect."""

@@ -34,6 +34,7 @@ from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, descri
 from mailbox_service.storage.incoming import CURSOR, Incoming
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 from mailbox_service.storage.quick_writing import (
     QUICK_SECONDS,
     QUICK_STEPS,
@@ -42,6 +43,7 @@ from mailbox_service.storage.quick_writing import (
 )
 from mailbox_service.storage.sqlite_units import (
     PRAGMAS,
+    SHRINK,
     STATEMENT_CACHE,
     SqliteTransaction,
     connect_here,
@@ -56,6 +58,12 @@ P = ParamSpec("P")
 # client of the mail doors waits longer than that for its reply.
 BUSY_SECONDS = 5.0
 READERS = 2
+OPTIONS: dict[str, Any] = {
+    "isolation_level": None,
+    "timeout": BUSY_SECONDS,
+    "cached_statements": STATEMENT_CACHE,
+}
+READER_PRAGMAS = (*PRAGMAS, "PRAGMA query_only = ON")
 # With less free disk than a small mail takes in the log and in the tables, with what follows
 # from it, nothing is ready, though a note of some octets may still find room.
 LEAST_FREE_OCTETS = 256 * 1024
@@ -111,7 +119,7 @@ class SqliteDatabase:
         self._writer = await self._connect(PRAGMAS)
         await asyncio.to_thread(migrate.upgrade_sqlite, self.path)
         for _ in range(self._reader_count):
-            reader = await self._connect((*PRAGMAS, "PRAGMA query_only = ON"))
+            reader = await self._connect(READER_PRAGMAS)
             self._readers.add(reader)
         self._quick = self._connect_here()
         self._groups.start()
@@ -121,12 +129,7 @@ class SqliteDatabase:
             await self._incoming.start()
 
     async def _connect(self, pragmas: Sequence[str]) -> aiosqlite.Connection:
-        connection = await aiosqlite.connect(
-            self.path,
-            isolation_level=None,
-            timeout=BUSY_SECONDS,
-            cached_statements=STATEMENT_CACHE,
-        )
+        connection = await aiosqlite.connect(self.path, **OPTIONS)
         self._opened.append(connection)
         for pragma in pragmas:
             await connection.execute(pragma)
@@ -225,7 +228,7 @@ class SqliteDatabase:
 
         return self._groups.add(bound, quick=True)
 
-    def keep(self, message: NewMessage, answer: T) -> asyncio.Future[T] | None:
+    def keep(self, message: NewMessage, answer: T) -> Promise[T] | None:
         return self._incoming.add(message, answer)
 
     async def caught_up(self) -> None:
@@ -243,6 +246,35 @@ class SqliteDatabase:
             if outcomes is not None:
                 return outcomes
         return await in_thread(self._writer, partial(commit_group, group))
+
+    async def relax(self) -> None:
+        """Give memory back. A kept statement keeps the values that were bound last, be it a
+        message of 50 MB, and nothing of Python's takes them from it: so the connections are made
+        anew, the caches of pages with them. Those on the event loop never see large values."""
+        if self._closing or self._writer is None:
+            return
+        try:
+            await self._relax(self._writer)
+            return
+        except (sqlite3.Error, OSError) as error:
+            refusal = as_refusal(error)
+        raise refusal
+
+    async def _relax(self, writer: aiosqlite.Connection) -> None:
+        await in_thread(writer, partial(renew, writer, self.path, PRAGMAS))
+        readers = [await self._readers.borrow()]
+        try:
+            while (another := self._readers.borrow_now()) is not None:
+                readers.append(another)
+            for reader in readers:
+                await in_thread(reader, partial(renew, reader, self.path, READER_PRAGMAS))
+        finally:
+            for reader in readers:
+                self._readers.give_back(reader)
+        if self._quick is not None:
+            self._quick.execute(SHRINK).fetchall()
+        if self._here is not None:
+            self._here.shrink()
 
     async def ping(self) -> None:
         await self._answering.ask()
@@ -279,7 +311,28 @@ async def in_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Co
     aiosqlite offers its statements one by one, a thread hop each; its own `_execute` is the
     one way to hand it a whole piece of work. `tests/storage/test_sqlite.py` pins it.
     """
-    return await connection._execute(work, connection._conn)  # type: ignore[no-any-return, no-untyped-call]
+
+    def here() -> T:
+        # Asked for in the thread: `relax` may have replaced it meanwhile.
+        return work(connection._conn)
+
+    return await connection._execute(here)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def renew(
+    held: aiosqlite.Connection, path: Path, pragmas: Sequence[str], old: sqlite3.Connection
+) -> None:
+    """Put a new connection in the place of one, in its thread and between its pieces of work.
+    When that fails the old one stays."""
+    new = sqlite3.connect(path, **OPTIONS)
+    try:
+        for pragma in pragmas:
+            new.execute(pragma)
+    except BaseException:
+        new.close()
+        raise
+    held._connection = new
+    old.close()
 
 
 def read_unit(

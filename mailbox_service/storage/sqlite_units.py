@@ -23,6 +23,8 @@ PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -16384",
 )
+# Gives up what the cache of pages holds and nobody uses.
+SHRINK = "PRAGMA shrink_memory"
 # Statements kept compiled a connection: more than all SQL of this service.
 STATEMENT_CACHE = 512
 

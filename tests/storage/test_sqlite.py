@@ -122,6 +122,30 @@ async def test_a_commit_is_synced_before_it_is_answered(store: SqliteDatabase) -
     assert await store.read(pragma, "query_only") == 1
 
 
+async def test_connections_are_made_anew_while_work_goes_on(store: SqliteDatabase) -> None:
+    """`relax`: a statement that is kept would keep a message of 50 MB that was bound to it."""
+    assert store._writer is not None
+    before = {id(connection._conn) for connection in store._opened}
+    held = [connection._conn for connection in store._opened]  # so that no id comes again
+    writes = [store.write(keep, b"mail %d" % number) for number in range(50)]
+    reads = [asyncio.ensure_future(store.read(count)) for _ in range(10)]
+    await store.relax()
+    assert len(set(await asyncio.gather(*writes))) == 50
+    await asyncio.gather(*reads)
+    assert not before & {id(connection._conn) for connection in store._opened}
+    assert len(held) == 3
+    assert await store.read(count) == 50
+    assert await store.write(pragma, "synchronous") == 2
+    assert await store.read(pragma, "query_only") == 1
+    await store.relax()
+    assert await store.write(keep, b"more") > 0
+
+
+async def test_a_store_that_is_closed_has_nothing_to_give_back(store: SqliteDatabase) -> None:
+    await store.close()
+    await store.relax()
+
+
 async def test_only_the_owner_may_read_the_files(store: SqliteDatabase) -> None:
     await store.write(keep, b"mail")
     for name in ("mailbox.db", "mailbox.db-wal", "mailbox.db-shm"):
