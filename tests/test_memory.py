@@ -10,8 +10,6 @@ import pytest
 
 from mailbox_service.memory import AGAIN_SECONDS, GROWN_OCTETS, ROOM_OCTETS, Tidying, glibc
 
-pytestmark = pytest.mark.anyio
-
 START = 80 << 20
 
 # In a process of its own, since the allocator is told once and for all.
@@ -41,6 +39,7 @@ class Process:
         return Tidying(self.relax, measure=lambda: self.size, clock=lambda: self.now)
 
 
+@pytest.mark.anyio
 async def test_a_process_that_has_not_grown_is_left_alone() -> None:
     process = Process()
     tidying = process.tidying()
@@ -51,6 +50,7 @@ async def test_a_process_that_has_not_grown_is_left_alone() -> None:
     assert process.relaxed == 0
 
 
+@pytest.mark.anyio
 async def test_one_that_has_grown_gives_back_and_not_at_every_look() -> None:
     process = Process()
     tidying = process.tidying()
@@ -68,7 +68,7 @@ async def test_one_that_has_grown_gives_back_and_not_at_every_look() -> None:
 
 
 @pytest.mark.skipif(glibc() is None, reason="the allocator is not glibc's")
-async def test_large_blocks_go_back_when_they_are_freed() -> None:
+def test_large_blocks_go_back_when_they_are_freed() -> None:
     root = Path(__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-c", FREES_MUCH], capture_output=True, text=True, check=True, cwd=root

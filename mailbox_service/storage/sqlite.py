@@ -250,7 +250,8 @@ class SqliteDatabase:
     async def relax(self) -> None:
         """Give memory back. A kept statement keeps the values that were bound last, be it a
         message of 50 MB, and nothing of Python's takes them from it: so the connections are made
-        anew, the caches of pages with them. Those on the event loop never see large values."""
+        anew, the caches of pages with them. Readers that are lent stay as they are until the next
+        time; those on the event loop never see large values."""
         if self._closing or self._writer is None:
             return
         try:
