@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 from starlette.types import Scope, Send
 
@@ -54,9 +56,11 @@ def json_answer(value: object, status: int = 200, headers: Headers = ()) -> Answ
     return Answer(encode_json(value), JSON, status=status, headers=headers)
 
 
-# An extension of ASGI that our server offers: a function that takes status, headers and body of a
-# whole answer and sends them in one step, or says False when it cannot.
+# An extension of ASGI that our server offers: a function that takes status, header lines as they
+# leave, further headers, and the body of a whole answer and sends them in one step, or says False
+# when it cannot.
 WHOLE = "mailbox.whole_answer"
+WriteWhole = Callable[[int, bytes, Sequence[tuple[bytes, bytes]], bytes], bool]
 
 
 async def write(answer: Answer, scope: Scope, send: Send) -> None:
@@ -65,7 +69,8 @@ async def write(answer: Answer, scope: Scope, send: Send) -> None:
     if answer.status != 304:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     body = b"" if scope["method"] == "HEAD" else answer.body
-    whole = (scope.get("extensions") or {}).get(WHOLE)
+    extensions = scope.get("extensions")
+    whole = extensions.get(WHOLE) if extensions else None
     if whole is not None and whole(answer.status, headers, body):
         return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

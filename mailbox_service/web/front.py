@@ -10,7 +10,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mailbox_service.web.answers import JSON, WHOLE, Headers, write
+from mailbox_service.web.answers import JSON, WHOLE, Headers, WriteWhole, write
 from mailbox_service.web.errors import refusal
 from mailbox_service.web.log import neutral
 
@@ -40,6 +40,8 @@ MOST_HEADERS = 100
 LARGEST_HEADERS = 49_152  # 100 recipients in one field, and the rest
 
 JSON_TYPE = (b"content-type", JSON)
+# What every JSON answer has that says nothing else in its header, as it leaves.
+PLAIN_JSON = b"".join(b"%b: %b\r\n" % field for field in (JSON_TYPE, *ON_ALL, NEVER_KEPT))
 CLOSING: Headers = ((b"connection", b"close"),)
 TOO_LARGE = {
     414: refusal(414, "The address of the request is too long", "TargetTooLong", CLOSING),
@@ -63,38 +65,59 @@ class Front:
             await self._otherwise(scope, receive, send)
             return
         request_id = f"{self._run}-{next(self._numbers):x}".encode()
-        started = perf_counter()
-
-        def told(status: int) -> None:
-            if status >= 500 or log.isEnabledFor(logging.DEBUG):
-                report(scope, status, request_id, started)
-
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                complete(message["headers"], request_id)
-                told(message["status"])
-            await send(message)
-
         extensions = scope.get("extensions")
         whole = extensions.get(WHOLE) if extensions else None
+        outgoing = Outgoing(scope["method"], scope["path"], request_id, send, whole)
         if extensions is not None and whole is not None:
-
-            def whole_on(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-                completed = headers.copy()
-                complete(completed, request_id)
-                sent: bool = whole(status, completed, body)
-                if sent:
-                    told(status)
-                return sent
-
-            extensions[WHOLE] = whole_on
-
+            extensions[WHOLE] = outgoing.send_whole
         if scope["method"] == "OPTIONS":
-            await answer_preflight(send_on, scope["headers"])
+            await answer_preflight(outgoing.send, scope["headers"])
         elif (status := head_problem(scope)) is not None:
-            await write(TOO_LARGE[status], scope, send_on)
+            await write(TOO_LARGE[status], scope, outgoing.send)
         else:
-            await self._app(scope, receive, send_on)
+            await self._app(scope, receive, outgoing.send)
+
+
+class Outgoing:
+    """The answer on its way out: it is given what every answer has, and told to the log. It knows
+    no scope, which knows it: each request would be a circle for the collector to find."""
+
+    __slots__ = ("_method", "_path", "_request_id", "_send", "_started", "_whole")
+
+    def __init__(
+        self, method: str, path: str, request_id: bytes, send: Send, whole: WriteWhole | None
+    ) -> None:
+        self._method = method
+        self._path = path
+        self._request_id = request_id
+        self._send = send
+        self._whole = whole
+        self._started = perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of ASGI."""
+        if message["type"] == "http.response.start":
+            complete(message["headers"], self._request_id)
+            self._tell(message["status"])
+        await self._send(message)
+
+    def send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer in one step, where the server can."""
+        assert self._whole is not None
+        if len(headers) == 2 and headers[0] == JSON_TYPE:
+            further = (headers[1], (b"x-request-id", self._request_id))
+            sent = self._whole(status, PLAIN_JSON, further, body)
+        else:
+            completed = headers.copy()
+            complete(completed, self._request_id)
+            sent = self._whole(status, b"", completed, body)
+        if sent:
+            self._tell(status)
+        return sent
+
+    def _tell(self, status: int) -> None:
+        if status >= 500 or log.isEnabledFor(logging.DEBUG):
+            report(self._method, self._path, status, self._request_id, self._started)
 
 
 def complete(headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:
@@ -137,13 +160,13 @@ def head_problem(scope: Scope) -> int | None:
     return 431 if octets > LARGEST_HEADERS else None
 
 
-def report(scope: Scope, status: int, request_id: bytes, started: float) -> None:
+def report(method: str, path: str, status: int, request_id: bytes, started: float) -> None:
     """One line a request; the path without its query."""
     log.log(
         logging.WARNING if status >= 500 else logging.DEBUG,
         "request method=%s path=%s status=%d ms=%d request_id=%s",
-        neutral(scope["method"]),
-        neutral(scope["path"]),
+        neutral(method),
+        neutral(path),
         status,
         (perf_counter() - started) * 1000,
         request_id.decode(),

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import unquote
 
+import httptools
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailbox_service.web.answers import WHOLE
+from mailbox_service.web.exchange import Exchange
 from mailbox_service.web.streams import Streams
 
 # Octets of a request line and its header fields. httptools collects them without any bound.
@@ -33,9 +33,14 @@ HEAD_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 75
 # Connections at once: an open file each, and most of them idle.
 MOST_CONNECTIONS = 10_000
+# Targets that are asked for again and again need not be taken apart again; together they are no
+# more than 100 KB.
+KNOWN_TARGETS = 512
+LONGEST_KNOWN_TARGET = 200
 # Requests that are under way when the service stops have this long to end.
 GRACE_SECONDS = 8
 
+ASGI = {"version": "3.0", "spec_version": "2.3"}
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -49,10 +54,11 @@ class Gathering:
     that the client wakes. A head whose body comes later waits for the next turn of the loop.
     """
 
-    __slots__ = ("_held", "_loop", "_transport", "_turn")
+    __slots__ = ("_held", "_loop", "_transport", "_turn", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked for at every request
         self._loop = loop
         self._held = b""
         self._turn: asyncio.Handle | None = None
@@ -71,7 +77,8 @@ class Gathering:
 
     def write_whole(self, data: bytes) -> None:
         """Send a whole answer."""
-        self._send_held()
+        if self._held:
+            self._send_held()
         self._transport.write(data)
 
     def _send_held(self) -> None:
@@ -128,20 +135,74 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head_begun = True
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
         self._in_head = self._head_begun = False
         self._head_octets = 0
-        self._stop_clock()
-        super().on_headers_complete()
-        if self.cycle is not None:
-            whole: Any = partial(send_whole, self.cycle)
-            self.scope["extensions"] = {WHOLE: whole}
+        if self._deadline is not None:
+            self._stop_clock()
+        parser = self.parser
+        version = parser.get_http_version()
+        target = known_target if len(self.url) <= LONGEST_KNOWN_TARGET else parts_of_target
+        path, raw_path, query = target(self.url)
+        extensions: dict[str, Any] = {}
+        scope: Any = {
+            "type": "http",
+            "asgi": ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": self.headers,
+            "state": {},
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "extensions": extensions,
+        }
+        before = self.cycle
+        exchange = Exchange(
+            self,
+            scope,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            continues=self.expect_100_continue,
+        )
+        extensions[WHOLE] = exchange.send_whole
+        self.cycle = exchange
+        most = self.limit_concurrency or MOST_CONNECTIONS
+        app: Any = self.app
+        if len(self.connections) >= most or len(self.tasks) >= most:
+            app = service_unavailable
+        if before is None or before.response_complete:
+            exchange.begin(app, self.loop)
+        else:  # sent before the answer to the request before it
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, app))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Begin with a request that has waited for the answer to the one before it."""
+        cycle.begin(app, self.loop)
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self.cycle
+        if exchange.response_complete:
+            return
+        exchange.body += body
+        if len(exchange.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        exchange.message_event.set()
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._in_head = True
+        exchange = self.cycle
+        if not exchange.response_complete:
+            exchange.more_body = False
+            exchange.message_event.set()
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""
@@ -182,40 +243,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def send_whole(
-    cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
-) -> bool:
-    """Send a whole answer in one step: what uvicorn does with the two messages of ASGI, less what
-    cannot be. `headers` name the length. False when it has to go the long way: somebody has
-    begun to answer, or the client does not read.
-    """
-    if cycle.response_started or cycle.flow.write_paused:
-        return False
-    if cycle.disconnected:
-        return True
-    pieces = [STATUS_LINE[status]]
-    closes = False
-    for name, value in (*cycle.default_headers, *headers):
-        pieces += (name, b": ", value, b"\r\n")
-        if name == b"connection" and value == b"close":
-            closes = True
-    lines = len(pieces) // 4 + 1
-    if closes:
-        cycle.keep_alive = False
-    elif not cycle.keep_alive:
-        pieces.append(b"connection: close\r\n")
-        lines += 1
-    head = b"".join(pieces)
-    if head.count(b"\r") != lines or head.count(b"\n") != lines or b"\0" in head:
-        raise RuntimeError("a header field of an answer holds a control character")
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    cycle.transport.write_whole(head + b"\r\n" + body)  # type: ignore[attr-defined]
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
+def parts_of_target(target: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the same as it was sent, and query of a request's target. Raises ValueError or an
+    error of the parser for what is none, which is then answered with 400."""
+    url = httptools.parse_url(target)
+    raw_path: bytes = url.path
+    path = raw_path.decode("ascii")
+    return unquote(path) if "%" in path else path, raw_path, url.query or b""
+
+
+known_target = lru_cache(maxsize=KNOWN_TARGETS)(parts_of_target)
 
 
 class HttpServer(uvicorn.Server):
@@ -249,8 +286,9 @@ def http_server(app: Starlette) -> HttpServer:
     Client addresses come from the socket, and from proxy headers by our own rule
     (`web.peers`), so uvicorn's is off. The log is ours too: its own has queries in it.
     """
+    # The application itself does nothing but name itself in the scope, which nobody asks for.
     config = uvicorn.Config(
-        app,
+        app.build_middleware_stack(),
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",

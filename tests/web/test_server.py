@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import re
 
 import psutil
 import pytest
 
 from mailbox_service.web import server
+from mailbox_service.web.exchange import Exchange
+from mailbox_service.web.front import Front
 from tests.web.site import Site, serving
 
 pytestmark = pytest.mark.anyio
@@ -138,3 +142,108 @@ async def test_what_is_no_http_is_answered_400_and_closed(site: Site, octets: by
     async with serving(site) as where:
         answer = await talk(where, octets)
         assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_requests_that_come_before_the_answers_are_answered_in_their_order(
+    site: Site,
+) -> None:
+    ann = await site.open()
+    owner = f"Host: x\r\nAuthorization: Bearer {ann.jwt}\r\n".encode()
+    async with serving(site) as where:
+        answers = await talk(
+            where,
+            b"GET /api/settings HTTP/1.1\r\n" + owner + b"\r\n"
+            b"GET /health_check HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"HEAD /api/settings HTTP/1.1\r\n" + owner + b"\r\n"
+            b"GET /api/no-such-route HTTP/1.1\r\nConnection: close\r\n" + owner + b"\r\n",
+        )
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", answers) == [b"200", b"200", b"200", b"404"]
+    assert answers.count(b'"send_balance"') == 1  # HEAD has no body
+    assert answers.endswith(b"\r\n\r\nNot Found")
+
+
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked(site: Site) -> None:
+    """RFC 9110 §10.1.1."""
+    async with serving(site) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(
+            b"POST /api/new_address HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Connection: close\r\nContent-Length: 14\r\n\r\n"
+        )
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b'{"name":"bob"}')
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
+async def test_whoever_asks_for_another_protocol_is_answered_in_this_one(site: Site) -> None:
+    async with serving(site) as where:
+        answer = await talk(
+            where,
+            b"GET /health_check HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\n"
+            b"Upgrade: websocket\r\n\r\n",
+        )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("target", ["/health_check?a=b%20c", "/health%5Fcheck", "/health_check#x"])
+async def test_a_target_is_taken_apart_once_and_means_the_same_ever_after(
+    site: Site, target: str
+) -> None:
+    async with serving(site) as where:
+        request = f"GET {target} HTTP/1.1\r\nHost: x\r\n"
+        again = await talk(
+            where, f"{request}\r\n".encode() * 2, f"{request}Connection: close\r\n\r\n".encode()
+        )
+    assert again.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_an_application_that_breaks_is_answered_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(front: Front, scope: object, receive: object, send: object) -> None:
+        raise RuntimeError("of this test")
+
+    async def silent(front: Front, scope: object, receive: object, send: object) -> None:
+        return
+
+    for handle in (broken, silent):
+        with monkeypatch.context() as patch:
+            patch.setattr(Front, "__call__", handle)
+            async with serving(site) as where:
+                answer = await talk(where, b"GET /health_check HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"of this test" not in answer
+
+
+async def test_a_request_leaves_nothing_for_the_collector(site: Site) -> None:
+    """A request that is tied to itself stays until the collector runs, which then takes longer
+    than the request did."""
+    ann = await site.open()
+    async with serving(site) as where:
+        reader, writer = await asyncio.open_connection(*where)
+        asked = (
+            b"GET /api/mails?limit=20&offset=0 HTTP/1.1\r\nHost: x\r\n"
+            b"Authorization: Bearer " + ann.jwt.encode() + b"\r\n\r\n"
+        )
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                writer.write(asked)
+                async with asyncio.timeout(10):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    assert head.startswith(b"HTTP/1.1 200 ")
+                    await reader.readexactly(len(b'{"results":[],"count":0}'))
+
+        await ask(3)
+        gc.collect()
+        gc.disable()
+        try:
+            await ask(20)
+            left = [one for one in gc.get_objects() if isinstance(one, Exchange)]
+        finally:
+            gc.enable()
+        assert len(left) <= 2
+        writer.close()
