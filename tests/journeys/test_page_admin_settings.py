@@ -255,3 +255,46 @@ def test_settings_are_accessible_and_never_scroll_sideways(
     assert person.accessibility_faults() == []
     assert person.sideways() <= 0
     person.complaints.clear()  # there is no bot
+
+
+def test_what_the_settings_file_says_is_overruled_and_given_back(
+    visit: Visits, service: RunningService
+) -> None:
+    person = signed_in(visit, "settings/addresses")
+    names = group(person, "Names and subdomains")
+    expect(names).to_contain_text("From the settings file.")
+    names.get_by_label("Prefix of names", exact=True).fill("a b")
+    expect(names).to_contain_text("It cannot begin an address")
+    expect(names.get_by_role("button", name="Save")).to_be_disabled()
+    names.get_by_label("Prefix of names", exact=True).fill("box.")
+    names.get_by_label("Shortest name", exact=True).fill("40")
+    expect(names).to_contain_text("The shortest name is longer than the longest.")
+    names.get_by_label("Shortest name", exact=True).fill("2")
+    names.get_by_role("group", name="Domains with random subdomains").get_by_label("x.test").check()
+    save(person, "Names and subdomains")
+    kept = service.get("/admin/overrides", admin=True).json()
+    assert kept["stored"] == {
+        "prefix": "box.", "minAddressLen": 2, "randomSubdomainDomains": ["x.test"],
+    }  # fmt: skip
+    assert service.get("/open_api/settings").json()["prefix"] == "box."
+    expect(names).to_contain_text("Set here. The settings file says: none.")
+    names.get_by_role("button", name="Follow the file again: Prefix of names").click()
+    save(person, "Names and subdomains")
+    assert "prefix" not in service.get("/admin/overrides", admin=True).json()["stored"]
+    # An empty prefix is one that was chosen; junk rules are another form of the same store.
+    go(person, "settings/receiving")
+    junk = group(person, "Junk mail")
+    expect(junk.get_by_role("group", name="Checks that must not fail")).to_have_count(0)
+    junk.get_by_role("switch", name="Junk mail is refused").check()
+    junk.get_by_role("group", name="Checks that must not fail").get_by_label("spf").check()
+    save(person, "Junk mail")
+    kept = service.get("/admin/overrides", admin=True).json()
+    assert kept["effective"]["enableCheckJunkMail"] is True
+    assert kept["effective"]["junkMailCheckList"] == ["spf"]
+    assert kept["stored"]["minAddressLen"] == 2
+    for field in ("Checks that must not fail", "Junk mail is refused"):
+        junk.get_by_role("button", name=f"Follow the file again: {field}").click()
+    save(person, "Junk mail")
+    assert (
+        service.get("/admin/overrides", admin=True).json()["effective"]["junkMailCheckList"] == []
+    )

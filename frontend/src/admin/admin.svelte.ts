@@ -1,6 +1,7 @@
 /** Whoever runs the service: how they prove it, and the client that carries the proof. */
 
 import { Api } from '../lib/api';
+import { carried } from '../lib/carried';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone } from '../lib/refusal';
 import type { ServiceSettings } from '../lib/wire';
@@ -41,8 +42,8 @@ class Admin {
   async start(): Promise<void> {
     this.phase = 'starting';
     try {
-      this.settings = await this.api.json<ServiceSettings>('GET', '/open_api/settings');
-      if (!this.password) await this.useAccount();
+      this.settings = carried<ServiceSettings>('settings', 'domains') ?? (await this.api.json<ServiceSettings>('GET', '/open_api/settings'));
+      if (!this.password && recall(ACCOUNT, '', isText)) await this.useAccount();
       // Who has nothing to show need not be refused first.
       if (this.password || this.access || this.settings.disableAdminPasswordCheck) await this.look();
       else this.phase = 'out';

@@ -7,6 +7,12 @@ class Configuration {
   values = $state.raw<Record<string, unknown> | null>(null);
   private asked: Promise<void> | null = null;
 
+  /** Something of it was changed: whoever shows it next asks anew. */
+  forget(): void {
+    this.asked = null;
+    void this.load();
+  }
+
   /** Whoever shows it asks; a failure is asked again by the next. */
   load(): Promise<void> {
     this.asked ??= admin.api

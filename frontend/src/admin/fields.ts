@@ -10,7 +10,7 @@ export interface Choice {
 export interface Field {
   /** Its key in the settings; a dot leads into an object. */
   key: string;
-  kind: 'switch' | 'number' | 'text' | 'list' | 'choice';
+  kind: 'switch' | 'number' | 'text' | 'list' | 'choice' | 'several';
   text: TextKey;
   help?: TextKey;
   /** The key of a switch; the field is asked for only while that is on. */
@@ -20,6 +20,8 @@ export interface Field {
   least?: number;
   most?: number;
   choices?: readonly Choice[];
+  /** What any number may be ticked of, as it is written. */
+  options?: readonly string[];
   /** What is wrong with a value, before the service has to say it. */
   check?: (value: unknown) => TextKey | null;
 }
@@ -87,6 +89,11 @@ export function addressesFault(value: unknown): TextKey | null {
 
 export function domainsFault(value: unknown): TextKey | null {
   return Array.isArray(value) && value.some((one) => !/^[^\s@/:]+\.[^\s@/:]+$/.test(String(one))) ? 'fault.domains' : null;
+}
+
+/** What stands before every name must be able to begin an address. */
+export function prefixFault(value: unknown): TextKey | null {
+  return typeof value !== 'string' || (/^[^\s@<>()[\],;:\\"]{0,32}$/.test(value.trim()) && !/^\.|\.\./.test(value.trim())) ? null : 'fault.prefix';
 }
 
 export function urlFault(value: unknown): TextKey | null {

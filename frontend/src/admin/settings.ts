@@ -1,7 +1,7 @@
 /** The settings of the service: which there are, and how they are asked for. */
 
 import type { TextKey } from '../texts';
-import { addressFault, addressesFault, domainsFault, patternFault, urlFault, type Field, type Values } from './fields';
+import { addressFault, addressesFault, domainsFault, patternFault, prefixFault, urlFault, type Field, type Values } from './fields';
 import type { Shape } from './drafts.svelte';
 
 const asObject = (value: unknown): Values => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Values) : {});
@@ -40,6 +40,17 @@ export const ROLES: Shape = { path: '/admin/role_address_config' };
 export const PROVIDERS: Shape = { path: '/admin/user_oauth2_settings', read: (answer) => ({ list: Array.isArray(answer) ? answer : [] }), write: (values) => values['list'] as object, secret: true };
 export const ACCESS: Shape = { path: '/admin/ip_blacklist/settings' };
 export const EXTRACT: Shape = { path: '/admin/ai_extract/settings' };
+
+/** What overrules the settings file; wrapped, since nothing and empty are two things here. */
+export const OVERRIDES: Shape = {
+  path: '/admin/overrides',
+  read: (answer) => {
+    const { stored, configured } = asObject(answer);
+    return { configured, ...Object.fromEntries(Object.entries(asObject(stored)).map(([key, own]) => [key, { own }])) };
+  },
+  // Null gives a setting back to the file.
+  write: (values) => Object.fromEntries([...NAMING, ...JUNK].map(({ key }) => [key, asObject(values[key])['own'] ?? null])),
+};
 export const HOOKS: Shape = { path: '/admin/webhook/settings' };
 export const TELEGRAM: Shape = { path: '/admin/telegram/settings' };
 
@@ -56,6 +67,22 @@ export const NEW_ADDRESSES: readonly Field[] = [
       { value: false, text: 'set.off' },
     ],
   },
+];
+
+const METHODS = ['spf', 'dkim', 'dmarc'];
+
+export const NAMING: readonly Field[] = [
+  { key: 'prefix', kind: 'text', text: 'fix.prefix', help: 'over.prefix.help', check: prefixFault },
+  { key: 'minAddressLen', kind: 'number', text: 'fix.shortest', help: 'over.length.help', least: 1, most: 64 },
+  { key: 'maxAddressLen', kind: 'number', text: 'fix.longest', help: 'over.length.help', least: 1, most: 64 },
+  { key: 'randomSubdomainDomains', kind: 'list', text: 'fix.random', help: 'over.random.help', check: domainsFault },
+  { key: 'randomSubdomainLength', kind: 'number', text: 'fix.random-length', help: 'over.random-length.help', least: 1, most: 63 },
+];
+
+export const JUNK: readonly Field[] = [
+  { key: 'enableCheckJunkMail', kind: 'switch', text: 'fix.junk', help: 'over.junk.help' },
+  { key: 'junkMailCheckList', kind: 'several', text: 'fix.junk-check', help: 'over.junk-check.help', when: 'enableCheckJunkMail', options: METHODS },
+  { key: 'junkMailForcePassList', kind: 'several', text: 'fix.junk-pass', help: 'over.junk-pass.help', when: 'enableCheckJunkMail', options: METHODS },
 ];
 
 export const RECEIVING: readonly Field[] = [
@@ -134,18 +161,10 @@ export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'sending' | 'acc
     { key: 'DISABLE_ANONYMOUS_USER_CREATE_EMAIL', text: 'fix.anonymous' },
     { key: 'ENABLE_USER_DELETE_EMAIL', text: 'fix.delete' },
     { key: 'DEFAULT_DOMAINS', text: 'fix.domains' },
-    { key: 'PREFIX', text: 'fix.prefix' },
-    { key: 'MIN_ADDRESS_LEN', text: 'fix.shortest' },
-    { key: 'MAX_ADDRESS_LEN', text: 'fix.longest' },
     { key: 'ADDRESS_CHECK_REGEX', text: 'fix.check' },
     { key: 'ADDRESS_REGEX', text: 'fix.drop' },
-    { key: 'RANDOM_SUBDOMAIN_DOMAINS', text: 'fix.random' },
-    { key: 'RANDOM_SUBDOMAIN_LENGTH', text: 'fix.random-length' },
   ],
   receiving: [
-    { key: 'ENABLE_CHECK_JUNK_MAIL', text: 'fix.junk' },
-    { key: 'JUNK_MAIL_CHECK_LIST', text: 'fix.junk-check' },
-    { key: 'JUNK_MAIL_FORCE_PASS_LIST', text: 'fix.junk-pass' },
     { key: 'REMOVE_EXCEED_SIZE_ATTACHMENT', text: 'fix.big-files' },
     { key: 'REMOVE_ALL_ATTACHMENT', text: 'fix.all-files' },
     { key: 'FORWARD_ADDRESS_LIST', text: 'fix.forward' },
