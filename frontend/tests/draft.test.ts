@@ -18,6 +18,9 @@ describe('draftFault', () => {
     [{ to: [ann], text: 'x' }, null],
     [{ to: [ann], files: [{ id: '1', name: 'a', type: '', size: 1 }] }, null],
     [{ to: [ann], quoted: '> x' }, null],
+    // A picture alone has no words.
+    [{ to: [ann], source: true, html: '<img src="https://x.example/a.png">' }, null],
+    [{ to: [ann], source: true, html: ' ' }, 'no-content'],
   ])('%o: %s', (part, fault) => expect(draftFault(draft(part))).toBe(fault));
 });
 
@@ -25,6 +28,7 @@ test('a draft with nothing in it is blank', () => {
   expect(isBlank(draft({}))).toBe(true);
   expect(isBlank(draft({ text: '  ' }))).toBe(true);
   expect(isBlank(draft({ quoted: '> x' }))).toBe(false);
+  expect(isBlank(draft({ source: true, html: '<hr>' }))).toBe(false);
 });
 
 test('the quote follows the text after an empty line', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { emptyDraft } from '../src/lib/draft';
 import { submission } from '../src/lib/submission';
-import { htmlOfQuote, htmlOfText, linkOf, mailHtml, textOfHtml } from '../src/lib/rich';
+import { htmlOfQuote, htmlOfText, linkOf, mailHtml, sourceOfRich, textOfHtml, textOfSource } from '../src/lib/rich';
 
 describe('the words of a formatted letter', () => {
   it.each([
@@ -49,4 +49,17 @@ it('a formatted letter goes out as HTML with its words beside it', () => {
   expect(sent).toMatchObject({ is_html: true, text: 'Hi\n\n> before', from_name: 'Ann' });
   expect(sent.content).toContain('<b>Hi</b>');
   expect(sent.content).toContain('&#62; before');
+});
+
+describe('typed HTML', () => {
+  it('has the words that a browser would show', () => {
+    const html = '<!doctype html><head><title>x</title></head><style>p{color:red}</style><!-- a --><p>Dear Ann,<br>the <b>offer</b></p><script>alert(1)</script>';
+    expect(textOfSource(html)).toBe('Dear Ann,\nthe offer');
+    expect(textOfSource('<p>kept</p><style>never closed')).toBe('kept');
+  });
+  it('of a formatted letter has a line for each paragraph and the signs that people write', () => {
+    const source = sourceOfRich(htmlOfText('a < b\n"c" & d'));
+    expect(source).toBe('<div>a &lt; b</div>\n<div>"c" &amp; d</div>');
+    expect(textOfHtml(source)).toBe('a < b\n"c" & d');
+  });
 });

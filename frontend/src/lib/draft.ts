@@ -23,6 +23,8 @@ export interface Draft {
   text: string;
   /** The formatted letter, cleaned; missing or null while it is plain text. */
   html?: string | null;
+  /** `html` is typed as HTML, and goes out as it was typed. */
+  source?: boolean;
   /** What is answered or forwarded, below the text; empty for a new mail. */
   quoted: string;
   files: DraftFile[];
@@ -66,6 +68,7 @@ export function isBlank(draft: Draft): boolean {
     draft.to.length + draft.cc.length + draft.bcc.length + draft.files.length === 0 &&
     draft.subject.trim() === '' &&
     draft.text.trim() === '' &&
+    !(draft.source && draft.html?.trim()) &&
     draft.quoted === ''
   );
 }

@@ -107,6 +107,20 @@ export function textOfHtml(html: string): string {
   return lines.join('\n');
 }
 
+/** The words of HTML that somebody typed: what a browser would not show is left out first. */
+export function textOfSource(html: string): string {
+  return textOfHtml(html.replace(/<!--[^]*?(?:-->|$)|<![^>]*>|<(head|style|script|title)\b[^]*?(?:<\/\1\s*>|$)/gi, ''));
+}
+
+const SPOKEN: Readonly<Record<string, string>> = { 38: '&amp;', 60: '&lt;', 62: '&gt;', 34: '"', 39: "'" };
+
+/** What the editor wrote in one line, to be read and changed by a person: a line for each paragraph. */
+export function sourceOfRich(html: string): string {
+  return html
+    .replace(/(<\/(?:div|p|ul|ol|li|blockquote|pre)>)(?=<)/gi, '$1\n')
+    .replace(/&#(38|60|62|34|39);/g, (_, code: string) => SPOKEN[code]!);
+}
+
 /** The HTML half of a mail: the letter, then the quote. */
 export function mailHtml(html: string, quoted: string): string {
   return quoted ? `${html}<div><br></div>${htmlOfQuote(quoted)}` : html;

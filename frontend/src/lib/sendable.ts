@@ -13,6 +13,6 @@ export function draftFault(draft: Draft): DraftFault | null {
   if (people.some((person) => faultOf(person.address))) return 'bad-recipient';
   if (people.length > MOST_RECIPIENTS) return 'too-many';
   if (fileBytes(draft) > MOST_FILE_BYTES) return 'too-big';
-  if (body(draft).trim() === '' && draft.files.length === 0) return 'no-content';
+  if (body(draft).trim() === '' && draft.files.length === 0 && !(draft.source && draft.html?.trim())) return 'no-content';
   return null;
 }

@@ -76,6 +76,14 @@ export interface MailRow {
 /** A row as it travels in lists: what is empty is left out. */
 export type BriefRow = Pick<MailRow, 'id' | 'created_at' | 'size'> & Partial<MailRow>;
 
+/** What can be proved about where a mail comes from, a word for each way to prove it (docs/verdicts.md). */
+export interface Verdicts {
+  spf: string;
+  dkim: string;
+  dmarc: string;
+  arc: string;
+}
+
 /** A row with everything that an opened mail or an account tells of it. */
 export interface FullRow extends MailRow {
   address: string;
@@ -84,6 +92,8 @@ export interface FullRow extends MailRow {
   message_id: string | null;
   codes: string[];
   links: LinkFound[];
+  /** Null until it was found out, and for mail that came from nobody. */
+  verdicts?: Verdicts | null;
 }
 
 export interface HeaderField {

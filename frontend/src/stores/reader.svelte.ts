@@ -3,12 +3,15 @@
 import { contentId, isPicture, picturesNamed } from '../lib/pictures';
 import { dataUrl, safeFilename, saveBlob } from '../lib/files';
 import { inWords, Refusal, Unreachable } from '../lib/refusal';
-import type { Flags, Mail, Part } from '../lib/wire';
+import type { Flags, Mail, Part, Verdicts } from '../lib/wire';
 import { t } from '../texts';
 import { inbox } from './inbox.svelte';
 import { notices } from './notices.svelte';
 import { prefs } from './prefs.svelte';
 import { session } from './session.svelte';
+
+/** Where a mail comes from is found out after it was taken: within this time as a rule. */
+const LOOKED_AT_MS = 2000;
 
 /** Pictures inside one mail beyond this are left as files: they are held in memory as text. */
 const MOST_PICTURE_BYTES = 12_000_000;
@@ -110,6 +113,7 @@ class Reader {
       this.mail = mail;
       this.remote = remote;
       void this.fetchPictures(mail, request.signal);
+      if (!mail.verdicts) setTimeout(() => void this.lookAgain(id), LOOKED_AT_MS);
     } catch (error) {
       if (request.signal.aborted) return;
       this.trouble = inWords(error);
@@ -117,6 +121,14 @@ class Reader {
     } finally {
       if (this.request === request) this.loading = false;
     }
+  }
+
+  /** A mail that was opened at once had not been looked at then. */
+  private async lookAgain(id: number): Promise<void> {
+    if (this.mail?.id !== id || this.mail.verdicts) return;
+    // Without an answer it stays unknown, as it is.
+    const told = await session.api.json<{ verdicts: Verdicts | null }>('GET', `/api/mails/${id}/authentication`).catch(() => null);
+    if (told?.verdicts && this.mail?.id === id) this.mail = { ...this.mail, verdicts: told.verdicts };
   }
 
   /** Pictures that the mail carries itself (`cid:`) come as data URLs: the frame has no origin to fetch from. */

@@ -30,12 +30,15 @@ class Sent {
   opened = $state.raw<SentMail | null>(null);
   openedId = $state<number | null>(null);
   openedTrouble = $state('');
+  /** Deleted just now, with a way back: no list that is read meanwhile shows them again. */
+  hidden = $state.raw<ReadonlySet<number>>(new Set());
   private soon: ReturnType<typeof setTimeout> | undefined;
 
-  readonly moving = $derived(this.rows.filter(isMoving).length);
-  readonly failed = $derived(this.rows.filter(hasFailed).length);
+  private readonly there = $derived(this.hidden.size === 0 ? this.rows : this.rows.filter((row) => !this.hidden.has(row.id)));
+  readonly moving = $derived(this.there.filter(isMoving).length);
+  readonly failed = $derived(this.there.filter(hasFailed).length);
   readonly shown = $derived(
-    this.filter === 'all' ? this.rows : this.rows.filter(this.filter === 'moving' ? isMoving : hasFailed),
+    this.filter === 'all' ? this.there : this.there.filter(this.filter === 'moving' ? isMoving : hasFailed),
   );
 
   begin(): void {
@@ -54,9 +57,12 @@ class Sent {
     try {
       const page = await session.api.sent();
       if (session.current?.address !== address) return;
-      this.rows = page.results;
+      // Older pages that were asked for stay.
+      const last = page.results.at(-1)?.id ?? 0;
+      const older = page.next_before_id === null ? [] : this.rows.filter((row) => row.id < last);
+      this.rows = [...page.results, ...older];
       this.count = page.count;
-      this.more = page.next_before_id;
+      if (older.length === 0) this.more = page.next_before_id;
       this.loaded = true;
       this.trouble = '';
     } catch (error) {
