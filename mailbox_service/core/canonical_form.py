@@ -18,10 +18,11 @@ def relaxed_body(body: bytes) -> bytes:
     """Relaxed form of the body: runs of spaces are one, none at a line's end, no empty lines at
     the end, and a line end after the last line of what is left (§3.4.4)."""
     body = _single_spaced(body)
-    if b" \r\n" in body:
+    # Encoded bodies have no spaces, and one octet is found sooner than two.
+    if b" " in body:
         body = body.replace(b" \r\n", b"\r\n")
-    if body.endswith(b" "):
-        body = body[:-1]
+        if body.endswith(b" "):
+            body = body[:-1]
     tail = body[len(body.rstrip(b"\r\n")) :]
     if tail == b"\r\n" and len(body) > 2:
         return body
@@ -39,7 +40,9 @@ def simple_body(body: bytes) -> bytes:
 
 def _single_spaced(text: bytes) -> bytes:
     """Every run of spaces and tabs as one space; each round halves the runs that are left."""
-    text = text.replace(b"\t", b" ")
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
+    if b"\t" in text:
+        text = text.replace(b"\t", b" ")
+    if b" " in text:
+        while b"  " in text:
+            text = text.replace(b"  ", b" ")
     return text

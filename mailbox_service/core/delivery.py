@@ -6,6 +6,7 @@ Times are microseconds UTC and enter as arguments, like the jitter.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -66,6 +67,13 @@ class Reply(Struct, frozen=True, gc=False):
     def __str__(self) -> str:
         parts = (str(self.code) if self.code else "", self.enhanced, self.text)
         return " ".join([part for part in parts if part])
+
+
+# Servers say the same few things over and over.
+@lru_cache(maxsize=512)
+def shown(reply: Reply) -> str:
+    """A reply as people read it."""
+    return str(reply)
 
 
 class Delivered(Struct, frozen=True, gc=False):

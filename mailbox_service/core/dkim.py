@@ -172,13 +172,15 @@ def _canonical_header(fields: Sequence[Field]) -> tuple[bytes, bytes]:
     canonical: list[bytes] = []
     for name in OVERSIGNED:
         # §5.4.2: of several fields of one name the last is signed first.
-        raws = found.get(name, ())
-        canonical += [relaxed_field(name, raw) for raw in reversed(raws)]
-        chosen += [name] * (len(raws) + 1)
-    for name in SIGNED:
-        if name in found:
-            canonical += [relaxed_field(name, raw) for raw in reversed(found[name])]
-            chosen += [name] * len(found[name])
+        raws = found.pop(name, ())
+        for raw in reversed(raws):
+            canonical.append(relaxed_field(name, raw))
+            chosen.append(name)
+        chosen.append(name)
+    for name in SIGNED if found else ():
+        for raw in reversed(found.get(name, ())):
+            canonical.append(relaxed_field(name, raw))
+            chosen.append(name)
     return _folded_names(tuple(chosen)), b"".join(canonical)
 
 

@@ -9,14 +9,13 @@ connection; `session` does.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
 
-from mailbox_service.core.delivery import Reply
+from mailbox_service.core.delivery import Reply, shown
+from mailbox_service.core.safe_lines import SafeLines, with_crlf
 from mailbox_service.outbound.hops import Timeouts
 
 # RFC 5321 §4.5.3.1.8: a server takes at least a hundred recipients a transaction.
@@ -27,8 +26,6 @@ KEPT_CONVERSATION = 8_192
 # The final dot.
 END = b".\r\n"
 DATA, RESET = b"DATA\r\n", b"RSET\r\n"
-
-_line_end = re.compile(rb"\r\n|\r|\n")
 
 
 class Attempted(Struct, frozen=True, gc=False):
@@ -319,13 +316,6 @@ def rcpt(recipient: str) -> str:
     return f"RCPT TO:<{recipient}>"
 
 
-# Servers say the same few things over and over.
-@lru_cache(maxsize=512)
-def shown(reply: Reply) -> str:
-    """A reply as people read it."""
-    return str(reply)
-
-
 def as_final(reply: Reply) -> Reply:
     """A reply that ends a transaction. An intermediate one (3xx) in its place is out of step:
     come back later rather than count it as a success or a refusal."""
@@ -340,9 +330,8 @@ def stuffed(content: bytes) -> bytes:
     A bare CR or LF never leaves: some servers take it for a line end, and would find commands
     of somebody else's behind it (CVE-2023-51764 and its kin, "SMTP smuggling").
     """
-    ends = content.count(b"\r\n")
-    if content.count(b"\n") != ends or content.count(b"\r") != ends:
-        content = _line_end.sub(b"\r\n", content)
+    if type(content) is not SafeLines:
+        content = with_crlf(content)
     content = content.replace(b"\r\n.", b"\r\n..")
     if content.startswith(b"."):
         content = b"." + content

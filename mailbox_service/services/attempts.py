@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from mailbox_service.core.address import canonical, split, without_detail
-from mailbox_service.core.delivery import Delivered, Failed, Reply, after_attempt
+from mailbox_service.core.delivery import Delivered, Failed, Reply, after_attempt, shown
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
 from mailbox_service.core.notification import FailedRecipient, failure_notice, wants_notice
@@ -68,8 +69,7 @@ class Network(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LocalAnswer:
+class LocalAnswer(Struct, frozen=True, gc=False):
     """What this host said about a recipient of its own, or about a message it cannot send."""
 
     reply: Reply
@@ -79,15 +79,14 @@ class LocalAnswer:
     unreachable: bool = False
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct):
     """Leased recipients that share a message and a next hop (empty: our own mailboxes; None:
     held). `content` is None when it is yet to be read."""
 
     submission: Submission
     claims: tuple[Claim, ...]
     hop: str | None
-    content: bytes | None = field(repr=False)
+    content: bytes | None
     damaged: bool
     lease_until: int
     begun: bool = False
@@ -99,8 +98,7 @@ class Job:
         self.begun = True
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False):
     """What is written down about a recipient; `expired` when it failed because time ran out."""
 
     settled: Settled
@@ -135,11 +133,11 @@ def judge(
             state = send_queue.QUARANTINED if damaged else send_queue.FAILED
         case _:
             state, next_attempt = send_queue.DEFERRED, verdict.next_attempt
-    lines = [answer.conversation]
+    told, reply = answer.conversation, shown(answer.reply)
     if claim.interrupted:
-        lines.insert(0, INTERRUPTED)
+        told = f"{INTERRUPTED}\n{told}"
     if answer.uncertain:
-        lines.append(UNCERTAIN)
+        told, reply = f"{told}\n{UNCERTAIN}", f"{reply} (it may have arrived)"
     settled = Settled(
         claim=claim,
         state=state,
@@ -147,8 +145,8 @@ def judge(
         started_at=started,
         ended_at=now,
         remote=answer.remote,
-        reply=f"{answer.reply} (it may have arrived)" if answer.uncertain else str(answer.reply),
-        conversation="\n".join(lines),
+        reply=reply,
+        conversation=told,
     )
     return Outcome(settled, answer.reply, isinstance(verdict, Failed) and verdict.expired)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from itertools import accumulate
+
+from msgspec import Struct
 
 from mailbox_service.services.attempts import is_sound
 from mailbox_service.services.sending_api.tracking import MAILBOX_API
@@ -21,22 +23,22 @@ BATCH = 100
 # A lease outlives the longest attempt (13 minutes, `outbound`), so that it ends only when its
 # worker is dead, stopped, or its clock was set.
 LEASE_MICROS = 20 * 60_000_000
-# Content up to this size is read with the claim.
+# Content up to this size is read with the claim, up to so much in all: the event loop may do it.
 SMALL_CONTENT = 65_536
+CLAIM_OCTETS = 1 << 20
 BROKEN_ROW = "The queue row is damaged and was taken out."
 
 
-@dataclass(slots=True)
-class Claimed:
+class Claimed(Struct):
     """What one claim took: recipients with their submissions and the small contents. `sent`:
     what is known of those that came through the sending API."""
 
     claims: list[Claim]
     place: str
-    submissions: dict[int, Submission] = field(default_factory=dict)
-    contents: dict[int, bytes] = field(default_factory=dict)
-    damaged: set[int] = field(default_factory=set)
-    sent: dict[int, SentMessage] = field(default_factory=dict)
+    submissions: dict[int, Submission] = {}
+    contents: dict[int, bytes] = {}
+    damaged: set[int] = set()
+    sent: dict[int, SentMessage] = {}
     broken: int = 0
 
 
@@ -100,6 +102,8 @@ async def read_messages(tx: Transaction, claimed: Claimed, *, small_contents: bo
     through_api = [one.id for one in claimed.submissions.values() if one.door != MAILBOX_API]
     claimed.sent = await sending_messages.by_submissions(tx, through_api)
     small = [one for one in claimed.submissions.values() if one.size <= SMALL_CONTENT]
+    octets = accumulate([one.size for one in small])
+    small = [one for one, so_far in zip(small, octets, strict=True) if so_far <= CLAIM_OCTETS]
     found = await contents.read_all(tx, {one.content_id for one in small})
     for submission in small:
         content = found[submission.content_id]

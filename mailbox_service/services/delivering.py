@@ -17,9 +17,11 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 from weakref import WeakValueDictionary
+
+from msgspec import structs
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -40,6 +42,7 @@ from mailbox_service.services.attempts import (
 from mailbox_service.services.claiming import (
     BATCH,
     LEASE_MICROS,
+    SMALL_CONTENT,
     Claimed,
     claim,
     claim_expired,
@@ -79,7 +82,7 @@ RECORD_SECONDS = 0.01
 BUSY_SECONDS = 0.02
 # Records written together, and those that the event loop may write by itself, with their octets.
 MOST_RECORDS, RECORDS_OCTETS = 64, 4 << 20
-QUICK_RECORDS, QUICK_OCTETS = 16, 65_536
+QUICK_RECORDS, QUICK_OCTETS = 64, 65_536
 # Microseconds between two rounds of tidying, and rows a round.
 TIDY_EVERY = 60_000_000
 TIDY_ROWS = 500
@@ -125,7 +128,7 @@ class Delivering:
         self._leased: set[int] = set()
         self._records: Gathering[Record, bool] = Gathering(
             self._write_records,
-            weight_of,
+            octets_of,
             most=MOST_RECORDS,
             most_octets=RECORDS_OCTETS,
             linger=RECORD_SECONDS,
@@ -206,7 +209,7 @@ class Delivering:
         turn = await self._database.read_quick(send_queue.next_turn, now=-1)
         if turn is None or turn > now:
             return 0
-        claimed = await self._database.write(
+        claimed = await self._database.write_quick(
             claim,
             now=now,
             holder=self._holder,
@@ -294,7 +297,7 @@ class Delivering:
             await self._attempt_once(job, message)
             return
         for recipient in job.claims:  # each has a copy of their own
-            one = replace(job, claims=(recipient,))
+            one = structs.replace(job, claims=(recipient,))
             try:
                 await self._attempt_once(one, message)
             finally:
@@ -309,7 +312,7 @@ class Delivering:
             self._signals.notify(topics.mailbox(job.submission.address))
         elif job.hop == "":
             await self._deliver_here(job)
-        elif job.content is not None or job.damaged:
+        elif job.submission.size <= SMALL_CONTENT or job.damaged:
             await self._deliver_away(job)
         else:
             places = self._large_of.setdefault(
@@ -331,8 +334,11 @@ class Delivering:
             return None
         if job.content is not None:
             return job.content
+        number, size = job.submission.content_id, job.submission.size
         try:
-            return await self._database.read(contents.read, job.submission.content_id)
+            if size <= SMALL_CONTENT:
+                return await self._database.read_small("content", contents.read, number)
+            return await self._database.read(contents.read, number)
         except contents.Damaged:
             return None
 
@@ -357,14 +363,15 @@ class Delivering:
     async def _deliver_away(self, job: Job) -> None:
         """Hand a message to its next hop."""
         started = self._clock()
-        content = await self._content(job)
+        content = job.content or await self._content(job)
         if content is None:
             await self._quarantine(job, started)
             return
         if started > job.lease_until - LEASE_MARGIN:
             return  # paused for long; somebody else may have it by now
         submission = job.submission
-        content = await self._personal(job, content)
+        if job.message is not None:
+            content = await self._personal(job, content)
         departing = await self._signing.departing(submission, content)
         answers = await self._outbound.send(
             split(submission.address)[1],
@@ -394,12 +401,11 @@ class Delivering:
         return self.tracking.return_path(submission, [one.recipient for one in job.claims])
 
     def _note_reachability(self, job: Job, answers: Mapping[str, Answer]) -> None:
-        now = self._clock()
         for one in job.claims:
             answer = answers[one.recipient]
             if not answer.unreachable:
                 self._lanes.reachable(one.domain)
-            elif self._lanes.unreachable(one.domain, now):
+            elif self._lanes.unreachable(one.domain, self._clock()):
                 log.info("unreachable domain=%s reply=%s", one.domain, answer.reply)
                 task = asyncio.create_task(self._expire(one.domain, answer))
                 self._tasks.add(task)
@@ -462,13 +468,16 @@ class Delivering:
     ) -> None:
         """Write everything down that follows from an attempt, and tell whoever watches."""
         now = self._clock()
-        notice_id = self._new_queue_id() if any(one.failed for one in outcomes) else ""
+        notice, notice_id = None, ""
+        if any(one.failed for one in outcomes):
+            notice_id = self._new_queue_id()
+            notice = self._notice(job, outcomes, content, notice_id, now)
         entry = Record(
             submission=job.submission,
             outcomes=tuple(outcomes),
             holder=self._holder,
             now=now,
-            notice=self._notice(job, outcomes, content, notice_id, now),
+            notice=notice,
             notice_id=notice_id,
             deposit_to=deposit_to,
             deposit=deposit,
@@ -512,7 +521,7 @@ class Delivering:
         )
 
     def _write_records(self, entries: Sequence[Record]) -> asyncio.Future[list[bool | MailError]]:
-        quick = len(entries) <= QUICK_RECORDS and sum(map(weight_of, entries)) <= QUICK_OCTETS
+        quick = len(entries) <= QUICK_RECORDS and sum(map(octets_of, entries)) <= QUICK_OCTETS
         write = self._database.write_quick if quick else self._database.write
         return write(record_all, entries)
 
@@ -520,7 +529,8 @@ class Delivering:
         """Record an attempt, through trouble of the store: what is not written is done twice."""
         for _ in range(RECORD_TRIES):
             try:
-                return await asyncio.shield(self._records.add(entry))
+                # Who gives up waiting takes nothing out of the group.
+                return await self._records.add(entry)
             except MailError as error:
                 log.error(
                     "attempt-not-recorded queue_id=%s reason=%s",
@@ -531,10 +541,7 @@ class Delivering:
         return False
 
 
-def weight_of(entry: Record) -> int:
-    """About how many octets a record writes."""
-    said = sum([len(one.settled.conversation) for one in entry.outcomes])
-    return said + len(entry.deposit) + len(entry.notice or b"")
+octets_of = attrgetter("octets")
 
 
 async def tidy(tx: Transaction, now: int) -> None:

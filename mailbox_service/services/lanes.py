@@ -37,13 +37,20 @@ class Lanes:
 
     def __init__(self, own_domains: Collection[str]) -> None:
         self._own = frozenset(own_domains)
+        self._is_own: dict[str, bool] = {}
         self._under_way: Counter[str] = Counter()
         self._foreign = 0
         self._pauses: dict[str, Pause] = {}
 
     def is_own(self, domain: str) -> bool:
         """Whether a recipient's domain is one of ours, or below one."""
-        return domain in self._own or served_by(domain, self._own) is not None
+        known = self._is_own.get(domain)
+        if known is None:
+            known = domain in self._own or served_by(domain, self._own) is not None
+            if len(self._is_own) >= MOST_REMEMBERED:
+                self._is_own.clear()
+            self._is_own[domain] = known
+        return known
 
     @property
     def under_way(self) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.events import EventKind
 from mailbox_service.services.attempts import Outcome
 from mailbox_service.services.receiving import store
 from mailbox_service.services.sending_api import outcomes
+from mailbox_service.services.sending_api.tracking import MAILBOX_API
 from mailbox_service.storage import addresses, events, send_queue
 from mailbox_service.storage.database import Transaction
-from mailbox_service.storage.events import sent_detail
+from mailbox_service.storage.events import first_detail
 from mailbox_service.storage.submissions import Submission
 
 KIND = {
@@ -24,8 +25,7 @@ KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """The outcomes of one group of recipients.
 
     `notice` goes into the sender's mailbox if somebody of them failed; `deposit` is the message
@@ -36,12 +36,18 @@ class Record:
     outcomes: tuple[Outcome, ...]
     holder: str
     now: int
-    notice: bytes | None = field(repr=False)
+    notice: bytes | None
     notice_id: str
     deposit_to: tuple[str, ...] = ()
     # Whether mail for `name+tag` lands in `name`.
     sub_addresses: bool = False
-    deposit: bytes = field(default=b"", repr=False)
+    deposit: bytes = b""
+
+    @property
+    def octets(self) -> int:
+        """About how many octets it writes."""
+        said = sum([len(one.settled.conversation) for one in self.outcomes])
+        return said + len(self.deposit) + len(self.notice or b"")
 
 
 async def record_all(tx: Transaction, entries: Sequence[Record]) -> list[bool | MailError]:
@@ -61,17 +67,26 @@ async def record_all(tx: Transaction, entries: Sequence[Record]) -> list[bool | 
         ours = [outcome for outcome in entry.outcomes if outcome.settled.claim.id in settled]
         if ours:
             kept.append((entry, ours))
-            await deposit(tx, entry, ours)
+            if entry.deposit_to:
+                await deposit(tx, entry, ours)
     if not kept:
         return [False] * len(entries)
-    states = await send_queue.states_of(tx, [entry.submission.id for entry, _ in kept])
+    states = await send_queue.states_after(
+        tx, [outcome.settled for _, ours in kept for outcome in ours]
+    )
     facts = [
         fact_of(entry.submission, outcome, state=states[entry.submission.id], now=entry.now)
         for entry, ours in kept
         for outcome in ours
     ]
     await events.add_all(tx, facts)
-    await outcomes.note_all(tx, [(entry.submission.id, ours, entry.now) for entry, ours in kept])
+    through_api = [
+        (entry.submission.id, ours, entry.now)
+        for entry, ours in kept
+        if entry.submission.door != MAILBOX_API
+    ]
+    if through_api:
+        await outcomes.note_all(tx, through_api)
     noticed = set()
     for entry, _ in kept:
         if entry.notice is not None:
@@ -98,7 +113,7 @@ async def deposit(tx: Transaction, entry: Record, ours: Sequence[Outcome]) -> No
 def fact_of(submission: Submission, outcome: Outcome, *, state: str, now: int) -> events.NewEvent:
     """The event about one recipient."""
     one = outcome.settled
-    detail = sent_detail(
+    detail = first_detail(
         submission.id,
         queue_id=submission.queue_id,
         state=state,
@@ -106,8 +121,7 @@ def fact_of(submission: Submission, outcome: Outcome, *, state: str, now: int) -
         recipient_state=send_queue.worst((one.state,)),
         last_reply=one.reply,
     )
-    text = json.dumps(detail, ensure_ascii=False)
-    return (KIND[one.state], now, submission.address, submission.id, one.claim.id, text)
+    return (KIND[one.state], now, submission.address, submission.id, one.claim.id, detail)
 
 
 async def put_notice(tx: Transaction, entry: Record, notice: bytes, state: str) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from mailbox_service.config import Config
 from mailbox_service.core.address import split
-from mailbox_service.core.dkim import Signer, dns_record, generate_key, sign
+from mailbox_service.core.dkim import Signer, dns_record, generate_key, signature_fields
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadContent
-from mailbox_service.core.mime import lines_fit
 from mailbox_service.core.policy import served_by
+from mailbox_service.core.safe_lines import SafeLines, safe_lines
 from mailbox_service.core.trace_fields import received_field
-from mailbox_service.services.clock import Clock, as_datetime, now_micros
+from mailbox_service.services.clock import Clock, now_micros, second_of
 from mailbox_service.storage import dkim_keys
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.dkim_keys import DkimKey
@@ -35,19 +35,14 @@ Algorithm = Literal["rsa", "ed25519"]
 ALGORITHMS: tuple[Algorithm, ...] = ("rsa", "ed25519")
 # Keys are looked up anew after this time, so that another process's rotation is noticed.
 KEYS_SECONDS = 300.0
+# Domains of senders whose keys are at hand.
+MOST_READY = 10_000
 # A new key of a rotation signs only after its DNS record had time to be published and seen.
 PUBLISH_MICROS = 3 * 24 * 3_600 * 1_000_000
 # Mail that an old key signed may be on the way for this long after the next began to sign.
 LAST_MAIL_MICROS = 7 * 24 * 3_600 * 1_000_000
 # Signing more than this holds the event loop noticeably; a thread does it.
 SMALL_CONTENT = 65_536
-# RFC 5321 §4.5.3.1.6, without the CRLF; broken a little earlier, as the rest gets a space.
-LONGEST_LINE = 998
-BROKEN_LINE = 990
-
-_line_end = re.compile(rb"\r\n|\r|\n")
-_long_line = re.compile(rb"[^\r\n]{999,}")
-_piece = re.compile(rb"[^\r\n]{1,%d}" % BROKEN_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +73,26 @@ class Signing:
         chosen = algorithms or config.dkim_algorithms
         self._algorithms = tuple(name for name in ALGORITHMS if name in chosen)
         self._keys: dict[str, Keys] = {}
+        # The same by the domains of senders, which may be below those that sign for them.
+        self._ready: dict[str, Keys] = {}
         self._making = asyncio.Lock()
 
-    async def departing(self, submission: Submission, content: bytes) -> bytes:
+    async def departing(self, submission: Submission, content: bytes) -> SafeLines:
         """The message as it goes to the next hop (RFC 5321 §4.4, RFC 6376 §5)."""
-        keys = await self._keys_of(split(submission.address)[1])
+        domain = split(submission.address)[1]
+        keys = self._ready.get(domain)
+        if keys is None or keys.until < asyncio.get_running_loop().time():
+            keys = await self._keys_of(domain)
+            if len(self._ready) >= MOST_READY:
+                self._ready.clear()
+            self._ready[domain] = keys
         now = self._clock()
         trace = received_field(
-            Peer("", protocol=protocol_of(submission.door)),
+            peer_of(submission.door),
             self._own_name,
             submission.queue_id,
             None,  # a name here would tell each recipient about another
-            as_datetime(submission.created_at),
+            second_of(submission.created_at // 1_000_000),
         )
         if keys.slow or len(content) > SMALL_CONTENT:
             return await asyncio.to_thread(
@@ -121,6 +124,7 @@ class Signing:
         made = {algorithm: await new_key(algorithm) for algorithm in self._algorithms}
         await self._database.write(add_next, domain, made, self._clock())
         self._keys.pop(domain, None)
+        self._ready.clear()
         return await self.records(domain)
 
     async def _keys_of(self, sender_domain: str) -> Keys:
@@ -232,28 +236,21 @@ def keys_in_dns(kept: Sequence[DkimKey], now: int) -> list[DkimKey]:
 
 def finished(
     content: bytes, trace: bytes, signers: Sequence[Signer], now: int, queue_id: str
-) -> bytes:
+) -> SafeLines:
     """Safe lines, the trace field, the signatures. Without a clear From there is no signature."""
     content = safe_lines(content)
     try:
-        return sign(trace + content, signers, now // 1_000_000) if signers else trace + content
+        fields = signature_fields(trace + content, signers, now // 1_000_000) if signers else b""
     except BadContent as error:
         log.warning("not-signed queue_id=%s reason=%s", queue_id, error.detail)
-        return trace + content
+        fields = b""
+    return SafeLines(b"".join((fields, trace, content)))
 
 
-def safe_lines(content: bytes) -> bytes:
-    """Lines that end with CRLF and have at most 998 octets (RFC 5321 §2.3.8, §4.5.3.1.6).
-
-    A longer line is broken, and goes on behind a space, as Postfix does it: a header field is
-    only folded by that, and a body stays readable where the next hop might cut or refuse it.
-    """
-    ends = content.count(b"\r\n")
-    if content.count(b"\n") != ends or content.count(b"\r") != ends:
-        content = _line_end.sub(b"\r\n", content)
-    if not lines_fit(content, LONGEST_LINE):
-        content = _long_line.sub(lambda line: b"\r\n ".join(_piece.findall(line[0])), content)
-    return content
+@lru_cache(maxsize=64)
+def peer_of(door: str) -> Peer:
+    """The trace of a way in: whoever came that way is not named."""
+    return Peer("", protocol=protocol_of(door))
 
 
 def protocol_of(door: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
@@ -72,14 +73,28 @@ async def add_all(tx: Transaction, facts: Sequence[NewEvent]) -> None:
     await many_rows.insert(tx, "events", ADDED, facts)
 
 
+# Servers say the same few things over and over.
+@lru_cache(maxsize=512)
+def quoted(text: str) -> str:
+    """Text as JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def first_detail(
-    submission_id: int, *, queue_id: str, state: str, recipient: str, recipient_state: str
+    submission_id: int,
+    *,
+    queue_id: str,
+    state: str,
+    recipient: str,
+    recipient_state: str,
+    last_reply: str | None = None,
 ) -> str:
-    """The JSON of `sent_detail` for a recipient that was just queued. Canonical addresses and
-    queue ids hold nothing that JSON would escape."""
+    """The JSON of `sent_detail`, quickly; without a reply for a recipient that was just queued.
+    Canonical addresses and queue ids hold nothing that JSON would escape."""
+    reply = "null" if last_reply is None else quoted(last_reply)
     return (
         f'{{"id":{submission_id},"queue_id":"{queue_id}","state":"{state}",'
-        f'"recipient":"{recipient}","recipient_state":"{recipient_state}","last_reply":null}}'
+        f'"recipient":"{recipient}","recipient_state":"{recipient_state}","last_reply":{reply}}}'
     )
 
 

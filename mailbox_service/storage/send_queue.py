@@ -57,8 +57,7 @@ class NewRecipient(Struct, frozen=True, gc=False):
     reply: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True, gc=False):
     """A leased recipient.
 
     `attempt` counts from 1. `interrupted`: the lease before this one ran out, so its worker may
@@ -74,8 +73,7 @@ class Claim:
     interrupted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True, gc=False):
     """What became of one leased recipient. Times are microseconds UTC.
 
     `next_attempt_at` is None when `state` is final. `reply` is one line for people,
@@ -219,6 +217,8 @@ SELECT {RECIPIENT_COLUMNS} FROM recipients r WHERE r.submission_id IN ({{ids}}) 
 
 STATES = "SELECT DISTINCT submission_id, state FROM recipients WHERE submission_id IN ({ids})"
 
+STATES_BESIDE = f"{STATES} AND id NOT IN ({{settled}})"
+
 ATTEMPTS = """
 SELECT r.recipient, a.started_at, a.ended_at, a.remote, a.outcome, a.reply, a.conversation
   FROM attempts a JOIN recipients r ON r.id = a.recipient_id
@@ -276,6 +276,8 @@ MOST_ATTEMPTS_SHOWN = 50_000
 def worst(states: Iterable[str]) -> str:
     """The state of a message whose recipients have these states."""
     seen = {FAILED if state == QUARANTINED else state for state in states}
+    if len(seen) == 1:
+        return seen.pop()
     return next((state for state in WORST_FIRST if state in seen), QUEUED)
 
 
@@ -358,7 +360,7 @@ async def claim_due(
                     "limit": share,
                 },
             )
-            claims.extend(Claim(*row) for row in rows)
+            claims += [Claim(*row) for row in rows]
             share -= len(rows)
         if len(claims) >= limit and index + 1 < len(domains):
             return claims, domain
@@ -509,6 +511,24 @@ async def states_of(tx: Transaction, submission_ids: Sequence[int]) -> Mapping[i
     found: dict[int, set[str]] = {number: set() for number in submission_ids}
     sql = STATES.format(ids=each_integer(tx.dialect, "ids"))
     for number, state in await tx.fetch_all(sql, {"ids": json.dumps(list(found))}):
+        found[int(number)].add(str(state))
+    return {number: worst(states) for number, states in found.items()}
+
+
+async def states_after(tx: Transaction, settled: Sequence[Settled]) -> Mapping[int, str]:
+    """The states of the messages whose recipients were just settled. Most have no other
+    recipients, so what the others are at is all that is asked."""
+    found: dict[int, set[str]] = {}
+    for one in settled:
+        found.setdefault(one.claim.submission_id, set()).add(one.state)
+    sql = STATES_BESIDE.format(
+        ids=each_integer(tx.dialect, "ids"), settled=each_integer(tx.dialect, "settled")
+    )
+    ids = json.dumps(list(found))
+    rows = await tx.fetch_all(
+        sql, {"ids": ids, "settled": json.dumps([x.claim.id for x in settled])}
+    )
+    for number, state in rows:
         found[int(number)].add(str(state))
     return {number: worst(states) for number, states in found.items()}
 

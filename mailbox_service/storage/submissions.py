@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -37,8 +36,7 @@ class NewSubmission(Struct, frozen=True, gc=False):
     listed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True, gc=False):
     """One accepted submission. `created_at` is microseconds UTC, `size` octets."""
 
     id: int

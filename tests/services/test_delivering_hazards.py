@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import dkim  # type: ignore[import-untyped]
 import pytest
+from msgspec.structs import replace
 
 from mailbox_service import signals as topics
 from mailbox_service.core.delivery import DAY, Reply
 from mailbox_service.core.dkim import generate_key
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.core.notification import read_notice
+from mailbox_service.core.safe_lines import safe_lines
 from mailbox_service.outbound.connections import Connections
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.hops import Relay, Timeouts
@@ -25,7 +26,7 @@ from mailbox_service.outbound.transaction import Attempted
 from mailbox_service.services import claiming, delivering
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record_all
-from mailbox_service.services.signing import Signing, safe_lines
+from mailbox_service.services.signing import Signing
 from mailbox_service.storage import dkim_keys, send_queue
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase

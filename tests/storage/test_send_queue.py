@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mailbox_service.storage import contents, events, send_queue, submissions
 from mailbox_service.storage.database import Transaction
