@@ -20,6 +20,7 @@ from mailbox_service.services.sending_api.emails import Emails
 from mailbox_service.services.sending_api.fetching import Fetching, FileSource
 from mailbox_service.services.sending_api.hooks import Hooks
 from mailbox_service.services.sending_api.ip_lists import IpLists
+from mailbox_service.services.sending_api.letters import Letters
 from mailbox_service.services.sending_api.policies import (
     RECIPIENTS_LIST,
     SENDERS_LIST,
@@ -51,6 +52,7 @@ class SendingApi:
     api_keys: ApiKeys
     smtp_users: SmtpUsers
     emails: Emails
+    letters: Letters
     accepting: Accepting
     activity: Activity
     email_search: EmailSearching
@@ -102,6 +104,7 @@ class SendingApi:
             api_keys=keys,
             smtp_users=SmtpUsers(database, policies, passwords, keys, clock=clock),
             emails=emails,
+            letters=Letters(config, sending, clock=clock),
             accepting=Accepting(database, emails, signals, clock=clock),
             activity=Activity(database, clock=clock),
             email_search=EmailSearching(database, clock=clock),

@@ -153,12 +153,20 @@ class Policies:
         """Something was changed: look again."""
         self._kept.clear()
 
+    def kept(self, account: str) -> Policy | None:
+        """The policy of an account as it was some seconds ago at most; None when it has to be
+        read."""
+        kept = self._kept.get(account)
+        if kept is not None and kept[1] > asyncio.get_running_loop().time():
+            return kept[0]
+        return None
+
     async def of(self, account: str) -> Policy:
         """The policy of an account."""
+        kept = self.kept(account)
+        if kept is not None:
+            return kept
         now = asyncio.get_running_loop().time()
-        kept = self._kept.get(account)
-        if kept is not None and kept[1] > now:
-            return kept[0]
         policy = await self._read(account)
         if len(self._kept) >= KEPT_AT_MOST:
             self._kept.clear()

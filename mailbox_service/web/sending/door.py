@@ -6,8 +6,8 @@ import asyncio
 import gc
 import hashlib
 import logging
+import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,12 +25,15 @@ from mailbox_service.core.sending_api import (
 )
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.ip_lists import allows
+from mailbox_service.services.sending_api.letters import read_letter
+from mailbox_service.services.sending_api.policies import Policy
 from mailbox_service.web.answers import JSON, Answer
 from mailbox_service.web.errors import ClientGone, Refused
 from mailbox_service.web.log import describe, neutral
 from mailbox_service.web.request import Call
 from mailbox_service.web.sending.aliases import PATHS
 from mailbox_service.web.sending.description import document
+from mailbox_service.web.sending.emails import sent_letter
 from mailbox_service.web.sending.rates import Allowed, Rates
 from mailbox_service.web.sending.refusals import API_EXCEPTION, BAD_PAYLOAD, error_data, worded
 from mailbox_service.web.sending.rows import Row, read_form
@@ -59,6 +62,9 @@ class SendingDoor:
         self._areas = areas
         self._document: bytes | None = None
         self._rows = {(row.verb, row.path): row for row in rows}
+        # Paths as nearly everybody writes them; every other spelling is looked at.
+        self._plain = {f"{PREFIX}/{row.path}": row.path for row in rows}
+        self._letters = self._rows.get(("POST", "email/send"))
         self._paths = frozenset(row.path for row in rows)
         self._rates = Rates(rate)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
@@ -78,8 +84,9 @@ class SendingDoor:
 
     async def answer(self, call: Call) -> Answer:
         """Answer one request; every failure has the shape of the contract."""
-        request_id = str(uuid.uuid4())
-        allowed, allow = [self._rates.idle()], ""
+        request_id = random_uuid()
+        allowed: list[Allowed] = []
+        allow = ""
         if call.path == f"{PREFIX}/openapi.json" and call.method in ("GET", "HEAD"):
             return Answer(self._description(call.services.sending_api), JSON)
         try:
@@ -106,15 +113,14 @@ class SendingDoor:
             # cycle, for which the collector would come late.
             gc.collect(0)
         body = _encode({"request_id": request_id, "data": data})
-        told = headers(request_id, allowed[0], retry)
+        told = headers(request_id, allowed[0] if allowed else self._rates.idle(), retry)
         if allow:
             told = (*told, (b"allow", allow.encode()))
         return Answer(body, JSON, status=status, headers=told)
 
     async def _data(self, call: Call, request_id: str, allowed: list[Allowed]) -> Any:
         """What a request gets. Raises MailError, HttpProblem, Refused, ClientGone."""
-        path = _slashes.sub("/", call.path).removeprefix(PREFIX).strip("/")
-        path = PATHS.get(path, path)
+        path = self._plain.get(call.path, "") or named_path(call.path)
         if path == "api/index" and call.method in ("GET", "HEAD"):
             return list(self.endpoints)
         if path not in self._paths:
@@ -146,20 +152,32 @@ class SendingDoor:
     ) -> Any:
         """What a request with this body gets; `credential` None: the body names one."""
         path, api = row.path, call.services.sending_api
-        fields = read_body(body)
         repeat = call.header(b"idempotency-key") or ""
+        letter = None
+        if row is self._letters and credential is not None and not repeat:
+            letter = read_letter(body)
+        fields = {} if letter is not None else read_body(body)
         fingerprint = ""
         if repeat:
             fingerprint = hashlib.sha256(row.path.encode() + b"\n" + body).hexdigest()
         if credential is None:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
-        await check_place(api, credential, call.client_ip)
-        allowed[0], refusal = self._rates.pass_(path, credential.username)
+        policy = api.policies.kept(credential.account)
+        if policy is None:
+            policy = await api.policies.of(credential.account)
+        check_place(policy, call)
+        now_allowed, refusal = self._rates.pass_(path, credential.username)
+        allowed.append(now_allowed)
         if refusal is not None:
             raise refusal
         if not row.open_to_keys and not credential.may(f"/{path}"):
             raise EndpointDenied(f"You do not have permission to access the endpoint /{path}")
+        if letter is not None:
+            begun = api.letters.begin(credential, policy, letter, call.client_ip)
+            if begun is not None:
+                return sent_letter(await begun)
+            fields = read_body(body)
         caller = await self._caller(call, api, credential, row, fields)
         if repeat:
             if len(repeat) > LONGEST_KEY:
@@ -256,11 +274,24 @@ def read_body(body: bytes) -> dict[str, Any]:
     return fields
 
 
-async def check_place(api: SendingApi, credential: Credential, ip: str) -> None:
+def check_place(policy: Policy, call: Call) -> None:
     """Refuse a caller whose address is not on the list, when there is one (§9.3)."""
-    listed = (await api.policies.of(credential.account)).ip_lists["api"]
-    if listed.enabled and not allows([one.ip_address for one in listed.entries], ip):
+    listed = policy.ip_lists["api"]
+    if listed.enabled and not allows([one.ip_address for one in listed.entries], call.client_ip):
         raise EndpointDenied("Your IP address is not on the list of allowed addresses")
+
+
+def named_path(path: str) -> str:
+    """The path of a row, however many slashes there are, and by its other name."""
+    plain = _slashes.sub("/", path).removeprefix(PREFIX).strip("/")
+    return PATHS.get(plain, plain)
+
+
+def random_uuid() -> str:
+    """A UUID of version 4 (RFC 9562 §5.4)."""
+    text = os.urandom(16).hex()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def headers(request_id: str, allowed: Allowed, retry: float) -> tuple[tuple[bytes, bytes], ...]:

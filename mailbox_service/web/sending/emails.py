@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from mailbox_service.core.api_values import plain_time, zulu
+from mailbox_service.core.email_id import email_id_of
+from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.sending_api import BadField
 from mailbox_service.services.sending_api.archive import Archived, ArchiveSearch, EmailId
@@ -28,6 +31,7 @@ from mailbox_service.services.sending_api.scheduling import (
 from mailbox_service.web.sending.refusals import data_of
 from mailbox_service.web.sending.rows import Row, convert
 
+LETTER = b'{"succeeded":1,"failed":0,"failures":[],"email_id":"%s"}'
 # `""` is a subject, and a body of it is none.
 KEEPS = frozenset(("subject",))
 
@@ -51,6 +55,11 @@ def sent(result: Sent) -> dict[str, Any]:
     if result.schedule_id is not None:
         data["schedule_id"] = result.schedule_id
     return data
+
+
+def sent_letter(receipt: Receipt) -> msgspec.Raw:
+    """The same of a plain letter, as JSON: an e-mail id has nothing that would be escaped."""
+    return msgspec.Raw(LETTER % email_id_of(receipt.queue_id).encode())
 
 
 def short(result: Sent) -> dict[str, Any]:

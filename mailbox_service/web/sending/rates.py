@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mailbox_service.core.sending_api import RateReached
 
@@ -18,8 +19,7 @@ MOST_REFUSALS = 120
 MOST_COUNTED = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True, gc=False):
     """What the `X-RateLimit` headers say."""
 
     limit: int
