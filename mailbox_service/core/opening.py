@@ -158,7 +158,8 @@ def choose_domain(
     if not domain:
         if not allowed:
             raise _refusal("InvalidDomainMsg")
-        return allowed[0] if rules.default_domain_first else choose(allowed)
+        only = rules.default_domain_first or len(allowed) == 1
+        return allowed[0] if only else choose(allowed)
     if domain in allowed or _is_open_subdomain(domain, allowed, rules):
         return domain
     raise _refusal("InvalidDomainMsg")

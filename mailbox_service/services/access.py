@@ -45,6 +45,11 @@ class Access:
         """The policy as it was saved; None when none ever was."""
         return await self._administering.stored(SETTING)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no policy was ever saved, so that everybody is let in."""
+        return self._administering.rules.ip_blacklist_settings is None
+
     async def check(
         self, ip: str, *, client: str, fingerprint: str, organisation: str = ""
     ) -> None:

@@ -32,6 +32,7 @@ from mailbox_service.services import passwords
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
 from mailbox_service.services.clock import Clock, now_micros, random_text
+from mailbox_service.services.openings import Openings
 from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
@@ -121,6 +122,7 @@ class Registering:
         self._passwords = kept
         self._signals = signals
         self._clock = clock
+        self._openings = Openings(database)
         self._overruling = Overruling(config, administering)
         self._rules_of = (administering.rules.address_creation_settings, self._overruling.now)
         self._rules = self._rules_with(*self._rules_of)
@@ -288,14 +290,8 @@ class Registering:
             now = self._clock()
             ends = end_of(lifetime, now=now)
             try:
-                address_id = await self._database.write_quick(
-                    addresses.open_address,
-                    address=address,
-                    name=name,
-                    password_hash=stored,
-                    source_meta=source,
-                    now=now,
-                    expires_at=ends,
+                address_id = await self._openings.add(
+                    addresses.NewAddress(address, name, stored, source, now, ends)
                 )
             except NameTaken:
                 if again and tries_left:
@@ -487,21 +483,19 @@ async def open_batch(
             raise Conflict("This Idempotency-Key was used for other addresses")
         ids = list(known.address_ids)
     else:
-        for new in wanted:
-            try:
-                ids.append(
-                    await addresses.open_address(
-                        tx,
-                        address=new.address,
-                        name=new.name,
-                        password_hash=new.password_hash,
-                        source_meta="admin",
-                        now=now,
-                        expires_at=expires_at,
-                    )
+        opened = await addresses.open_all(
+            tx,
+            [
+                addresses.NewAddress(
+                    new.address, new.name, new.password_hash, "admin", now, expires_at
                 )
-            except NameTaken:
-                raise taken(new.address) from None
+                for new in wanted
+            ],
+        )
+        for new, address_id in zip(wanted, opened, strict=True):
+            if address_id is None:
+                raise taken(new.address)
+            ids.append(address_id)
         if batch:
             await opened_batches.fill(tx, batch, address_ids=ids)
     rows = [(place, await addresses.by_id(tx, one)) for place, one in enumerate(ids)]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from operator import itemgetter
+
+from msgspec import Struct
 
 from mailbox_service.core.address import without_detail
 from mailbox_service.core.errors import NameTaken
 from mailbox_service.core.stored import Address, CountedAddress
+from mailbox_service.storage import many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_text
 
@@ -19,13 +23,10 @@ NAMES = "SELECT address, name FROM addresses WHERE address IN ({addresses}) AND 
 COLUMNS = """id, address, name, password_hash, source_meta, created_at, updated_at,
        tokens_from, expires_at"""
 
-OPEN = """
-INSERT INTO addresses (address, name, password_hash, source_meta, created_at, updated_at,
-                       expires_at)
-VALUES (:address, :name, :password_hash, :source_meta, :now, :now, :expires_at)
-ON CONFLICT (address) DO NOTHING
-RETURNING id
-"""
+ADDED = (
+    *("address", "name", "password_hash", "source_meta", "created_at", "updated_at"),
+    "expires_at",
+)
 
 OPEN_AGAIN = """
 INSERT INTO addresses (address, name, created_at, updated_at, expires_at)
@@ -98,6 +99,36 @@ def contains(text: str) -> str:
     return f"%{escaped}%"
 
 
+class NewAddress(Struct, frozen=True, gc=False):
+    """An address to be opened: canonical, as it was spelled, the stored form of its password."""
+
+    address: str
+    name: str
+    password_hash: str | None
+    source_meta: str | None
+    now: int
+    expires_at: int | None = None
+
+
+async def open_all(tx: Transaction, wanted: Sequence[NewAddress]) -> list[int | None]:
+    """Open addresses with as few statements as may be; the id of each, None for one that is open
+    already or was wanted twice."""
+    rows: list[Row] = [
+        (
+            *(new.address, new.name, new.password_hash, new.source_meta),
+            *(new.now, new.now, new.expires_at),
+        )
+        for new in wanted
+    ]
+    # In one order everywhere: two processes that open the same two never wait for one another.
+    rows.sort(key=itemgetter(0))
+    added = await many_rows.insert_returning(
+        tx, "addresses", ADDED, rows, "address, id", "(address) DO NOTHING"
+    )
+    ids: dict[str, int] = dict(added)
+    return [ids.pop(new.address, None) for new in wanted]
+
+
 async def open_address(
     tx: Transaction,
     *,
@@ -109,20 +140,16 @@ async def open_address(
     expires_at: int | None = None,
 ) -> int:
     """Open an address; its id. Raises NameTaken when it is open already."""
-    row = await tx.fetch_one(
-        OPEN,
-        {
-            "address": address,
-            "name": name,
-            "password_hash": password_hash,
-            "source_meta": source_meta,
-            "now": now,
-            "expires_at": expires_at,
-        },
-    )
-    if row is None:
-        raise NameTaken("Address already exists", message_key="AddressAlreadyExistsMsg")
-    return int(row[0])
+    new = NewAddress(address, name, password_hash, source_meta, now, expires_at)
+    (address_id,) = await open_all(tx, [new])
+    if address_id is None:
+        raise name_taken()
+    return address_id
+
+
+def name_taken() -> NameTaken:
+    """The address is open already."""
+    return NameTaken("Address already exists", message_key="AddressAlreadyExistsMsg")
 
 
 async def open_again(tx: Transaction, removed: Address, *, now: int) -> int:

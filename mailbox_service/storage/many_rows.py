@@ -23,7 +23,12 @@ LAST_ID = "SELECT last_insert_rowid()"
 
 @lru_cache(maxsize=256)
 def statement(
-    table: str, columns: tuple[str, ...], count: int, returning: str, dialect: Dialect
+    table: str,
+    columns: tuple[str, ...],
+    count: int,
+    returning: str,
+    dialect: Dialect,
+    otherwise: str = "",
 ) -> str:
     """The statement that adds so many rows; its parameters are their values, row by row."""
     width = len(columns)
@@ -36,6 +41,8 @@ def statement(
         ]
     values = ", ".join(f"({row})" for row in rows)
     sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"
+    if otherwise:
+        sql = f"{sql} ON CONFLICT {otherwise}"
     return f"{sql} RETURNING {returning}" if returning else sql
 
 
@@ -57,12 +64,18 @@ async def insert(
 
 
 async def insert_returning(
-    tx: Transaction, table: str, columns: tuple[str, ...], rows: Sequence[Row], returning: str
+    tx: Transaction,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Row],
+    returning: str,
+    otherwise: str = "",
 ) -> list[Row]:
-    """Add rows, and give these columns of what was added, in no order."""
+    """Add rows, and give these columns of what was added, in no order. `otherwise` says what
+    becomes of a row that is in conflict with another, such as `(address) DO NOTHING`."""
     added: list[Row] = []
     for portion in portions(rows):
-        sql = statement(table, columns, len(portion), returning, tx.dialect)
+        sql = statement(table, columns, len(portion), returning, tx.dialect, otherwise)
         added += await tx.fetch_values(sql, [value for row in portion for value in row])
     return added
 

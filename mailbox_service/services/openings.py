@@ -1,0 +1,43 @@
+"""Addresses that are opened together are written together.
+
+The store would group single openings too; a group that is one statement from the start costs
+half as much an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mailbox_service.core.errors import MailError
+from mailbox_service.services.gathering import Gathering
+from mailbox_service.storage import addresses
+from mailbox_service.storage.addresses import NewAddress
+from mailbox_service.storage.database import Database, Transaction
+
+# Addresses of one group. Each is rows of five indexes, some 10 microseconds of the event loop.
+MOST = 64
+
+
+class Openings:
+    """The line of addresses that are being opened."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line: Gathering[NewAddress, int] = Gathering(
+            self._write, lambda new: 1, most=MOST, most_octets=MOST
+        )
+
+    def add(self, new: NewAddress) -> asyncio.Future[int]:
+        """Open an address; the future ends with its id once that is on disk, or with NameTaken
+        when it is open already."""
+        return self._line.add(new)
+
+    def _write(self, group: Sequence[NewAddress]) -> asyncio.Future[list[int | MailError]]:
+        return self._database.write_quick(open_each, group)
+
+
+async def open_each(tx: Transaction, wanted: Sequence[NewAddress]) -> list[int | MailError]:
+    """Open addresses; the id of each, or why it was not opened."""
+    ids = await addresses.open_all(tx, wanted)
+    return [addresses.name_taken() if one is None else one for one in ids]
