@@ -44,7 +44,9 @@ class Lines(logging.Formatter):
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """The second of a record, UTC; worked out once a second."""
-        second = int(record.created)
+        return self._second_text(int(record.created))
+
+    def _second_text(self, second: int) -> str:
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
@@ -53,8 +55,12 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info is not None or record.stack_info is not None:
             return neutral(super().format(record))
-        when = f"{self.formatTime(record)}.{int(record.msecs):03d}Z"
-        line = f"{when} {record.levelname} {record.name} {record.getMessage()}"
+        return self.line(record.created, record.levelname, record.name, record.getMessage())
+
+    def line(self, created: float, level: str, name: str, text: str) -> str:
+        """The line of a fact."""
+        when = f"{self._second_text(int(created))}.{int(created % 1 * 1000):03d}Z"
+        line = f"{when} {level} {name} {text}"
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE] + "…"
         return neutral(line)
@@ -115,13 +121,32 @@ class Together(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line, or write it with all before it."""
         try:
-            self._lines.append(self.format(record))
-            if record.levelno >= logging.WARNING or len(self._lines) >= MOST_LINES:
-                self.flush()
-            elif len(self._lines) == 1 and not self._waiting.is_set():
-                self._waiting.set()
+            self._keep(self.format(record), at_once=record.levelno >= logging.WARNING)
         except Exception:
             self.handleError(record)
+
+    def take_line(self, name: str, text: str) -> None:
+        """Keep a line of INFO whose text is made already, without the record that others have.
+        Who calls this has asked the logger of that name whether it wants such lines."""
+        lines = self.formatter
+        if not isinstance(lines, Lines):
+            logging.getLogger(name).info(text)
+            return
+        line = lines.line(time.time(), "INFO", name, text)
+        self.acquire()
+        try:
+            self._keep(line, at_once=False)
+        except (OSError, ValueError):
+            return  # nobody reads the log any more
+        finally:
+            self.release()
+
+    def _keep(self, line: str, *, at_once: bool) -> None:
+        self._lines.append(line)
+        if at_once or len(self._lines) >= MOST_LINES:
+            self.flush()
+        elif len(self._lines) == 1 and not self._waiting.is_set():
+            self._waiting.set()
 
     def flush(self) -> None:
         """Write what waits."""

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+
+
+class Answer(Protocol):
+    """The service's answer to a message, which comes once it is on disk, or a `MailError`: a
+    future of asyncio, or what tells its callbacks without another round of the loop."""
+
+    def done(self) -> bool: ...
+
+    def cancelled(self) -> bool: ...
+
+    def result(self) -> Receipt: ...
+
+    def exception(self) -> BaseException | None: ...
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> None: ...
 
 
 class SubmissionBackend(Protocol):
@@ -18,8 +33,8 @@ class SubmissionBackend(Protocol):
 
     def submit(
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
-    ) -> asyncio.Future[Receipt]:
-        """Queue one message; the future ends when it is on disk, or with a `MailError`."""
+    ) -> Answer:
+        """Queue one message; the answer comes when it is on disk."""
         ...
 
 
@@ -37,7 +52,7 @@ class ReceptionBackend(Protocol):
         """Judge a recipient with storage. Raises like `recipient_now`, or TemporaryFailure."""
         ...
 
-    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
-        """Store one message for all its recipients, trace fields added; the future ends when
-        it is on disk, or with a `MailError`."""
+    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> Answer:
+        """Store one message for all its recipients, trace fields added; the answer comes when
+        it is on disk."""
         ...

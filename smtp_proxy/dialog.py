@@ -7,15 +7,16 @@ storage). What submission and reception do differently is in their `Rules`.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from mailbox_service.core.address import parse_path
-from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import BadAddress, BadRequest, MailError
 from smtp_proxy import log, replies
+from smtp_proxy.backend import Answer
 from smtp_proxy.limits import Limits
 
 # A host name, an address literal, or the names that Windows machines give themselves. What
@@ -56,8 +57,8 @@ class Rules(Protocol):
 
     def take(
         self, envelope: Envelope, content: bytes, peer: Peer, principal: Principal | None
-    ) -> asyncio.Future[Receipt]:
-        """Hand the message over; the future ends when it is on disk."""
+    ) -> Answer:
+        """Hand the message over; the answer comes when it is on disk."""
         ...
 
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
@@ -283,16 +284,13 @@ class Dialog:
         if self._messages >= self._offer.limits.messages:
             return replies.TOO_MANY_MESSAGES
         try:
-            text = argument[5:].decode()
-            reverse_path, parameters = parse_path(
-                text, single_label=True, local_as_written=self._rules.foreign_senders
-            )
+            reverse_path, parameters, is_ascii = _sender(argument, self._rules.foreign_senders)
             if parameters:
                 refusal = self._mail_parameters(parameters)
                 if refusal is not None:
                     self.reset()
                     return refusal
-            if not self._smtputf8 and not text.isascii():
+            if not is_ascii and not self._smtputf8:
                 self.reset()
                 return replies.NEEDS_SMTPUTF8
             self._rules.check_sender(reverse_path, self.principal)
@@ -358,13 +356,12 @@ class Dialog:
 
     def _read_recipient(self, argument: bytes) -> str | bytes:
         """The canonical recipient of `TO:<address>`, or the reply that refuses it."""
-        text = argument[3:].decode()
-        recipient, parameters = parse_path(text, postmaster_domain=self._offer.hostname)
+        recipient, parameters, is_ascii = _recipient(argument, self._offer.hostname)
         if parameters:
             return replies.UNKNOWN_PARAMETER
         if not recipient:
             return replies.RCPT_SYNTAX
-        if not self._smtputf8 and not text.isascii():
+        if not is_ascii and not self._smtputf8:
             return replies.NEEDS_SMTPUTF8
         return recipient
 
@@ -423,6 +420,23 @@ class Dialog:
         if not self._rules.offers_auth or self.principal is not None:
             return None
         return replies.LOGIN_FIRST if self._offer.auth_allowed(tls=self.tls) else replies.TLS_FIRST
+
+
+# Whoever sends one message from an address or to one, sends more. A line is bounded by
+# `Limits.command_line`, and one that is wrong is not remembered.
+@lru_cache(maxsize=1_024)
+def _sender(argument: bytes, as_written: bool) -> tuple[str, str, bool]:
+    """The reverse-path of `FROM:<address>`, its parameters, and whether all is ASCII."""
+    text = argument[5:].decode()
+    path = parse_path(text, single_label=True, local_as_written=as_written)
+    return *path, text.isascii()
+
+
+@lru_cache(maxsize=1_024)
+def _recipient(argument: bytes, hostname: str) -> tuple[str, str, bool]:
+    """The canonical recipient of `TO:<address>`, its parameters, and whether all is ASCII."""
+    text = argument[3:].decode()
+    return *parse_path(text, postmaster_domain=hostname), text.isascii()
 
 
 def _syntax_or_policy(error: MailError | UnicodeDecodeError, *, bad_address: bytes) -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Collection
 
-from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import BadCredential
-from smtp_proxy.backend import ReceptionBackend
+from smtp_proxy.backend import Answer, ReceptionBackend
 from smtp_proxy.door import Door
 from smtp_proxy.limits import Limits
 
@@ -39,7 +38,7 @@ class ReceptionRules:
 
     def take(
         self, envelope: Envelope, content: bytes, peer: Peer, principal: Principal | None
-    ) -> asyncio.Future[Receipt]:
+    ) -> Answer:
         return self._backend.receive(envelope, content, peer)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Collection
 
-from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
+from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import FromNotYours, SenderRefused, TemporaryFailure
-from smtp_proxy.backend import SubmissionBackend
+from smtp_proxy.backend import Answer, SubmissionBackend
 from smtp_proxy.door import Door
 from smtp_proxy.limits import Limits
 
@@ -45,7 +44,7 @@ class SubmissionRules:
 
     def take(
         self, envelope: Envelope, content: bytes, peer: Peer, principal: Principal | None
-    ) -> asyncio.Future[Receipt]:
+    ) -> Answer:
         if principal is None:
             raise TemporaryFailure("The login is gone, connect again")
         return self._backend.submit(principal, envelope, content, peer)

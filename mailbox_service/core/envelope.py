@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+
+class Envelope(Struct, frozen=True, gc=False):
     """What travels beside the content and is never read from headers (RFC 5321 §2.3.1).
 
     `reverse_path` is where failures are reported; the empty string is the null reverse-path,
@@ -57,8 +58,7 @@ class Principal:
         return f"{self.kind}:{self.address}"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False):
     """Proof that a message is on disk and ours to deliver or report (RFC 5321 §6.1)."""
 
     queue_id: str

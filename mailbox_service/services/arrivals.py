@@ -18,6 +18,7 @@ from mailbox_service.core.packing import pack
 from mailbox_service.storage import locks, messages
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 
 # Rows in one statement; SQLite takes 32,766 parameters, and a row has six.
 LARGEST_GROUP = 100
@@ -42,8 +43,8 @@ class Arrivals:
         self._rows = 0
         self._writing = False
 
-    def keep(self, arrival: NewMessage, answer: T) -> asyncio.Future[T] | None:
-        """Store one message the quickest way: the future ends with `answer` once it is on disk.
+    def keep(self, arrival: NewMessage, answer: T) -> Promise[T] | None:
+        """Store one message the quickest way: the promise is kept with `answer` once it is on disk.
         Its ids come a moment later, before anybody can ask for them. None where `add` has to
         do it."""
         return None if self._packs else self._database.keep(arrival, answer)

@@ -16,10 +16,15 @@ Clock = Callable[[], int]
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAME_LETTERS = string.ascii_lowercase + string.digits
 _NAME_PAIRS = [first + second for first in _NAME_LETTERS for second in _NAME_LETTERS]
-_RANDOM_OCTETS = 10
-# Two letters at a time: one id is made for every message.
-_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
-_SHIFTS = range(120, -1, -10)  # 130 bits in 26 letters, of which 128 are used
+# Ten letters of time, sixteen of chance: 130 bits, of which 128 are used.
+_TIME_SHIFTS = range(45, -1, -5)
+_RANDOM_LETTERS = 16
+# A random octet as a letter, five of its bits.
+_LETTER_OF = bytes(ord(_LETTERS[octet & 31]) for octet in range(256))
+# What the system gives is drawn for many ids at once: asking costs more than making one.
+_DRAWN = 128
+_tails: list[str] = []
+os.register_at_fork(after_in_child=_tails.clear)
 
 
 def now_micros() -> int:
@@ -41,9 +46,22 @@ def second_of(seconds: int) -> datetime:
 def new_id() -> str:
     """A queue id: 48 bits of milliseconds and 80 random bits, so that ids sort by age and
     none can be guessed."""
-    random = int.from_bytes(os.urandom(_RANDOM_OCTETS))
-    number = (time.time_ns() // 1_000_000) << 8 * _RANDOM_OCTETS | random
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    head = _time_letters(time.time_ns() // 1_000_000)
+    try:
+        return head + _tails.pop()
+    except IndexError:
+        drawn = os.urandom(_RANDOM_LETTERS * _DRAWN).translate(_LETTER_OF).decode("ascii")
+        starts = range(0, len(drawn), _RANDOM_LETTERS)
+        fresh = [drawn[start : start + _RANDOM_LETTERS] for start in starts]
+        tail = fresh.pop()
+        _tails.extend(fresh)
+        return head + tail
+
+
+# All mail of one millisecond shares them.
+@lru_cache(maxsize=4)
+def _time_letters(millis: int) -> str:
+    return "".join([_LETTERS[millis >> shift & 31] for shift in _TIME_SHIFTS])
 
 
 def random_text(length: int) -> str:

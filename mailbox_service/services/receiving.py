@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -30,6 +29,7 @@ from mailbox_service.core.stored import StoredSummary
 from mailbox_service.core.trace_fields import (
     claims_to_be,
     count_received,
+    needs_no_look,
     received_field,
     without_claims,
 )
@@ -42,8 +42,11 @@ from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, locks, messages
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 
 log = logging.getLogger("mailbox.receiving")
+
+Answer = asyncio.Future[Receipt] | Promise[Receipt]
 
 
 class Returns(Protocol):
@@ -127,17 +130,20 @@ class Receiving:
     def _below(self, recipient: str) -> str | None:
         return without_detail(recipient) if self._sub_addresses else None
 
-    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> asyncio.Future[Receipt]:
-        """Store a message for all its recipients; once it is on disk the future ends. The
+    def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> Answer:
+        """Store a message for all its recipients; once it is on disk the answer comes. The
         receipt has no message ids, which mail gets a moment later.
 
         Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
         """
+        plain = needs_no_look(content)
         if any(map(self._comes_back, envelope.recipients)):
-            count_received(content)
+            if not plain:
+                count_received(content)
             return asyncio.ensure_future(self._take_back(envelope, content, peer))
-        self._check_content(content)
-        content = without_claims(content, self._own_name)
+        self._check_content(content, counted=plain)
+        if not plain:
+            content = without_claims(content, self._own_name)
         if self._has_files_to_drop(content) or any(map(self._below, envelope.recipients)):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
         return self._receive(envelope, content, peer)
@@ -159,11 +165,12 @@ class Receiving:
         others = tuple(one for one in envelope.recipients if one not in back)
         receipt = await self.returns.keep(back, content)
         if others:
-            receipt = await self.receive(replace(envelope, recipients=others), content, peer)
+            receipt = await self.receive(with_values(envelope, recipients=others), content, peer)
         return receipt
 
-    def _check_content(self, content: bytes) -> None:
-        count_received(content)
+    def _check_content(self, content: bytes, *, counted: bool = False) -> None:
+        if not counted:
+            count_received(content)
         if len(content) > self._max_size:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
         self.check_junk(content)
@@ -185,7 +192,7 @@ class Receiving:
         mailboxes: tuple[str, ...] = (),
         *,
         with_ids: bool = False,
-    ) -> asyncio.Future[Receipt]:
+    ) -> Answer:
         now = self._clock()
         queue_id = self._new_queue_id()
         only = envelope.recipients[0] if len(envelope.recipients) == 1 else None
@@ -199,14 +206,14 @@ class Receiving:
         mailboxes = mailboxes or envelope.recipients
         message = NewMessage(mailboxes, envelope.reverse_path, field + content, now)
         kept = None if with_ids else self._arrivals.keep(message, Receipt(queue_id))
-        receipt = kept or asyncio.ensure_future(self._add(message, queue_id))
+        receipt: Answer = kept or asyncio.ensure_future(self._add(message, queue_id))
         receipt.add_done_callback(partial(self._tell, mailboxes))
         return receipt
 
     async def _add(self, message: NewMessage, queue_id: str) -> Receipt:
         return Receipt(queue_id, tuple(await self._arrivals.add(message)))
 
-    def _tell(self, mailboxes: tuple[str, ...], receipt: asyncio.Future[Receipt]) -> None:
+    def _tell(self, mailboxes: tuple[str, ...], receipt: Answer) -> None:
         """Wake whoever waits for this mail."""
         if receipt.cancelled() or receipt.exception() is not None:
             return

@@ -19,6 +19,7 @@ from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.incoming import CURSOR, LARGEST_OCTETS, payload_of
 from mailbox_service.storage.incoming_log import IncomingLog
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 from mailbox_service.storage.sqlite import SqliteDatabase
 from mailbox_service.storage.syncing import (
     MOST_SYNCS,
@@ -309,7 +310,7 @@ async def on_a_simulated_disk(
 
 async def begun(
     disk: SimulatedDisk, store: SqliteDatabase, *letters: NewMessage
-) -> list[asyncio.Future[None]]:
+) -> list[Promise[None]]:
     """Mail that is on its way to the disk, a sync each."""
     kept = []
     for one in letters:
@@ -377,6 +378,7 @@ KEEP_AND_DIE = """
 import asyncio, os, sys
 from pathlib import Path
 from mailbox_service.storage.messages import NewMessage
+from mailbox_service.storage.promise import Promise
 from mailbox_service.storage.sqlite import SqliteDatabase
 
 async def main():
