@@ -236,3 +236,50 @@ def test_the_account_is_accessible_and_never_scrolls_sideways(
         person.open(f"/user#/{place}")
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
         judge()
+
+
+def test_the_mailbox_itself_binds_its_address_and_opens_those_of_the_account(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit(path="/user")
+    page = person.page
+    register(page, "dan@home.example")
+    page.get_by_role("button", name="Add an address").click()
+    dialog = page.get_by_role("dialog", name="Add an address")
+    dialog.get_by_label("Name").fill("dans")
+    dialog.get_by_label("Domain").select_option("x.test")
+    assert person.accessibility_faults() == []
+    dialog.get_by_role("button", name="Make an address").click()
+    expect(dialog.get_by_text("shown only now")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("button", name="Open dans@x.test").first).to_be_visible()
+    # An address that is open in the mailbox becomes the account's there.
+    other, token = service.open_address()
+    person.open(f"/?jwt={token}#/connect")
+    page.get_by_role("button", name="Bind it to my account").click()
+    expect(page.get_by_text("It belongs to dan@home.example")).to_be_visible()
+    # Forgotten here, it is still the account's.
+    page.get_by_role("button", name="Open an address").click()
+    kept = page.get_by_role("dialog", name="Open one I already have")
+    kept.get_by_role("button", name="Forget dans@x.test here").click()
+    expect(kept.get_by_role("region", name="In your account")).to_contain_text("dans@x.test")
+    assert person.accessibility_faults() == []
+    kept.get_by_role("button", name="dans@x.test", exact=True).click()
+    expect(page.locator(".rail .addr.on")).to_contain_text("dans@x.test")
+    assert other in page.locator(".rail").inner_text()
+
+
+def test_an_address_that_one_has_is_added_to_the_account_by_its_key(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    person = visit(path="/user", size=(320, 640))
+    page = person.page
+    register(page, "fay@home.example")
+    page.get_by_role("button", name="Add an address").click()
+    page.get_by_role("button", name="One I have").click()
+    page.get_by_role("textbox", name="Token").fill(token)
+    assert person.sideways() <= 0
+    page.get_by_role("dialog").get_by_role("button", name="Open", exact=True).click()
+    expect(page.get_by_role("button", name=f"Open {address}").first).to_be_visible()
+    assert person.sideways() <= 0

@@ -226,3 +226,49 @@ def test_settings_are_accessible_and_never_scroll_sideways(
     expect(page.get_by_role("heading", name="Letter 0")).to_be_visible()
     assert person.accessibility_faults() == []
     assert person.sideways() <= 0
+
+
+def test_every_token_of_an_address_ends_and_this_browser_stays(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    person.address()
+    old = person.token()
+    person.open("/#/connect")
+    page = person.page
+    page.get_by_role("button", name="End every token").click()
+    page.get_by_role("dialog").get_by_role("button", name="End every token").click()
+    expect(page.get_by_text("Only the new token counts from now on")).to_be_visible()
+    assert service.get("/api/settings", token=old).status == 400
+    assert service.get("/api/settings", token=person.token()).status == 200
+    person.complaints.clear()  # the open line of the old token ends
+
+
+def test_a_password_of_ones_own_and_all_mail_as_a_file(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = person.address()
+    person.settled()
+    service.deliver(address, message("To be kept"))
+    expect(row(person.page, "To be kept")).to_be_visible()
+    person.open("/#/connect")
+    page = person.page
+    page.reload()  # the password of the first minute is shown no more
+    page.get_by_role("button", name="Choose one yourself").click()
+    page.get_by_label("Choose one yourself").fill("a pass word of my own")
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_text("The password is changed")).to_be_visible()
+    with page.expect_download() as file:
+        page.get_by_role("button", name="Download", exact=True).click()
+    assert file.value.suggested_filename.endswith(".mbox")
+    assert b"Subject: To be kept" in file.value.path().read_bytes()
+    expect(page.get_by_text('"mcpServers"')).to_be_visible()
+    other = visit()
+    other.page.get_by_role("button", name="Open an address").click()
+    dialog = other.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Address and password").click()
+    dialog.get_by_label("Address", exact=True).fill(address)
+    dialog.get_by_label("Password").fill("a pass word of my own")
+    dialog.get_by_role("button", name="Open", exact=True).click()
+    expect(row(other.page, "To be kept")).to_be_visible()

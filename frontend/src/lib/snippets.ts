@@ -61,6 +61,11 @@ export function curlSmtp(access: Access): string {
     --mail-from ${shell(access.address)} --mail-rcpt ${shell(access.address)} --upload-file -`;
 }
 
+/** What a client of the Model Context Protocol reads; the token opens this one mailbox to it (docs/mcp.md). */
+export function mcpConfig(access: Access): string {
+  return JSON.stringify({ mcpServers: { mailbox: { type: 'http', url: `${access.origin}/mcp`, headers: { Authorization: `Bearer ${access.token}` } } } }, null, 2);
+}
+
 /** Everything at once, for programs that look after mailboxes. */
 export function everything(access: Access): string {
   const { origin, address, token } = access;

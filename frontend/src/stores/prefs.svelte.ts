@@ -25,9 +25,15 @@ export interface Preferences {
   page: number;
   /** Seconds between looks at the list beside the open line; 0 for none. */
   every: number;
+  /** Pixels of the list beside the mail; 0 as the page thinks fit. */
+  split: number;
+  /** Where the places stand on a wide screen: `left`, `right` or `top`. */
+  rail: string;
+  /** The page keeps to the middle of a wide screen. */
+  margins: boolean;
 }
 
-const DEFAULTS: Preferences = { simple: false, asText: false, remote: false, notify: false, utc: false, whole: false, dense: false, lines: 1, page: 50, every: 0 };
+const DEFAULTS: Preferences = { simple: false, asText: false, remote: false, notify: false, utc: false, whole: false, dense: false, lines: 1, page: 50, every: 0, split: 0, rail: 'left', margins: false };
 
 /** What an older page wrote, or another hand, counts as far as it has the right shape. */
 function isPreferences(value: unknown): value is Partial<Preferences> {
@@ -37,9 +43,18 @@ function isPreferences(value: unknown): value is Partial<Preferences> {
 class Prefs {
   value = $state.raw<Preferences>({ ...DEFAULTS, ...recall<Partial<Preferences>>(KEPT, {}, isPreferences) });
 
+  constructor() {
+    if (this.value.margins || this.value.rail !== 'left') this.arrange();
+  }
+
   set(part: Partial<Preferences>): void {
     this.value = { ...this.value, ...part };
+    if ('rail' in part || 'margins' in part) this.arrange();
     remember(KEPT, this.value);
+  }
+
+  private arrange(): void {
+    void import('./arranging').then(({ arrange }) => arrange(this.value), () => undefined);
   }
 }
 
