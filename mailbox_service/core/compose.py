@@ -11,6 +11,7 @@ a local part that only SMTPUTF8 can carry (RFC 6531).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +27,13 @@ from mailbox_service.core.header_fields import (
     text_field,
 )
 from mailbox_service.core.header_section import MAX_HEADER_SECTION, has_fields
-from mailbox_service.core.mime import base64_lines, fits_seven_bit, multipart, text_part
+from mailbox_service.core.mime import (
+    base64_lines,
+    fits_seven_bit,
+    multipart,
+    multipart_pieces,
+    text_part,
+)
 
 # RFC 5321 §4.5.3.1.10 asks a server for 100 recipients; a thousand is what ours takes (Postfix's
 # `smtpd_recipient_limit`), and what a header section has room for.
@@ -120,8 +127,9 @@ def compose(draft: Draft, *, message_id: str, date: datetime) -> bytes:
     message, naming the field.
     """
     head = _header_section(draft, message_id=message_id, date=date)
-    content = _with_attachments if draft.attachments else _body
-    return head.encode() + content(draft, message_id)
+    if not draft.attachments:
+        return head.encode() + _body(draft, message_id)
+    return b"".join((head.encode(), *_with_attachments(draft, message_id)))
 
 
 def _header_section(draft: Draft, *, message_id: str, date: datetime) -> str:
@@ -200,7 +208,7 @@ def _body(draft: Draft, seed: str) -> bytes:
     return multipart("alternative", parts, seed)
 
 
-def _with_attachments(draft: Draft, seed: str) -> bytes:
+def _with_attachments(draft: Draft, seed: str) -> Sequence[bytes]:
     """mixed(related(alternative(text, html), inline parts), attachments), as far as needed; or
     mixed(alternative(text, related(html, inline parts)), attachments)."""
     if len(draft.attachments) > MAX_ATTACHMENTS:
@@ -217,7 +225,7 @@ def _with_attachments(draft: Draft, seed: str) -> bytes:
         body = multipart("related", [_body(draft, seed), *related], seed)
     else:
         body = _body(draft, seed)
-    return multipart("mixed", [body, *others], seed) if others else body
+    return multipart_pieces("mixed", [body, *others], seed) if others else (body,)
 
 
 def _attached_part(attachment: Attachment) -> bytes:
@@ -245,7 +253,8 @@ def _attached_part(attachment: Attachment) -> bytes:
         if len(identifier) != 1:
             raise BadRequest("Content-ID is not a message identifier")
         head += f"Content-ID: {identifier[0]}\r\n"
-    return head.encode() + b"\r\n" + (base64_lines(content) if body is None else body)
+    start = head.encode() + b"\r\n"
+    return base64_lines(content, start) if body is None else start + body
 
 
 def _filename(name: str) -> str:

@@ -9,11 +9,15 @@ import binascii
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
+from io import BytesIO
 
 from mailbox_service.core.errors import BadRequest
 
 # RFC 5322 §2.1.1, without the line end.
 MAX_LINE = 998
+
+# Octets of a file that are written at once; whole lines of 57.
+PIECE = 57 << 10
 
 _ASCII = bytes(range(128))
 
@@ -52,6 +56,13 @@ def multipart(subtype: str, parts: Sequence[bytes], seed: str, parameters: str =
     `seed` makes the boundaries of one message differ from those of others; `parameters` go
     between the type and the boundary.
     """
+    return b"".join(multipart_pieces(subtype, parts, seed, parameters))
+
+
+def multipart_pieces(
+    subtype: str, parts: Sequence[bytes], seed: str, parameters: str = ""
+) -> list[bytes]:
+    """`multipart` before its pieces are put together, which for large parts is another copy."""
     number = 0
     while True:
         token = sha256(f"{seed} {subtype} {number}".encode()).hexdigest()[:32]
@@ -66,7 +77,7 @@ def multipart(subtype: str, parts: Sequence[bytes], seed: str, parameters: str =
     for part in parts:
         pieces += [delimiter, b"\r\n", part, b"\r\n"]
     pieces += [delimiter, b"--\r\n"]
-    return b"".join(pieces)
+    return pieces
 
 
 def fits_seven_bit(data: bytes, *, ends_checked: bool = False) -> bool:
@@ -92,8 +103,19 @@ def lines_fit(data: bytes, most: int = MAX_LINE) -> bool:
     return True
 
 
-def base64_lines(data: bytes) -> bytes:
-    """Base64 in lines of 76 characters (RFC 2045 §6.8)."""
+def base64_lines(data: bytes, start: bytes = b"") -> bytes:
+    """Base64 in lines of 76 characters (RFC 2045 §6.8), behind what the part starts with."""
+    if len(data) <= PIECE:
+        return start + _base64_lines(data)
+    # Lines are objects of twice their size: never those of a large file at once.
+    whole = BytesIO()
+    whole.write(start)
+    for place in range(0, len(data), PIECE):
+        whole.write(_base64_lines(data[place : place + PIECE]))
+    return whole.getvalue()
+
+
+def _base64_lines(data: bytes) -> bytes:
     encoded = b64encode(data)
     lines = [encoded[start : start + 76] for start in range(0, len(encoded), 76)]
     return b"\r\n".join([*lines, b""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -361,7 +362,9 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
     body: bytes = part.get("body", b"")
     if not part.get("more_body", False) and len(body) <= min(limit, UNCOUNTED):
         return body
-    chunks, size = [body], len(body)
+    # A list of chunks and their sum would be the body twice.
+    whole, size = BytesIO(), len(body)
+    whole.write(body)
     hold(size)
     while part.get("more_body", False):
         if size > limit:
@@ -369,11 +372,11 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
         part = await next_message(receive)
         chunk = part.get("body", b"")
         hold(len(chunk))
-        chunks.append(chunk)
+        whole.write(chunk)
         size += len(chunk)
     if size > limit:
         raise Refused(too_big(limit))
-    return b"".join(chunks)
+    return whole.getvalue()
 
 
 async def next_message(receive: Receive) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import mimetypes
 import re
@@ -110,17 +109,27 @@ def own_fields(value: Any) -> list[tuple[str, str]]:
 
 
 async def files(
-    attachments: Sequence[dict[str, Any]], inlines: Sequence[dict[str, Any]], fetch: Fetch
+    attachments: Sequence[dict[str, Any]],
+    inlines: Sequence[dict[str, Any]],
+    fetch: Fetch,
+    *,
+    lets_go: bool,
 ) -> tuple[Attachment, ...]:
-    """The files of a request, those from the web among them. Raises BadField."""
+    """The files of a request, those from the web among them. `lets_go`: nobody asks for them
+    again, so their base64 is given up. Raises BadField."""
     if len(attachments) + len(inlines) > MAX_ATTACHMENTS:
         raise BadField("attachments", f"More than {MAX_ATTACHMENTS} files")
-    found = [await one_file("attachments", one, fetch, inline=False) for one in attachments]
-    found += [await one_file("inlines", one, fetch, inline=True) for one in inlines]
+    found = [
+        await one_file(field, one, fetch, inline=field == "inlines", lets_go=lets_go)
+        for field, these in (("attachments", attachments), ("inlines", inlines))
+        for one in these
+    ]
     return tuple(found)
 
 
-async def one_file(field: str, file: dict[str, Any], fetch: Fetch, *, inline: bool) -> Attachment:
+async def one_file(
+    field: str, file: dict[str, Any], fetch: Fetch, *, inline: bool, lets_go: bool
+) -> Attachment:
     """One file: its bytes in base64, or where they are."""
     name, blob, url = (file.get(key) or "" for key in ("filename", "fileblob", "url"))
     kind, cid = file.get("mimetype") or "", file.get("cid") or ""
@@ -142,6 +151,8 @@ async def one_file(field: str, file: dict[str, Any], fetch: Fetch, *, inline: bo
         kind = kind or (told if "/" in told else "")
     else:
         content = await decoded(field, blob)
+        if lets_go:
+            file["fileblob"] = ""
     kind = kind or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return Attachment(
         filename=name,
@@ -159,9 +170,9 @@ async def decoded(field: str, blob: str) -> bytes:
 
     def work() -> bytes:
         try:
-            return base64.b64decode(blob, validate=True)
+            return binascii.a2b_base64(blob, strict_mode=True)
         except binascii.Error:
-            return base64.b64decode("".join(blob.split()), validate=True)
+            return binascii.a2b_base64("".join(blob.split()), strict_mode=True)
 
     try:
         return work() if len(blob) < 65_536 else await asyncio.to_thread(work)

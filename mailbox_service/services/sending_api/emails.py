@@ -238,7 +238,9 @@ class Emails:
             raise BadField("subject", "Required unless there is a template_id")
         if html is None and text is None:
             raise BadField("text_body", "One of html_body and text_body is required")
-        attachments = await files(form.attachments, form.inlines, fetch or self._fetching.file)
+        attachments = await files(
+            form.attachments, form.inlines, fetch or self._fetching.file, lets_go=fetch is None
+        )
         draft, message_id = draft_of(
             form,
             sender=sender,

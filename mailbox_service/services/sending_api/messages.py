@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -69,18 +67,28 @@ def composed(draft: Draft, message_id: str, now: int) -> bytes:
 
 def written(text: str) -> bytes:
     """The message in a text: base64 of one with header lines, else the text itself."""
-    try:
-        content = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        content = b""
-    if not has_fields(with_line_ends(content)):
-        content = text.encode(errors="replace")
-    return with_line_ends(content)
+    content = b""
+    # One after the other: a message may have 50 MB, and each copy of it as many.
+    for spaceless in (False, True):
+        try:
+            bare = "".join(text.split()) if spaceless else text
+            content = with_line_ends(binascii.a2b_base64(bare, strict_mode=True))
+            break
+        except ValueError:
+            continue
+    if not has_fields(content):
+        content = with_line_ends(text.encode(errors="replace"))
+    return content
 
 
 def with_line_ends(content: bytes) -> bytes:
     """Lines that end with CRLF (RFC 5321 §2.3.8), as the message of a file needs it."""
-    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+    ends = content.count(b"\r\n")
+    if content.count(b"\r") == ends and content.count(b"\n") == ends:
+        return content
+    if content.count(b"\r"):
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return content.replace(b"\n", b"\r\n")
 
 
 def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Message:

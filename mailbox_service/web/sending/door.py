@@ -135,11 +135,12 @@ class SendingDoor:
         key = shown_key(call)
         credential = None if key is None else await api.api_keys.prove(key)
         check_size(call, path)
-        body = await call.body()
-        if len(body) <= LARGE_BODY:
-            return await self._done(call, row, credential, allowed, request_id, body)
+        # Taken out when it is read: a frame that waits for the end would hold it until then.
+        held = [await call.body()]
+        if len(held[0]) <= LARGE_BODY:
+            return await self._done(call, row, credential, allowed, request_id, held)
         async with self._large:
-            return await self._done(call, row, credential, allowed, request_id, body)
+            return await self._done(call, row, credential, allowed, request_id, held)
 
     async def _done(
         self,
@@ -148,10 +149,11 @@ class SendingDoor:
         credential: Credential | None,
         allowed: list[Allowed],
         request_id: str,
-        body: bytes,
+        held: list[bytes],
     ) -> Any:
         """What a request with this body gets; `credential` None: the body names one."""
         path, api = row.path, call.services.sending_api
+        body = held.pop()
         repeat = call.header(b"idempotency-key") or ""
         letter = None
         if row is self._letters and credential is not None and not repeat:
@@ -159,7 +161,11 @@ class SendingDoor:
         fields = {} if letter is not None else read_body(body)
         fingerprint = ""
         if repeat:
-            fingerprint = hashlib.sha256(row.path.encode() + b"\n" + body).hexdigest()
+            digest = hashlib.sha256(row.path.encode() + b"\n")
+            digest.update(body)
+            fingerprint = digest.hexdigest()
+        if letter is None:
+            body = b""
         if credential is None:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
@@ -184,7 +190,9 @@ class SendingDoor:
                 raise Refusal(f"The Idempotency-Key is longer than {LONGEST_KEY} characters")
             caller = replace(caller, idempotency_key=repeat, fingerprint=fingerprint)
         with self._alone(caller):
-            result = await row.asks(api)(caller, read_form(row, fields))
+            form = read_form(row, fields)
+            fields.clear()  # the form has it now, and lets go of its files one by one
+            result = await row.asks(api)(caller, form)
         data = row.writes(result)
         if row.names_itself:
             data = {"request_id": request_id, **data}
