@@ -9,6 +9,7 @@ import type { Delivery, DeliveryDetail } from '../src/admin/deliveries';
 import type { Checked, Domain } from '../src/admin/domains';
 import type { Figures } from '../src/admin/figures';
 import type { Provider } from '../src/admin/providers';
+import type { Told } from '../src/admin/told';
 import type { QueueFilter, QueuePage, QueueStory } from '../src/admin/queue';
 
 /** Words of a closed list are plain text in the description. */
@@ -27,6 +28,6 @@ export type Answered = [
   Answers<Service.CheckedDomain, Checked>,
   Answers<Service.DeliveryPage, { results: Delivery[]; count: number; next_before_id: number | null }>,
   Answers<Service.OpenedDeliveryRow, DeliveryDetail>,
-  Answers<Service.FirstStepsList, { steps: { key: string; done: boolean; title: string; message: string }[] }>,
+  Answers<Service.FirstStepsList, { steps: { key: string; done: boolean; title: string; message: string; title_told: Told; message_told: Told }[] }>,
 ];
 export type Sent = [Takes<{ filter: QueueFilter }, Service.QueueAct>, Takes<{ ids: number[] }, Service.QueueAct>, Takes<Provider, Service.ProviderRow>];

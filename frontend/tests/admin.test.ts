@@ -150,7 +150,7 @@ test('a filter asks for what is set alone', () => {
 });
 
 describe('DNS records', () => {
-  const record = (part: Partial<DnsRecord>): DnsRecord => ({ purpose: 'spf', type: 'TXT', name: 'x.test', value: 'v=spf1 mx -all', required: true, why: '', ...part });
+  const record = (part: Partial<DnsRecord>): DnsRecord => ({ purpose: 'spf', type: 'TXT', name: 'x.test', value: 'v=spf1 mx -all', required: true, why: '', why_told: { code: '', values: {} }, ...part });
 
   test('as a zone file: names end in a dot, texts are quoted and cut into pieces of 255', () => {
     const key = 'p='.padEnd(300, 'A');

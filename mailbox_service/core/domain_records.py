@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mailbox_service.core.public_address import is_public
+from mailbox_service.core.told import Told, Words
 
 State = Literal["right", "missing", "different", "unknown"]
 
@@ -23,6 +24,81 @@ MOST_FOUND = 20
 POSTMASTER = "postmaster"
 
 
+WORDS = Words(
+    "dns",
+    {
+        "why-mx": "Brings the domain's mail to this server.",
+        "why-spf": "Says that mail from this domain comes from this server; "
+        "without it much is refused.",
+        "why-spf-relay": "Says where mail from this domain comes from; add what the "
+        "provider of your relay names (mostly an include:).",
+        "why-host": "The name that the MX records lead to needs an address (AAAA "
+        "besides for IPv6).",
+        "why-ptr": "The address must lead back to the name, or mail that is sent"
+        " directly is refused; whoever gave you the address sets "
+        "this.",
+        "why-dkim": "The key by which receivers prove our signatures.",
+        "why-dmarc": "Says what receivers do with mail that proves nothing, and "
+        "where their reports go. Begin with p=none; p=quarantine or "
+        "p=reject when the reports are good.",
+        "why-return-path": "Bounces of the sending API come back to this domain.",
+        "why-return-path-spf": "Bounces of the sending API come back to this domain. SPF is "
+        "judged by it, too.",
+        "why-mta-sts": "Has senders insist on TLS with a good certificate (MTA-STS)."
+        " Wants a certificate on port 25 that the world trusts.",
+        "why-mta-sts-policy": "Where senders fetch that policy, over https with a "
+        "certificate for this name; this service answers under "
+        "/.well-known/mta-sts.txt.",
+        "why-tls-rpt": "Asks senders to report trouble with TLS, once a day.",
+        "trouble": "Nobody could tell: {trouble}. Try again.",
+        "silent": "Nobody could tell: no name server told about {name}. Try again.",
+        "slow": "Nobody could tell: the name servers of {domain} take too long. Try again.",
+        "private": "A private name: DNS knows nothing of it, and only your own machines use it.",
+        "mx-missing": "No mail comes here: add MX {value}",
+        "mx-different": "Mail goes to {found}: add MX {value}",
+        "mx-others": "Mail comes here, and to other hosts besides: they must hand it on to us.",
+        "mx-right": "Mail comes to this server.",
+        "host-missing": "{name} has no address: nobody can reach this server by it.",
+        "host-private": "The address is a private one: only your own network reaches it.",
+        "host-right": "The name has an address; it should be that of this server.",
+        "ptr-no-host": "{host} has no address yet: that comes first.",
+        "ptr-missing": "{addresses} leads back to no name: ask whoever gave you the "
+        "address to set it to {host}.",
+        "ptr-different": "It leads back to {found}: it should be {host}.",
+        "ptr-right": "The address leads back to the name.",
+        "spf-missing": "There is no SPF record: add this one.",
+        "spf-several": "There are several SPF records, which counts as an error: merge them.",
+        "spf-relay": "There is one. Whether it names the servers of your relay, "
+        "its provider knows.",
+        "spf-lookup": "There is one, but a name that it refers to could not be looked up now.",
+        "spf-different": "Mail from {address} gets “{result}”: add mx, or {kind}:{address}.",
+        "spf-untried": "There is one; this server's address is not known, so it was not tried.",
+        "spf-right": "Mail from this server passes.",
+        "dkim-right": "The key is published.",
+        "dkim-missing": "The key is not published, so our signatures prove nothing: add it.",
+        "dkim-different": "Another key is published under this name, or it was cut: replace it.",
+        "dkim-none": "What stands there is no key: replace it.",
+        "dmarc-missing": "There is no DMARC record: big receivers want one.",
+        "dmarc-several": "There are several DMARC records, which counts as none: keep one.",
+        "dmarc-no-policy": "It says no policy (p=): copy this one.",
+        "dmarc-right": "There is one, with p={policy}.",
+        "sts-missing": "Senders are not told to insist on TLS. You may leave it so.",
+        "sts-different": "Its id is of another policy: copy this one, so that senders look anew.",
+        "sts-right": "Senders find the policy.",
+        "policy-missing": "Senders cannot fetch the policy. Leave both MTA-STS records "
+        "out, or add.",
+        "policy-different": "It leads to {found}: that host must serve the policy, or "
+        "point it here.",
+        "policy-right": "The name leads here; see that https answers there with a "
+        "good certificate.",
+        "tls-missing": "Nobody reports trouble with TLS. You may leave it so.",
+        "tls-different": "It names nobody to report to, or there are several: copy this one.",
+        "tls-right": "Reports go to {address}.",
+    },
+)
+say = WORDS.say
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record to publish. `required`: mail suffers without it."""
@@ -32,7 +108,7 @@ class Record:
     name: str
     value: str
     required: bool
-    why: str
+    why: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +142,7 @@ class Judged:
     record: Record
     found: tuple[str, ...]
     state: State
-    message: str
+    message: Told
 
 
 def is_private(domain: str) -> bool:
@@ -94,33 +170,29 @@ def records_of(domain: str, facts: Facts) -> list[Record]:
     """Every record of a domain, the most needed first."""
     host = facts.own_name
     spf = "v=spf1 mx ~all"
-    spf_why = "Says that mail from this domain comes from this server; without it much is refused."
+    spf_why = say("why-spf")
     if facts.relay_host:
         spf = f"v=spf1 mx a:{facts.relay_host} ~all"
-        spf_why = (
-            "Says where mail from this domain comes from; add what the provider of your relay"
-            " names (mostly an include:)."
-        )
+        spf_why = say("why-spf-relay")
     records = [
-        Record("mx", "MX", domain, f"10 {host}.", True, "Brings the domain's mail to this server."),
+        Record("mx", "MX", domain, f"10 {host}.", True, say("why-mx")),
     ]
     if is_within(host, domain):
         records += [
             Record(
                 *("host", "A", host, "the public address of this server", True),
-                "The name that the MX records lead to needs an address (AAAA besides for IPv6).",
+                say("why-host"),
             ),
             Record(
                 *("ptr", "PTR", f"the address of {host}", f"{host}.", facts.outbound == "direct"),
-                "The address must lead back to the name, or mail that is sent directly is refused;"
-                " whoever gave you the address sets this.",
+                say("why-ptr"),
             ),
         ]
     records.append(Record("spf", "TXT", domain, spf, True, spf_why))
     records += [
         Record(
             *("dkim", "TXT", name, text, True),
-            "The key by which receivers prove our signatures.",
+            say("why-dkim"),
         )
         for name, text in facts.dkim
     ]
@@ -129,16 +201,14 @@ def records_of(domain: str, facts: Facts) -> list[Record]:
             *("dmarc", "TXT", f"_dmarc.{domain}"),
             f"v=DMARC1; p=none; rua=mailto:{POSTMASTER}@{domain}",
             True,
-            "Says what receivers do with mail that proves nothing, and where their reports go."
-            " Begin with p=none; p=quarantine or p=reject when the reports are good.",
+            say("why-dmarc"),
         )
     )
     bounces = facts.bounce_domain
     if bounces and bounces != domain and is_within(bounces, domain):
-        why = "Bounces of the sending API come back to this domain."
         records += [
-            Record("return_path", "MX", bounces, f"10 {host}.", True, why),
-            Record("return_path", "TXT", bounces, spf, True, f"{why} SPF is judged by it, too."),
+            Record("return_path", "MX", bounces, f"10 {host}.", True, say("why-return-path")),
+            Record("return_path", "TXT", bounces, spf, True, say("why-return-path-spf")),
         ]
     if facts.sts_mode != "none":
         records += [
@@ -146,13 +216,11 @@ def records_of(domain: str, facts: Facts) -> list[Record]:
                 *("mta_sts", "TXT", f"_mta-sts.{domain}"),
                 f"v=STSv1; id={sts_id(host, facts.sts_mode)}",
                 False,
-                "Has senders insist on TLS with a good certificate (MTA-STS). Wants a certificate"
-                " on port 25 that the world trusts.",
+                say("why-mta-sts"),
             ),
             Record(
                 *("mta_sts_policy", "CNAME", f"mta-sts.{domain}", f"{host}.", False),
-                "Where senders fetch that policy, over https with a certificate for this name; this"
-                " service answers under /.well-known/mta-sts.txt.",
+                say("why-mta-sts-policy"),
             ),
         ]
     records.append(
@@ -160,7 +228,7 @@ def records_of(domain: str, facts: Facts) -> list[Record]:
             *("tls_rpt", "TXT", f"_smtp._tls.{domain}"),
             f"v=TLSRPTv1; rua=mailto:{POSTMASTER}@{domain}",
             False,
-            "Asks senders to report trouble with TLS, once a day.",
+            say("why-tls-rpt"),
         )
     )
     return records
@@ -170,12 +238,18 @@ def judge(record: Record, seen: Seen) -> Judged:
     """Whether what was found does what the record is for."""
     found = tuple(text[:LONGEST_FOUND] for text in seen.found[:MOST_FOUND])
     if seen.trouble:
-        return Judged(record, found, "unknown", f"Nobody could tell: {seen.trouble}. Try again.")
+        return Judged(record, found, "unknown", trouble_of(seen))
     state, message = _JUDGES[record.purpose](record, found, seen)
     return Judged(record, found, state, message)
 
 
-Verdict = tuple[State, str]
+def trouble_of(seen: Seen) -> Told:
+    """Why nobody could tell, as a whole sentence."""
+    trouble = seen.trouble
+    return trouble if isinstance(trouble, Told) else say("trouble", trouble=trouble)
+
+
+Verdict = tuple[State, Told]
 
 
 def _mx(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
@@ -183,107 +257,100 @@ def _mx(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
         return _spf(record, found, seen)
     host = record.value.partition(" ")[2].rstrip(".")
     if not found:
-        return "missing", f"No mail comes here: add MX {record.value}"
+        return "missing", say("mx-missing", value=record.value)
     if host not in found:
-        return "different", f"Mail goes to {', '.join(found)}: add MX {record.value}"
+        return "different", say("mx-different", found=", ".join(found), value=record.value)
     if len(found) > 1:
-        return "right", "Mail comes here, and to other hosts besides: they must hand it on to us."
-    return "right", "Mail comes to this server."
+        return "right", say("mx-others")
+    return "right", say("mx-right")
 
 
 def _host(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     if not found:
-        return "missing", f"{record.name} has no address: nobody can reach this server by it."
+        return "missing", say("host-missing", name=record.name)
     if not any(is_public(address) for address in found):
-        return "different", "The address is a private one: only your own network reaches it."
-    return "right", "The name has an address; it should be that of this server."
+        return "different", say("host-private")
+    return "right", say("host-right")
 
 
 def _ptr(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     host = record.value.rstrip(".")
     if not seen.own_addresses:
-        return "missing", f"{host} has no address yet: that comes first."
+        return "missing", say("ptr-no-host", host=host)
     if not found:
-        return "missing", (
-            f"{', '.join(seen.own_addresses)} leads back to no name: ask whoever gave you the"
-            f" address to set it to {host}."
-        )
+        return "missing", say("ptr-missing", addresses=", ".join(seen.own_addresses), host=host)
     if host not in found:
-        return "different", f"It leads back to {', '.join(found)}: it should be {host}."
-    return "right", "The address leads back to the name."
+        return "different", say("ptr-different", found=", ".join(found), host=host)
+    return "right", say("ptr-right")
 
 
 def _spf(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     policies = [text for text in found if text.lower().split(" ")[0] == "v=spf1"]
     if not policies:
-        return "missing", "There is no SPF record: add this one."
+        return "missing", say("spf-missing")
     if len(policies) > 1:
-        return "different", "There are several SPF records, which counts as an error: merge them."
+        return "different", say("spf-several")
     if " a:" in record.value:
-        return "right", (
-            "There is one. Whether it names the servers of your relay, its provider knows."
-        )
+        return "right", say("spf-relay")
     wrong = [(address, result) for address, result in seen.spf if result != "pass"]
     if any(result == "temperror" for _, result in wrong):
-        return "unknown", "There is one, but a name that it refers to could not be looked up now."
+        return "unknown", say("spf-lookup")
     if wrong:
         address, result = wrong[0]
         kind = "ip6" if ":" in address else "ip4"
-        return "different", f"Mail from {address} gets “{result}”: add mx, or {kind}:{address}."
+        return "different", say("spf-different", address=address, result=result, kind=kind)
     if not seen.spf:
-        return "unknown", "There is one; this server's address is not known, so it was not tried."
-    return "right", "Mail from this server passes."
+        return "unknown", say("spf-untried")
+    return "right", say("spf-right")
 
 
 def _dkim(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     wanted = public_part(record.value)
     if any(public_part(text) == wanted for text in found):
-        return "right", "The key is published."
+        return "right", say("dkim-right")
     if not found:
-        return "missing", "The key is not published, so our signatures prove nothing: add it."
+        return "missing", say("dkim-missing")
     if any("p=" in text for text in found):
-        return "different", "Another key is published under this name, or it was cut: replace it."
-    return "different", "What stands there is no key: replace it."
+        return "different", say("dkim-different")
+    return "different", say("dkim-none")
 
 
 def _dmarc(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     policies = [text for text in found if text.replace(" ", "").lower().startswith("v=dmarc1")]
     if not policies:
-        return "missing", "There is no DMARC record: big receivers want one."
+        return "missing", say("dmarc-missing")
     if len(policies) > 1:
-        return "different", "There are several DMARC records, which counts as none: keep one."
+        return "different", say("dmarc-several")
     wish = tag_of(policies[0], "p").lower()
     if wish not in ("none", "quarantine", "reject"):
-        return "different", "It says no policy (p=): copy this one."
-    return "right", f"There is one, with p={wish}."
+        return "different", say("dmarc-no-policy")
+    return "right", say("dmarc-right", policy=wish)
 
 
 def _mta_sts(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     told = [text for text in found if text.replace(" ", "").lower().startswith("v=stsv1")]
     if not told:
-        return "missing", "Senders are not told to insist on TLS. You may leave it so."
+        return "missing", say("sts-missing")
     if len(told) > 1 or tag_of(told[0], "id") != tag_of(record.value, "id"):
-        return "different", "Its id is of another policy: copy this one, so that senders look anew."
-    return "right", "Senders find the policy."
+        return "different", say("sts-different")
+    return "right", say("sts-right")
 
 
 def _policy_host(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     if not found:
-        return "missing", "Senders cannot fetch the policy. Leave both MTA-STS records out, or add."
+        return "missing", say("policy-missing")
     if seen.own_addresses and not set(found) & set(seen.own_addresses):
-        return "different", (
-            f"It leads to {', '.join(found)}: that host must serve the policy, or point it here."
-        )
-    return "right", "The name leads here; see that https answers there with a good certificate."
+        return "different", say("policy-different", found=", ".join(found))
+    return "right", say("policy-right")
 
 
 def _tls_rpt(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
     told = [text for text in found if text.replace(" ", "").lower().startswith("v=tlsrptv1")]
     if not told:
-        return "missing", "Nobody reports trouble with TLS. You may leave it so."
+        return "missing", say("tls-missing")
     if len(told) > 1 or not tag_of(told[0], "rua"):
-        return "different", "It names nobody to report to, or there are several: copy this one."
-    return "right", f"Reports go to {tag_of(told[0], 'rua')}."
+        return "different", say("tls-different")
+    return "right", say("tls-right", address=tag_of(told[0], "rua"))
 
 
 _JUDGES = {

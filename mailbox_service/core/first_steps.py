@@ -7,10 +7,76 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailbox_service.core.domain_records import is_private
+from mailbox_service.core.told import Told, Words
 
 # The first start makes 16 letters; whatever people choose should not be much shorter.
 SHORTEST_PASSWORD = 12
 BACKUP_DAYS = 30
+
+_BACKUP = "Run mailbox backup FOLDER every night, and keep the folder elsewhere."
+
+WORDS = Words(
+    "step",
+    {
+        "title-password": "A good admin password",
+        "title-domain": "A domain of your own",
+        "title-reception": "Mail from outside",
+        "title-dns": "Names in DNS",
+        "title-outbound": "Mail to the world",
+        "title-tls": "Encrypted connections",
+        "title-backup": "A backup",
+        "title-address": "The first mail",
+        "password-open": "Whoever reaches this page may do everything: set admin_passwords, and"
+        " turn disable_admin_password_check off.",
+        "password-none": "There is no admin password: set admin_passwords in the settings file.",
+        "password-short": "One has fewer than {n} characters: choose a longer one in"
+        " admin_passwords and start the service anew.",
+        "password-good": "Nobody will guess it.",
+        "domain-own": "Mail is taken for {domains}.",
+        "domain-add": 'Put a domain that you own into the settings file: domains = ["example.org"].'
+        " Until then only this machine knows your addresses.",
+        "domain-besides": "Put a domain that you own into the settings file besides {domain}:"
+        ' domains = ["example.org"]. Until then only this machine knows your addresses.',
+        "reception-closed": "No mail is taken from other servers: set reception_listen ="
+        ' "0.0.0.0:25".',
+        "reception-local": "Only this machine reaches port {port}: set reception_listen ="
+        ' "0.0.0.0:25", or lead port 25 of the firewall here.',
+        "reception-led": "Other servers reach this one, if port 25 is led to port {port} here.",
+        "reception-good": "Other servers reach this one.",
+        "dns-lacking": (
+            "{n} record is missing or different for {domain}: copy them from Domains.",
+            "{n} records are missing or different for {domain}: copy them from Domains.",
+        ),
+        "dns-lacking-more": (
+            "{n} record is missing or different for {domain}, and {more} domains more lack some:"
+            " copy them from Domains.",
+            "{n} records are missing or different for {domain}, and {more} domains more lack some:"
+            " copy them from Domains.",
+        ),
+        "dns-unknown": "DNS has not answered yet: look at Domains, and check there.",
+        "dns-good": "All records that are needed are published.",
+        "outbound-hold": "Mail to other domains is held and sent nowhere. Set outbound ="
+        ' "relay" with relay_url to send through a provider, or outbound = "direct" where port 25'
+        " is open.",
+        "outbound-relay": "Mail to other domains goes through the relay.",
+        "outbound-direct": "Mail to other domains goes to their own servers.",
+        "tls-good": "The mail doors have a certificate.",
+        "tls-none": "Set tls_cert and tls_key, so that mail programs and servers can use TLS.",
+        "tls-none-anywhere": "Set tls_cert and tls_key, so that mail programs and servers can use"
+        " TLS. The page is reached without https: put a reverse proxy before it.",
+        "backup-none": f"None was made yet. {_BACKUP}",
+        "backup-old": (
+            f"The last is {{n}} day old. {_BACKUP}",
+            f"The last is {{n}} days old. {_BACKUP}",
+        ),
+        "backup-today": "The last was made today.",
+        "backup-days": ("The last was made {n} day ago.", "The last was made {n} days ago."),
+        "address-good": "Mail arrives.",
+        "address-send": "Send a mail to one of your addresses from elsewhere, and see it arrive.",
+        "address-open": "Open an address, and send a mail to it from elsewhere.",
+    },
+)
+say = WORDS.say
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +85,8 @@ class Step:
 
     key: str
     done: bool
-    title: str
-    message: str
+    title: Told
+    message: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,112 +133,82 @@ def steps_of(now: Standing) -> list[Step]:
 
 
 def password(now: Standing) -> Step:
-    title = "A good admin password"
     shortest = min((len(word) for word in now.admin_passwords if word), default=0)
     if now.asks_no_password:
-        message = (
-            "Whoever reaches this page may do everything: set admin_passwords, and turn"
-            " disable_admin_password_check off."
-        )
-        return Step("password", False, title, message)
+        return _open("password", say("password-open"))
     if not shortest:
-        message = "There is no admin password: set admin_passwords in the settings file."
-        return Step("password", False, title, message)
+        return _open("password", say("password-none"))
     if shortest < SHORTEST_PASSWORD:
-        message = (
-            f"One has fewer than {SHORTEST_PASSWORD} characters: choose a longer one in"
-            " admin_passwords and start the service anew."
-        )
-        return Step("password", False, title, message)
-    return Step("password", True, title, "Nobody will guess it.")
+        return _open("password", say("password-short", n=SHORTEST_PASSWORD))
+    return _done("password", say("password-good"))
 
 
 def domain(public: Sequence[str], domains: Sequence[str]) -> Step:
-    title = "A domain of your own"
     if public:
-        return Step("domain", True, title, f"Mail is taken for {', '.join(public[:5])}.")
-    told = f" besides {domains[0]}" if domains else ""
-    return Step(
-        *("domain", False, title),
-        f'Put a domain that you own into the settings file{told}: domains = ["example.org"].'
-        " Until then only this machine knows your addresses.",
-    )
+        return _done("domain", say("domain-own", domains=", ".join(public[:5])))
+    if domains:
+        return _open("domain", say("domain-besides", domain=domains[0]))
+    return _open("domain", say("domain-add"))
 
 
 def reception(now: Standing) -> Step:
-    title = "Mail from outside"
     if not now.reception:
-        message = 'No mail is taken from other servers: set reception_listen = "0.0.0.0:25".'
-        return Step("reception", False, title, message)
+        return _open("reception", say("reception-closed"))
     if is_loopback(now.reception):
-        message = (
-            f"Only this machine reaches port {now.reception_port}: set reception_listen ="
-            ' "0.0.0.0:25", or lead port 25 of the firewall here.'
-        )
         # A proxy or the container's host may lead it here: mail that came in proves it.
-        return Step("reception", False, title, message)
-    message = "Other servers reach this one"
+        return _open("reception", say("reception-local", port=now.reception_port))
     if now.reception_port != 25:
-        message += f", if port 25 is led to port {now.reception_port} here"
-    return Step("reception", True, title, message + ".")
+        return _done("reception", say("reception-led", port=now.reception_port))
+    return _done("reception", say("reception-good"))
 
 
 def names(now: Standing) -> Step:
-    title = "Names in DNS"
     unknown = [name for name, missing in now.dns if missing is None]
     lacking = [(name, missing) for name, missing in now.dns if missing]
     if lacking:
         name, missing = lacking[0]
-        more = f", and {len(lacking) - 1} domains more lack some" if len(lacking) > 1 else ""
-        records = "record is" if missing == 1 else "records are"
-        message = (
-            f"{missing} {records} missing or different for {name}{more}: copy them from Domains."
-        )
-        return Step("dns", False, title, message)
+        if len(lacking) == 1:
+            return _open("dns", say("dns-lacking", n=missing, domain=name))
+        more = len(lacking) - 1
+        return _open("dns", say("dns-lacking-more", n=missing, domain=name, more=more))
     if unknown or not now.dns:
-        message = "DNS has not answered yet: look at Domains, and check there."
-        return Step("dns", False, title, message)
-    return Step("dns", True, title, "All records that are needed are published.")
+        return _open("dns", say("dns-unknown"))
+    return _done("dns", say("dns-good"))
 
 
 def outbound(now: Standing) -> Step:
-    title = "Mail to the world"
     if now.outbound == "hold":
-        message = (
-            'Mail to other domains is held and sent nowhere. Set outbound = "relay" with relay_url'
-            ' to send through a provider, or outbound = "direct" where port 25 is open.'
-        )
-        return Step("outbound", False, title, message)
-    how = "through the relay" if now.outbound == "relay" else "to their own servers"
-    return Step("outbound", True, title, f"Mail to other domains goes {how}.")
+        return _open("outbound", say("outbound-hold"))
+    way = "outbound-relay" if now.outbound == "relay" else "outbound-direct"
+    return _done("outbound", say(way))
 
 
 def encryption(now: Standing) -> Step:
-    title = "Encrypted connections"
     if now.has_certificate:
-        return Step("tls", True, title, "The mail doors have a certificate.")
-    message = "Set tls_cert and tls_key, so that mail programs and servers can use TLS."
-    if now.http and not is_loopback(now.http) and not now.has_proxy:
-        message += " The page is reached without https: put a reverse proxy before it."
-    return Step("tls", False, title, message)
+        return _done("tls", say("tls-good"))
+    bare = now.http and not is_loopback(now.http) and not now.has_proxy
+    return _open("tls", say("tls-none-anywhere" if bare else "tls-none"))
 
 
 def backup(now: Standing) -> Step:
-    title = "A backup"
-    how = "Run mailbox backup FOLDER every night, and keep the folder elsewhere."
     if now.backup_age is None:
-        return Step("backup", False, title, f"None was made yet. {how}")
+        return _open("backup", say("backup-none"))
     if now.backup_age > BACKUP_DAYS:
-        return Step("backup", False, title, f"The last is {now.backup_age} days old. {how}")
-    when = "today" if now.backup_age == 0 else f"{now.backup_age} days ago"
-    return Step("backup", True, title, f"The last was made {when}.")
+        return _open("backup", say("backup-old", n=now.backup_age))
+    if now.backup_age == 0:
+        return _done("backup", say("backup-today"))
+    return _done("backup", say("backup-days", n=now.backup_age))
 
 
 def first_address(now: Standing) -> Step:
-    title = "The first mail"
     if now.received:
-        return Step("address", True, title, "Mail arrives.")
-    if now.addresses:
-        message = "Send a mail to one of your addresses from elsewhere, and see it arrive."
-        return Step("address", False, title, message)
-    return Step("address", False, title, "Open an address, and send a mail to it from elsewhere.")
+        return _done("address", say("address-good"))
+    return _open("address", say("address-send" if now.addresses else "address-open"))
+
+
+def _open(key: str, message: Told) -> Step:
+    return Step(key, False, say(f"title-{key}"), message)
+
+
+def _done(key: str, message: Told) -> Step:
+    return Step(key, True, say(f"title-{key}"), message)

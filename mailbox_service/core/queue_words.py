@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mailbox_service.core.delivery import DAY, GIVE_UP_AFTER, HOUR, MINUTE
+from mailbox_service.core.delivery import GIVE_UP_AFTER
+from mailbox_service.core.told import Told, Words
 
+SECOND = 1_000_000
 # What stands for a part of a reply that differs from one to the next.
 GAP = "…"
 # Replies are compared by their beginning; what follows is mostly a link to a help page.
@@ -27,43 +29,100 @@ _VARIABLE = re.compile(
 _ANSWERED = re.compile(r"\d{3}(?: |$)")
 _GAPS = re.compile(rf"{GAP}(?:[\s,;:.<>()\[\]-]*{GAP})+")
 
+WORDS = Words(
+    "queue",
+    {
+        "held-by-setting": "It is held: the setting outbound is hold, so nothing is sent to other"
+        " domains.",
+        "held": "It is held since a time when nothing was sent to other domains.",
+        "stays-by-setting": "It stays here, and nothing is lost. Retry lets it go, once outbound"
+        " is relay or direct.",
+        "stays": "It stays here, and nothing is lost. Retry lets it go.",
+        "sending": "An attempt to hand it to {domain} is under way.",
+        "sending-died": "Should the program that makes it have died, its turn comes again within"
+        " 20 minutes.",
+        "delivered": "It was delivered: {host} said {reply}.",
+        "given-up": (
+            "It was given up after {n} attempt: {reply}.",
+            "It was given up after {n} attempts: {reply}.",
+        ),
+        "given-up-silent": (
+            "It was given up after {n} attempt: no reason was kept.",
+            "It was given up after {n} attempts: no reason was kept.",
+        ),
+        "damaged": "Its stored content is damaged, so it was taken out and not sent.",
+        "scheduled": "It is scheduled, and due {wait_seconds}.",
+        "queued": "Nobody has been asked to take it yet: its turn comes as soon as a delivery"
+        " worker is free.",
+        "put-off": (
+            "{host} put it off after {n} attempt: {reply}.",
+            "{host} put it off after {n} attempts: {reply}.",
+        ),
+        "not-taken": (
+            "Nobody took it in {n} attempt: {reply}.",
+            "Nobody took it in {n} attempts: {reply}.",
+        ),
+        "not-taken-silent": (
+            "Nobody took it in {n} attempt: without a word.",
+            "Nobody took it in {n} attempts: without a word.",
+        ),
+        "next": "The next attempt is {wait_seconds}.",
+        "next-now": "The next attempt is due now.",
+        "will-hold": "The setting outbound is hold: at its turn it will be held.",
+        "gives-up": "If nothing changes it is given up {left_seconds}, with a notice to"
+        " its sender.",
+        "last": "Its four days are over: the next attempt is the last.",
+        # What a reply is about.
+        "greylisted": "It puts off mail from senders that it does not know yet; a later attempt"
+        " mostly gets through.",
+        "too-much": "It takes only so much mail from here in a while; the pauses between attempts"
+        " help.",
+        "full": "The recipient's mailbox is full; it gets the mail when there is room.",
+        "proof": "It wants proof of where the mail comes from: look at the DNS records of the"
+        " domain.",
+        "disliked": "It does not like the address that this service sends from: see whether that"
+        " is on a block list.",
+        "encryption": "No encrypted connection that may be trusted came about.",
+        "names": "Where its mail goes could not be found out; its name servers may be in trouble.",
+        "unreachable": "Its mail server could not be reached, or the connection broke off.",
+    },
+)
+
 # What a reply is about: the first pattern that is found in it decides.
 _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.I), words)
-    for pattern, words in (
+    (re.compile(pattern, re.I), name)
+    for pattern, name in (
         (
             r"grey.?list|try again (?:in|later|after)|temporarily rejected",
-            "It puts off mail from senders that it does not know yet; a later attempt mostly gets"
-            " through.",
+            "greylisted",
         ),
         (
             r"\brate\b|too many|too much mail|throttl|exceeded|4\.7\.28",
-            "It takes only so much mail from here in a while; the pauses between attempts help.",
+            "too-much",
         ),
         (
             r"mailbox (?:is )?full|over ?quota|insufficient (?:system )?storage|4\.2\.2",
-            "The recipient's mailbox is full; it gets the mail when there is room.",
+            "full",
         ),
         (
             r"spf|dkim|dmarc|unauthenticated|not authenticated|reverse dns|\bptr\b|4\.7\.2[0-9]",
-            "It wants proof of where the mail comes from: look at the DNS records of the domain.",
+            "proof",
         ),
         (
             r"block|blacklist|denylist|listed|reputation|spamhaus|policy",
-            "It does not like the address that this service sends from: see whether that is on a"
-            " block list.",
+            "disliked",
         ),
         (
             r"certificate|starttls|\btls\b|\bssl\b|dane|mta-sts",
-            "No encrypted connection that may be trusted came about.",
+            "encryption",
         ),
         (
             r"no such domain|nxdomain|no mail host|name server|dns|look(?:ed)? ?up|resolve",
-            "Where its mail goes could not be found out; its name servers may be in trouble.",
+            "names",
         ),
         (
             r"refused|unreachable|timed? ?out|did not answer|no route|connect|reset|broke off",
-            "Its mail server could not be reached, or the connection broke off.",
+            "unreachable",
         ),
     )
 )
@@ -91,9 +150,11 @@ def reason_of(reply: str) -> str:
     return _GAPS.sub(GAP, words)[:LONGEST_REASON]
 
 
-def meaning_of(reply: str) -> str:
-    """What a reply is about, in a sentence; empty when nothing is known about it."""
-    return next((words for pattern, words in _MEANINGS if pattern.search(reply[:1_024])), "")
+def meaning_of(reply: str) -> Told | None:
+    """What a reply is about, in a sentence; None when nothing is known about it."""
+    beginning = reply[:1_024]
+    name = next((name for pattern, name in _MEANINGS if pattern.search(beginning)), None)
+    return None if name is None else WORDS.say(name)
 
 
 def gives_up_at(state: str, queued_at: int) -> int | None:
@@ -101,72 +162,55 @@ def gives_up_at(state: str, queued_at: int) -> int | None:
     return queued_at + GIVE_UP_AFTER if state in ("queued", "deferred", "sending") else None
 
 
-def story(waiting: Waiting, *, now: int) -> list[str]:
+def story(waiting: Waiting, *, now: int) -> list[Told]:
     """Why a recipient has not got the mail, what happens next, and what may be done."""
-    tries = f"{waiting.attempts} attempt{'' if waiting.attempts == 1 else 's'}"
+    say, n = WORDS.say, waiting.attempts
     asked = waiting.remote or waiting.domain
     match waiting.state:
+        case "held" if waiting.outbound == "hold":
+            return [say("held-by-setting"), say("stays-by-setting")]
         case "held":
-            return [
-                "It is held: the setting outbound is hold, so nothing is sent to other domains."
-                if waiting.outbound == "hold"
-                else "It is held since a time when nothing was sent to other domains.",
-                "It stays here, and nothing is lost. Retry lets it go"
-                + (", once outbound is relay or direct." if waiting.outbound == "hold" else "."),
-            ]
+            return [say("held"), say("stays")]
         case "sending":
-            return [
-                f"An attempt to hand it to {waiting.domain} is under way.",
-                "Should the program that makes it have died, its turn comes again within 20"
-                " minutes.",
-            ]
+            return [say("sending", domain=waiting.domain), say("sending-died")]
         case "delivered":
-            return [f"It was delivered: {asked} said {waiting.reply or '250'}."]
+            return [say("delivered", host=asked, reply=waiting.reply or "250")]
+        case "failed" if waiting.reply:
+            return [say("given-up", n=n, reply=waiting.reply)]
         case "failed":
-            return [f"It was given up after {tries}: {waiting.reply or 'no reason was kept'}."]
+            return [say("given-up-silent", n=n)]
         case "quarantined":
-            return ["Its stored content is damaged, so it was taken out and not sent."]
-    sentences = []
-    if waiting.state == "queued" and waiting.queued_at > now:
-        sentences.append(f"It is scheduled, and due {span(waiting.queued_at - now)} from now.")
-    elif waiting.state == "queued":
-        sentences.append(
-            "Nobody has been asked to take it yet: its turn comes as soon as a delivery worker"
-            " is free."
-        )
-    else:
-        reply = waiting.reply or "without a word"
-        if _ANSWERED.match(reply):
-            sentences.append(f"{asked} put it off after {tries}: {reply}.")
-        else:
-            sentences.append(f"Nobody took it in {tries}: {reply}.")
-        if meaning := meaning_of(waiting.reply):
-            sentences.append(meaning)
-        due = waiting.next_attempt_at
-        if due is not None:
-            sentences.append(
-                f"The next attempt is {span(due - now)} from now."
-                if due > now
-                else "The next attempt is due now."
-            )
+            return [say("damaged")]
+    sentences = _so_far(waiting, asked, now)
     if not waiting.is_own and waiting.outbound == "hold" and waiting.queued_at <= now:
-        sentences.append("The setting outbound is hold: at its turn it will be held.")
+        sentences.append(say("will-hold"))
     left = waiting.queued_at + GIVE_UP_AFTER - now
-    sentences.append(
-        f"If nothing changes it is given up {span(left)} from now, with a notice to its sender."
-        if left > 0
-        else "Its four days are over: the next attempt is the last."
-    )
+    sentences.append(say("gives-up", left_seconds=left // SECOND) if left > 0 else say("last"))
     return sentences
 
 
-def span(micros: int) -> str:
-    """A span of time in words, in its largest unit that makes two or more."""
-    for unit, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
-        if micros >= 2 * unit:
-            return f"{micros // unit} {name}"
-    seconds = max(micros // 1_000_000, 0)
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+def _so_far(waiting: Waiting, asked: str, now: int) -> list[Told]:
+    """What happened to a recipient that waits for its turn, and when that is."""
+    say, n = WORDS.say, waiting.attempts
+    if waiting.state == "queued" and waiting.queued_at > now:
+        return [say("scheduled", wait_seconds=(waiting.queued_at - now) // SECOND)]
+    if waiting.state == "queued":
+        return [say("queued")]
+    if not waiting.reply:
+        sentences = [say("not-taken-silent", n=n)]
+    elif _ANSWERED.match(waiting.reply):
+        sentences = [say("put-off", host=asked, n=n, reply=waiting.reply)]
+    else:
+        sentences = [say("not-taken", n=n, reply=waiting.reply)]
+    if meaning := meaning_of(waiting.reply):
+        sentences.append(meaning)
+    due = waiting.next_attempt_at
+    if due is not None:
+        late = due <= now
+        sentences.append(
+            say("next-now") if late else say("next", wait_seconds=(due - now) // SECOND)
+        )
+    return sentences
 
 
 def lines_of(conversation: str) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from mailbox_service.core.domain_records import (
     is_private,
     judge,
     records_of,
+    say,
 )
 from mailbox_service.core.errors import Conflict, NotFound
 from mailbox_service.core.names import Names, NoSuchName, NotKnownNow
@@ -83,8 +84,7 @@ class DomainChecking:
         """Ask DNS for every record of a domain of ours. Raises NotFound."""
         records = await self.records(domain)
         if is_private(domain):
-            said = "A private name: DNS knows nothing of it, and only your own machines use it."
-            judged = [Judged(record, (), "unknown", said) for record in records]
+            judged = [Judged(record, (), "unknown", say("private")) for record in records]
             return Checked(domain, self._clock(), judged)
         async with self._places:
             own = await self._own_addresses()
@@ -110,9 +110,9 @@ class DomainChecking:
             async with asyncio.timeout(CHECK_SECONDS):
                 return judge(record, await self._look(domain, record, own))
         except NotKnownNow:
-            return judge(record, Seen(trouble=f"no name server told about {record.name}"))
+            return judge(record, Seen(trouble=say("silent", name=record.name)))
         except TimeoutError:
-            return judge(record, Seen(trouble=f"the name servers of {domain} take too long"))
+            return judge(record, Seen(trouble=say("slow", domain=domain)))
 
     async def _look(self, domain: str, record: Record, own: Seen) -> Seen:
         match record.type:
@@ -154,7 +154,7 @@ class DomainChecking:
             async with asyncio.timeout(CHECK_SECONDS):
                 found = await self._addresses(self._config.own_name)
         except (NotKnownNow, TimeoutError):
-            return Seen(trouble=f"no name server told about {self._config.own_name}")
+            return Seen(trouble=say("silent", name=self._config.own_name))
         return Seen(found, own_addresses=found)
 
     async def _addresses(self, name: str) -> list[str]:

@@ -22,6 +22,7 @@ from mailbox_service.core.events import EventKind
 from mailbox_service.core.policy import served_by
 from mailbox_service.core.queue_desk import EVERYTHING, DeskRow, QueueFilter
 from mailbox_service.core.queue_words import Waiting, reason_of, story
+from mailbox_service.core.told import Told
 from mailbox_service.services.attempts import Outcome, notice_of
 from mailbox_service.services.claiming import LEASE_MICROS
 from mailbox_service.services.clock import Clock, new_id, now_micros
@@ -61,7 +62,7 @@ class OpenedRow:
     """A recipient with its story in words and the attempts at it, oldest first."""
 
     row: DeskRow
-    story: list[str]
+    story: list[Told]
     attempts: list[Attempt]
 
 

@@ -14,9 +14,9 @@ from mailbox_service.core.queue_words import (
     lines_of,
     meaning_of,
     reason_of,
-    span,
     story,
 )
+from mailbox_service.core.told import span
 
 NOON = 1_795_262_400_000_000
 DEFERRED = Waiting(
@@ -64,8 +64,9 @@ def test_what_differs_from_mail_to_mail_is_no_reason(reply: str, reason: str) ->
     ],
 )
 def test_what_a_reply_is_about(reply: str, word: str) -> None:
-    assert word in meaning_of(reply)
-    assert bool(word) == bool(meaning_of(reply))
+    meaning = meaning_of(reply)
+    assert word in (meaning or "")
+    assert bool(word) == bool(meaning)
 
 
 def test_the_story_of_a_deferred_mail() -> None:
@@ -73,8 +74,8 @@ def test_the_story_of_a_deferred_mail() -> None:
         "mx.far.test [192.0.2.1]:25 put it off after 3 attempts: 451 4.7.1 Greylisted, try again"
         " later.",
         meaning_of(DEFERRED.reply),
-        "The next attempt is 20 minutes from now.",
-        "If nothing changes it is given up 3 days from now, with a notice to its sender.",
+        "The next attempt is in 20 minutes.",
+        "If nothing changes it is given up in 3 days, with a notice to its sender.",
     ]
     silent = replace(DEFERRED, reply="4.4.1 mx.far.test:25 cannot be reached: no route", attempts=1)
     assert story(silent, now=NOON)[0] == f"Nobody took it in 1 attempt: {silent.reply}."
@@ -94,7 +95,7 @@ def test_the_story_of_a_deferred_mail() -> None:
         ({"state": "quarantined"}, "damaged"),
         ({"state": "queued"}, "Nobody has been asked"),
         ({"state": "queued", "outbound": "hold"}, "at its turn it will be held"),
-        ({"state": "queued", "queued_at": NOON + 3 * HOUR}, "due 3 hours from now"),
+        ({"state": "queued", "queued_at": NOON + 3 * HOUR}, "due in 3 hours"),
     ],
 )
 def test_the_story_of_every_state(changes: dict[str, object], words: str) -> None:
@@ -114,7 +115,7 @@ def test_mail_for_our_own_domains_is_never_held() -> None:
      (47 * HOUR, "47 hours"), (2 * DAY, "2 days")],
 )  # fmt: skip
 def test_a_span_in_words(micros: int, words: str) -> None:
-    assert span(micros) == words
+    assert span(micros // 1_000_000) == words
 
 
 def test_only_what_waits_for_a_try_is_given_up() -> None:

@@ -262,7 +262,7 @@ def test_what_the_settings_file_says_is_overruled_and_given_back(
 ) -> None:
     person = signed_in(visit, "settings/addresses")
     names = group(person, "Names and subdomains")
-    expect(names).to_contain_text("From the settings file.")
+    expect(names).to_contain_text("from the settings file")
     names.get_by_label("Prefix of names", exact=True).fill("a b")
     expect(names).to_contain_text("It cannot begin an address")
     expect(names.get_by_role("button", name="Save")).to_be_disabled()

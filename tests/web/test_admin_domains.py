@@ -12,7 +12,7 @@ from tests.web.site import ADMIN, Site
 
 pytestmark = pytest.mark.anyio
 
-RECORD = {"purpose", "type", "name", "value", "required", "why"}
+RECORD = {"purpose", "type", "name", "value", "required", "why", "why_told"}
 
 
 async def post(site: Site, path: str, body: Any) -> Any:
@@ -35,7 +35,7 @@ async def test_a_check_says_of_each_record_how_it_stands(site: Site) -> None:
     answer = await post(site, "/check", {"domain": "Inbox.test."})
     body = answer.json()
     assert (body["domain"], set(body)) == ("inbox.test", {"domain", "checked_at", "records"})
-    assert set(body["records"][0]) == {*RECORD, "found", "state", "message"}
+    assert set(body["records"][0]) == {*RECORD, "found", "state", "message", "message_told"}
     assert {one["state"] for one in body["records"]} == {"unknown"}  # private names
 
 

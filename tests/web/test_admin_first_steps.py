@@ -11,7 +11,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_steps_of_a_service(site: Site) -> None:
     steps = (await site.http.get("/admin/first_steps", headers=ADMIN)).json()["steps"]
-    assert [set(one) for one in steps] == [{"key", "done", "title", "message"}] * len(steps)
+    assert [set(one) for one in steps] == [
+        {"key", "done", "title", "message", "title_told", "message_told"}
+    ] * len(steps)
     done = {one["key"]: one["done"] for one in steps}
     assert done == {
         "password": False, "domain": False, "reception": False, "outbound": False, "tls": False,

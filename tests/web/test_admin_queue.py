@@ -57,7 +57,10 @@ async def test_one_row_with_its_story(site: Site) -> None:
     assert (row["state"], row["next_attempt_at"], row["expires_at"]) == ("held", None, None)
     answer = await site.http.get(f"/admin/queue/{row['id']}", headers=ADMIN)
     body = answer.json()
-    assert set(body) == {*ROW, "story", "attempts_made"}
+    assert set(body) == {*ROW, "story", "story_told", "attempts_made"}
+    assert [one["code"] for one in body["story_told"]] == [
+        "queue.held-by-setting", "queue.stays-by-setting",
+    ]  # fmt: skip
     assert "outbound is hold" in body["story"][0]
     assert body["attempts_made"] == []
     for path in ("/admin/queue/999", "/admin/queue/x"):

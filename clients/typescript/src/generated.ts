@@ -1170,8 +1170,8 @@ export interface DomainCount {
 }
 
 /**
- * A recipient with why it waits and what happens next, in sentences, and the newest hundred
- * attempts, oldest first.
+ * A recipient with why it waits and what happens next, in sentences and as codes of the same
+ * order, and the newest hundred attempts, oldest first.
  */
 export interface WaitingStory {
   id: number;
@@ -1187,7 +1187,18 @@ export interface WaitingStory {
   expires_at: string | null;
   size: number;
   story: string[];
+  story_told: ToldRow[];
   attempts_made: AttemptMade[];
+}
+
+/**
+ * What a sentence of the same answer says: a stable code, and what is filled in. Values whose
+ * name ends with `_seconds` say how far ahead something lies; `n` decides between singular and
+ * plural.
+ */
+export interface ToldRow {
+  code: string;
+  values: Record<string, string | number>;
 }
 
 /**
@@ -1244,6 +1255,8 @@ export interface FirstStep {
   done: boolean;
   title: string;
   message: string;
+  title_told: ToldRow;
+  message_told: ToldRow;
 }
 
 /** A page of deliveries, newest first; `count` is of all that fit, ten thousand at most. */
@@ -1337,6 +1350,7 @@ export interface DnsRecord {
   value: string;
   required: boolean;
   why: string;
+  why_told: ToldRow;
 }
 
 /** One of our domains. */
@@ -1362,9 +1376,11 @@ export interface CheckedRecord {
   value: string;
   required: boolean;
   why: string;
+  why_told: ToldRow;
   found: string[];
   state: string;
   message: string;
+  message_told: ToldRow;
 }
 
 /** A page of changes, newest first; `count` is of all that fit. */

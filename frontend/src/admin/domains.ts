@@ -1,5 +1,8 @@
 /** DNS records of the domains that are served: what they should be, and what was found. */
 
+import { t } from '../texts';
+import type { Told } from './told';
+
 export type RecordState = 'right' | 'missing' | 'different' | 'unknown';
 
 export interface DnsRecord {
@@ -9,9 +12,11 @@ export interface DnsRecord {
   value: string;
   required: boolean;
   why: string;
+  why_told: Told;
   found?: string[];
   state?: RecordState;
   message?: string;
+  message_told?: Told;
 }
 
 export interface Domain {
@@ -29,6 +34,13 @@ const PIECE = 255;
 /** Words in the place of a name or an address that only the reader knows. */
 export function isPhrase(text: string): boolean {
   return /\s/.test(text.trim());
+}
+
+/** A phrase in the place of a value, in the language of the page. */
+export function phraseOf(record: DnsRecord, text: string): string {
+  if (record.purpose === 'host') return t('told.host-address');
+  if (record.purpose === 'ptr') return t('told.address-of', { host: record.value.replace(/\.$/, '') });
+  return text;
 }
 
 /** What a zone file would say; what is no record of the zone (a policy file, a reverse name) is left out. */

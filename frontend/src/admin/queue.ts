@@ -2,6 +2,7 @@
 
 import type { IconName } from '../parts/icons';
 import type { TextKey } from '../texts';
+import type { Told } from './told';
 
 export type QueueState = 'queued' | 'deferred' | 'sending' | 'held';
 
@@ -37,7 +38,7 @@ export interface QueueAttempt {
   conversation: { by: string; line: string }[];
 }
 
-export type QueueStory = QueueRow & { story: string[]; attempts_made: QueueAttempt[] };
+export type QueueStory = QueueRow & { story: string[]; story_told: Told[]; attempts_made: QueueAttempt[] };
 
 export interface QueueFilter {
   state: string;

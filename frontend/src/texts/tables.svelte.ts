@@ -5,7 +5,7 @@ import { page } from './en/page';
 import type { Forms } from './forms';
 import { found, type Language } from './languages';
 
-export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate';
+export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate' | 'adminTold';
 type Entries = Readonly<Record<string, string | Forms>>;
 type Load = () => Promise<Record<string, Entries>>;
 

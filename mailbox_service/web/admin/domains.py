@@ -10,6 +10,7 @@ from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin domains")
 
@@ -24,6 +25,7 @@ class DnsRecord(Struct, frozen=True):
     value: str
     required: bool
     why: str
+    why_told: ToldRow
 
 
 class OwnDomain(Struct, frozen=True):
@@ -46,6 +48,7 @@ class CheckedRecord(DnsRecord, frozen=True):
     found: list[str]
     state: str
     message: str
+    message_told: ToldRow
 
 
 class CheckedDomain(Struct, frozen=True):
@@ -103,7 +106,13 @@ async def domain_asked(call: Call) -> str:
 def dns_record(record: Record) -> DnsRecord:
     """The wire form of a record."""
     return DnsRecord(
-        record.purpose, record.type, record.name, record.value, record.required, record.why
+        purpose=record.purpose,
+        type=record.type,
+        name=record.name,
+        value=record.value,
+        required=record.required,
+        why=str(record.why),
+        why_told=told_row(record.why),
     )
 
 
@@ -113,5 +122,6 @@ def checked_record(judged: Judged) -> CheckedRecord:
         **msgspec.structs.asdict(dns_record(judged.record)),
         found=list(judged.found),
         state=judged.state,
-        message=judged.message,
+        message=str(judged.message),
+        message_told=told_row(judged.message),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mailbox_service.core.first_steps import Step
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin first steps")
 
@@ -19,6 +21,8 @@ class FirstStep(Struct, frozen=True):
     done: bool
     title: str
     message: str
+    title_told: ToldRow
+    message_told: ToldRow
 
 
 class FirstStepsList(Struct, frozen=True):
@@ -32,4 +36,16 @@ async def first_steps(call: Call) -> FirstStepsList:
     """What to do next, from how things stand: settings, doors, DNS, backups, mail. DNS is asked
     every five minutes at most, for three domains."""
     found = await call.services.first_steps.steps()
-    return FirstStepsList([FirstStep(s.key, s.done, s.title, s.message) for s in found])
+    return FirstStepsList([first_step(step) for step in found])
+
+
+def first_step(step: Step) -> FirstStep:
+    """The wire form of a step."""
+    return FirstStep(
+        key=step.key,
+        done=step.done,
+        title=str(step.title),
+        message=str(step.message),
+        title_told=told_row(step.title),
+        message_told=told_row(step.message),
+    )

@@ -16,6 +16,7 @@ from mailbox_service.web.queries import Limit
 from mailbox_service.web.request import LONGEST_SEARCH, Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin queue")
 
@@ -103,10 +104,11 @@ class AttemptMade(Struct, frozen=True):
 
 
 class WaitingStory(WaitingRow, frozen=True):
-    """A recipient with why it waits and what happens next, in sentences, and the newest hundred
-    attempts, oldest first."""
+    """A recipient with why it waits and what happens next, in sentences and as codes of the same
+    order, and the newest hundred attempts, oldest first."""
 
     story: list[str]
+    story_told: list[ToldRow]
     attempts_made: list[AttemptMade]
 
 
@@ -163,7 +165,8 @@ async def open_queue_row(call: Call) -> WaitingStory:
     opened = await call.services.tending.open(recipient_id)
     return WaitingStory(
         **msgspec.structs.asdict(waiting_row(opened.row)),
-        story=opened.story,
+        story=[str(sentence) for sentence in opened.story],
+        story_told=[told_row(sentence) for sentence in opened.story],
         attempts_made=[
             AttemptMade(
                 wire_time(attempt.started_at),

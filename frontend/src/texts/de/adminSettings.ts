@@ -190,7 +190,8 @@ export const adminSettings: AdminSettingsTexts = {
   'over.junk-pass.help': 'Junk ist auch, was für eine davon kein Ergebnis hat.',
   'over.own': 'Hier gesetzt. In der Einstellungsdatei steht: {value}.',
   'over.back': 'Wieder der Datei folgen',
-  'over.file': 'Aus der Einstellungsdatei.',
+  'over.file': 'aus der Einstellungsdatei',
+  'over.here': 'hier gesetzt',
   'fault.prefix': 'Damit kann keine Adresse beginnen: keine Leerzeichen, kein @, höchstens 32 Zeichen.',
   'fault.lengths': 'Der kürzeste Name ist länger als der längste.',
 

@@ -190,7 +190,8 @@ export const adminSettings = {
   'over.junk-pass.help': 'Junk is also what has no result of one of these.',
   'over.own': 'Set here. The settings file says: {value}.',
   'over.back': 'Follow the file again',
-  'over.file': 'From the settings file.',
+  'over.file': 'from the settings file',
+  'over.here': 'set here',
   'fault.prefix': 'It cannot begin an address: no spaces, no @, 32 characters at most.',
   'fault.lengths': 'The shortest name is longer than the longest.',
 

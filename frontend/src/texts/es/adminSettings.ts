@@ -190,7 +190,8 @@ export const adminSettings: AdminSettingsTexts = {
   'over.junk-pass.help': 'También lo es lo que no tiene resultado de una de estas.',
   'over.own': 'Fijado aquí. El archivo de ajustes dice: {value}.',
   'over.back': 'Volver a seguir el archivo',
-  'over.file': 'Del archivo de ajustes.',
+  'over.file': 'del archivo de ajustes',
+  'over.here': 'fijado aquí',
   'fault.prefix': 'Una dirección no puede empezar así: sin espacios ni @, 32 caracteres como máximo.',
   'fault.lengths': 'El nombre más corto es más largo que el más largo.',
 

@@ -190,7 +190,8 @@ export const adminSettings: AdminSettingsTexts = {
   'over.junk-pass.help': 'このうち一つでも結果がなければ、それも迷惑メールです。',
   'over.own': 'ここで設定済み。設定ファイルの値: {value}。',
   'over.back': 'ファイルの値に戻す',
-  'over.file': '設定ファイルの値です。',
+  'over.file': '設定ファイルの値',
+  'over.here': 'ここで設定',
   'fault.prefix': 'アドレスの先頭に使えません。空白と @ は不可、32 文字まで。',
   'fault.lengths': '最短の名前が最長の名前より長くなっています。',
 

@@ -190,7 +190,8 @@ export const adminSettings: AdminSettingsTexts = {
   'over.junk-pass.help': 'Também é lixo o que não tem resultado de uma destas.',
   'over.own': 'Definido aqui. O arquivo de configurações diz: {value}.',
   'over.back': 'Voltar a seguir o arquivo',
-  'over.file': 'Do arquivo de configurações.',
+  'over.file': 'do arquivo de configurações',
+  'over.here': 'definido aqui',
   'fault.prefix': 'Um endereço não pode começar assim: sem espaços, sem @, no máximo 32 caracteres.',
   'fault.lengths': 'O nome mais curto é maior que o mais longo.',
 

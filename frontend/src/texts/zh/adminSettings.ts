@@ -190,7 +190,8 @@ export const adminSettings: AdminSettingsTexts = {
   'over.junk-pass.help': '其中任何一项没有结果也视为垃圾邮件。',
   'over.own': '在此设置。设置文件中为：{value}。',
   'over.back': '重新以文件为准',
-  'over.file': '来自设置文件。',
+  'over.file': '来自设置文件',
+  'over.here': '在此设置',
   'fault.prefix': '地址不能这样开头：不能有空格和 @，最多 32 个字符。',
   'fault.lengths': '最短名称比最长名称还长。',
 

@@ -1,0 +1,53 @@
+"""Sentences with codes: whatever the service can say to an administrator, the page says in every
+language."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mailbox_service.core import domain_records, first_steps, queue_words
+from mailbox_service.core.told import Words
+from tests.programs import ROOT
+
+TEXTS = ROOT / "frontend" / "src" / "texts"
+LANGUAGES = ("en", "de", "es", "ja", "pt-BR", "zh")
+TABLES = (queue_words.WORDS, first_steps.WORDS, domain_records.WORDS)
+# One entry a line: a text, or its two forms.
+ENTRY = re.compile(r"^  'told\.(?P<code>[a-z.-]+)': (?P<text>.*),$", re.M)
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", text))
+
+
+def test_a_sentence_knows_its_code_and_its_values() -> None:
+    words = Words(
+        "area", {"many": ("{n} egg for {who}", "{n} eggs for {who}"), "due": "{x_seconds}"}
+    )
+    one = words.say("many", n=1, who="Ann")
+    assert (one, one.code, one.values) == ("1 egg for Ann", "area.many", {"n": 1, "who": "Ann"})
+    assert words.say("many", n=2, who="Ann") == "2 eggs for Ann"
+    assert words.say("due", x_seconds=600) == "in 10 minutes"
+
+
+def test_what_is_filled_in_is_never_read_as_a_form() -> None:
+    assert Words("area", {"said": "It said {reply}."}).say("said", reply="{n} {0}") == (
+        "It said {n} {0}."
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_has_a_text_in_every_language(language: str) -> None:
+    table = (TEXTS / language / "adminTold.ts").read_text("utf-8")
+    found = {one["code"]: one["text"] for one in ENTRY.finditer(table)}
+    for words in TABLES:
+        for code, english in words.codes():
+            assert code in found, code
+            whole = english if isinstance(english, str) else english[1]
+            assert placeholders(found[code]) == placeholders(whole), code
+            if language == "en":
+                texts = (english,) if isinstance(english, str) else english
+                plain = found[code].replace("\\'", "'")
+                assert all(text in plain for text in texts), code
