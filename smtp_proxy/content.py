@@ -45,22 +45,17 @@ class ContentReader:
     sends such lines); a lone dot between them is refused all the same.
     """
 
-    __slots__ = (
-        "_at_start",
-        "_held",
-        "_held_here",
-        "_limits",
-        "_line_start",
-        "_odd",
-        "_repair_lines",
-        "_scan",
-        "_skipped",
-        "content",
-        "overrun",
-        "received",
-        "refusal",
-        "started",
-    )
+    # Where every content begins; most never come to change more than one of these.
+    _held_here = 0
+    _at_start = True
+    _odd = False
+    _scan = 0
+    _line_start = 0
+    _skipped = 0
+    content = b""
+    refusal: bytes | None = None
+    overrun = False
+    received = 0
 
     def __init__(
         self, limits: Limits, held: HeldContent, now: float, *, repair_lines: bool = False
@@ -68,16 +63,6 @@ class ContentReader:
         self._limits = limits
         self._repair_lines = repair_lines
         self._held = held
-        self._held_here = 0
-        self._at_start = True
-        self._odd = False
-        self._scan = 0
-        self._line_start = 0
-        self._skipped = 0
-        self.content = b""
-        self.refusal: bytes | None = None
-        self.overrun = False
-        self.received = 0
         self.started = now
 
     def take_whole(self, data: bytes) -> bool:

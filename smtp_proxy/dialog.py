@@ -186,12 +186,10 @@ class Dialog:
 
     def hear(self, line: bytes) -> bytes | None:
         """Answer one command line without its CRLF; None when a coroutine has to."""
-        verb, _, argument = line.partition(b" ")
-        verb = verb.upper()
-        answer = _ANSWERS.get(verb)
-        if answer is None or _control(argument):
+        answer, verb, argument = _taken_apart(line)
+        if answer is None:
             return self._hear_oddity(verb, argument)
-        reply = answer(self, argument.strip(b" "))
+        reply = answer(self, argument)
         if reply is None or reply[0] != _REFUSED:
             return reply
         return self.count_refused(reply) if verb == b"RCPT" else self.count_error(reply)
@@ -450,7 +448,8 @@ def _syntax_or_policy(error: MailError | UnicodeDecodeError, *, bad_address: byt
     return reply
 
 
-_ANSWERS: dict[bytes, Callable[[Dialog, bytes], bytes | None]] = {
+_Method = Callable[[Dialog, bytes], bytes | None]
+_ANSWERS: dict[bytes, _Method] = {
     b"EHLO": Dialog._ehlo,
     b"HELO": Dialog._helo,
     b"MAIL": Dialog._mail,
@@ -462,4 +461,19 @@ _ANSWERS: dict[bytes, Callable[[Dialog, bytes], bytes | None]] = {
     b"HELP": Dialog._help,
     b"QUIT": Dialog._quit,
 }
+
+
+# Most lines of a connection were said before: DATA to the letter, and often the addresses too.
+# What a line means is the same whoever says it; it is bounded by `Limits.command_line`.
+@lru_cache(maxsize=1_024)
+def _taken_apart(line: bytes) -> tuple[_Method | None, bytes, bytes]:
+    """What answers a line, its verb, and its argument; nothing answers what is odd."""
+    verb, _, argument = line.partition(b" ")
+    verb = verb.upper()
+    answer = _ANSWERS.get(verb)
+    if answer is None or _control(argument):
+        return None, verb, argument
+    return answer, verb, argument.strip(b" ")
+
+
 _KNOWN_ELSEWHERE = frozenset((b"EXPN", b"TURN", b"ETRN", b"BDAT", b"AUTH", b"STARTTLS", b"SEND"))

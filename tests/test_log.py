@@ -114,3 +114,17 @@ def test_lines_that_wait_are_written_with_a_warning_or_soon_after() -> None:
     while "third" not in stream.getvalue():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_line_that_is_made_already_stands_as_any_other_and_in_its_order() -> None:
+    stream = io.StringIO()
+    handler = log.Together(stream)
+    handler.setFormatter(Lines())
+    logger = logging.Logger("mailbox.smtp")
+    logger.addHandler(handler)
+    logger.info("accepted queue_id=1")
+    handler.take_line("mailbox.smtp", "accepted queue_id=2\x1b\n")
+    logger.warning("end")
+    first, second, _ = stream.getvalue().splitlines()
+    assert second[24:] == first[24:-1] + "2\\x1b\\x0a"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", second[:24])

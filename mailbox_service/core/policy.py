@@ -33,9 +33,9 @@ def black_list_entries(setting: str) -> tuple[str, ...]:
     return tuple(entry for entry in setting.split(",") if entry)
 
 
-def check_reverse_path(reverse_path: str, black_list: Iterable[str]) -> None:
+def check_reverse_path(reverse_path: str, black_list: Collection[str]) -> None:
     """Refuse mail whose reverse-path contains an entry of the black list (§9, step 2)."""
-    if contains_any(f"{reverse_path}\n{reverse_path.lower()}", black_list):
+    if black_list and contains_any(f"{reverse_path}\n{reverse_path.lower()}", black_list):
         raise SenderRefused("Reject from address")
 
 

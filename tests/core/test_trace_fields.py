@@ -15,6 +15,7 @@ from mailbox_service.core.errors import RoutingLoop
 from mailbox_service.core.trace_fields import (
     Traced,
     count_received,
+    needs_no_look,
     received_field,
     return_path_field,
     traced,
@@ -205,3 +206,25 @@ def test_our_own_field_is_read_back(peer: Peer, helo: str, ip: str, recipient: s
 )
 def test_where_our_field_is_not_on_top_nobody_is_named(content: bytes) -> None:
     assert traced(content) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "plain"),
+    [
+        (b"", True),
+        (b"Subject: x\r\n\r\nAuthentication-Results: mx.test; spf=pass", True),
+        (b"Received: a\r\n" * 50 + b"\r\n", True),
+        (b"Received: a\r\n" * 51 + b"\r\n", False),
+        (b"Received: a\r\n" * 51, False),
+        (b"A: b\r\n" + b"RECEIVED : a\r\n" * 50 + b"\r\n", False),
+        (b"AUTHENTICATION-results: mx.test; spf=pass\r\n\r\n", False),
+        (b"Subject: x\r\nAuthentication-Results: other.test; spf=pass", False),
+    ],
+)
+def test_one_look_tells_of_most_messages_that_nothing_is_to_be_done(
+    content: bytes, plain: bool
+) -> None:
+    assert needs_no_look(content) is plain
+    if plain:
+        assert count_received(content) <= 50
+        assert without_claims(content, "mx.test") == content

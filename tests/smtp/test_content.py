@@ -188,3 +188,33 @@ def test_line_ends_are_repaired_and_false_ends_are_still_refused(false_end: byte
         reader = ContentReader(LIMITS, HeldContent(), 0.0, repair_lines=True)
         assert reader.take(bytearray(stream))
         assert (reader.content, reader.refusal) == (content, refusal)
+
+
+PIECES = [b"\r", b"\n", b".", b"\r\n", b"\r\n.", b"\r\n.\r\n", b"\0", b"abc", b"x" * 30]
+
+
+@pytest.mark.parametrize("repairs", [False, True])
+@given(stream=st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=20).map(b"".join))
+def test_a_content_in_one_piece_is_judged_as_any_other_or_left_to_the_long_way(
+    repairs: bool, stream: bytes
+) -> None:
+    stream += b"\r\n.\r\n"
+    short, long = (ContentReader(SMALL, HeldContent(), 0.0, repair_lines=repairs) for _ in range(2))
+    buffer = bytearray(stream)
+    assert long.take(buffer)
+    if short.take_whole(stream):
+        assert not buffer
+    else:
+        assert short.take(bytearray(stream))
+    assert (short.content, short.refusal) == (long.content, long.refusal)
+
+
+def test_nearly_every_content_goes_the_short_way() -> None:
+    for stream, content in SOUND:
+        reader = ContentReader(LIMITS, HeldContent(), 0.0)
+        odd = stream[:1] == b"." or b"\r\n.." in stream
+        assert reader.take_whole(stream) is not odd
+        assert reader.content == (b"" if odd else content)
+    begun = ContentReader(LIMITS, HeldContent(), 0.0)
+    assert not begun.take(bytearray(b"abc"))
+    assert not begun.take_whole(b"def\r\n.\r\n")
