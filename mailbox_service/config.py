@@ -274,6 +274,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tracking_url: Annotated[
         str, described("Where links of tracked mail begin. Empty: frontend_url, or this server.")
     ] = ""
+    geoip_database: Annotated[
+        str,
+        described(
+            "File of the MaxMind DB format (GeoLite2 City, DB-IP) that tells where readers of "
+            "tracked mail are. Empty: nobody is told."
+        ),
+    ] = ""
     smtp_private_hosts: Annotated[
         list[str],
         described("Private hosts that /send-email and its kin may connect to (name or address)."),

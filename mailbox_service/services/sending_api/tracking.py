@@ -34,6 +34,7 @@ from mailbox_service.core.tracking import (
     personalised,
 )
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sending_api.places import Places
 from mailbox_service.signals import Signals
 from mailbox_service.storage import sending_events, sending_messages, suppressions, tracked
 from mailbox_service.storage.database import Database, Transaction
@@ -89,6 +90,7 @@ class Tracking:
         self._served = frozenset(config.served_domains)
         url = config.tracking_url or config.frontend_url or f"http://{config.http_listen}"
         self._url = url.rstrip("/")
+        self._places = Places(config.geoip_database)
         self._known: OrderedDict[int, ApiMessage | None] = OrderedDict()
 
     # When a message leaves.
@@ -166,12 +168,15 @@ class Tracking:
 
     # When somebody follows a link.
 
+    def _told_of(self, visitor: Visitor) -> dict[str, str]:
+        return {**told_of(visitor), **self._places.of(visitor.ip)}
+
     async def opened(self, token: str, visitor: Visitor) -> None:
         """Write down that a copy was opened, when the link is one of ours."""
         mark = self._marks.read(OPEN, token)
         if mark is None:
             return
-        detail = told_of(visitor)
+        detail = self._told_of(visitor)
         if await self._database.write(
             tell, mark.copy_id, "opened", json.dumps(detail), self._clock()
         ):
@@ -186,7 +191,7 @@ class Tracking:
         if url is None:
             return None
         link = f"{self._url}/t/{CLICK}/{token}"
-        detail = {**told_of(visitor), "click_url": url, "url": url, "link": link}
+        detail = {**self._told_of(visitor), "click_url": url, "url": url, "link": link}
         if await self._database.write(
             tell, mark.copy_id, "clicked", json.dumps(detail), self._clock()
         ):
@@ -216,7 +221,7 @@ class Tracking:
         found = await self._subscriber(token)
         if found is None:
             return None
-        detail = json.dumps(told_of(visitor))
+        detail = json.dumps(self._told_of(visitor))
         await self._database.write(change, found, wanted, detail, self._clock())
         self._signals.notify(topics.SENDING_EVENTS)
         return found.recipient

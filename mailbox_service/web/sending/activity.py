@@ -47,6 +47,10 @@ EMAIL_CLIENT = {
 }
 
 
+# Where they were, when a database tells.
+GEOIP = ("geoip-continent", "geoip-country", "geoip-city")
+
+
 def taken_apart(fields: dict[str, Any]) -> dict[str, Any]:
     """`search` as an object is a list of filters."""
     search = fields.get("search")
@@ -91,7 +95,7 @@ def event(one: Any, found: FoundEvents) -> dict[str, Any]:
         "email_client": {
             name: detail[key] for name, key in EMAIL_CLIENT.items() if detail.get(key)
         },
-        "metadata": {},
+        "metadata": {key: detail[key] for key in GEOIP if detail.get(key)},
         "outbound_ip": "",
         "byte_size": one.size,
         "headers": "",

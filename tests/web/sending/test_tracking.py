@@ -14,6 +14,7 @@ import pytest
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.tracking import Mark, Marks
 from tests.nexthop import NextHop, running
+from tests.services.test_places import write as write_places
 from tests.web.sending.conftest import Api, serving_api
 from tests.web.site import SECRET
 from tests.webhook_receiver import Receiver
@@ -329,3 +330,41 @@ async def test_a_strange_form_breaks_nothing(api: Api, hop: NextHop) -> None:
     answer = await api.site.http.post(path, content=b"&".join([b"a=1"] * 100))
     assert answer.status_code == 200
     assert (await api.site.http.post(path, content=b"x" * 5_000)).status_code == 413
+
+
+async def test_where_somebody_looked_is_told_when_a_database_is_there(
+    tmp_path: Path, hop: NextHop, receiver: Receiver
+) -> None:
+    """`geoip-…` (§6.3) to webhooks, and beside the event in activity."""
+    file = tmp_path / "city.mmdb"
+    berlin = {
+        "continent": {"code": "EU"},
+        "country": {"iso_code": "DE"},
+        "city": {"names": {"en": "Berlin"}},
+    }
+    write_places(file, {"203.0.113.0/24": berlin})
+    async with serving_api(
+        tmp_path,
+        sending_rate=0,
+        outbound="relay",
+        relay_url=f"smtp://127.0.0.1:{hop.port}",
+        tracking_url="https://track.test",
+        geoip_database=str(file),
+    ) as api:
+        key = await with_settings(api, open_tracking_enabled=True)
+        await key.data(
+            "webhook/add", {"url": receiver.url, "events": ["open"], "output_format": "json"}
+        )
+        await send(key)
+        (picture,) = re.findall(r'<img src="([^"]+)"', bodies(hop.taken[0].content)[0])
+        async with api.site.client("203.0.113.9") as reader:
+            await reader.get(path_of(picture))
+        while not receiver.got:
+            await api.site.parts.sending_api.reporting.report()
+            await api.site.parts.notifying.start_some()
+            await api.site.parts.notifying.settled()
+        told = json.loads(receiver.got[0].body)
+        expected = {"geoip-continent": "EU", "geoip-country": "DE", "geoip-city": "Berlin"}
+        assert {name: told.get(name) for name in expected} == expected
+        (event,) = (await key.data("activity/search", {"event_types": ["opened"]}))["events"]
+        assert event["metadata"] == expected
