@@ -3,6 +3,7 @@ content, the sent box, the queue, the first events."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -117,9 +118,11 @@ async def enqueue_all(tx: Transaction, orders: Sequence[Order]) -> list[Receipt 
     """Several submissions in one unit, each refused alone; all of them are `undoes_nothing`."""
     answers: list[Receipt | MailError] = []
     accepted = []
+    paid = await pay_together(tx, orders)
     for order in orders:
         try:
-            await admit(tx, order)
+            if order.price.address not in paid or order.unopened or not order.price.debit:
+                await admit(tx, order)
         except MailError as refusal:
             answers.append(refusal)
         else:
@@ -313,6 +316,21 @@ def uses_of(order: Order) -> int:
     """How many rows will refer to the content of a submission."""
     archived = order.sent_by is not None and order.sent_by.message.archived
     return 2 if archived else 1
+
+
+async def pay_together(tx: Transaction, orders: Sequence[Order]) -> frozenset[str]:
+    """Take the price of all submissions of an address at once, where it is enough for all of
+    them; the addresses that have paid. Of a submission with a price (`undoes_nothing`) nothing
+    else is to be admitted, but for sub-addresses, which are looked at first and pay alone."""
+    wanted = Counter(
+        order.price.address for order in orders if order.price.debit and not order.unopened
+    )
+    several = [address for address, messages in wanted.items() if address and messages > 1]
+    paid = set()
+    for address in sorted(several):  # in one order, so that no two processes wait for each other
+        if await allowances.debit_several(tx, address, wanted[address]):
+            paid.add(address)
+    return frozenset(paid)
 
 
 async def pay(tx: Transaction, price: Price, now: int) -> None:

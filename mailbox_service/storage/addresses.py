@@ -42,6 +42,10 @@ TOUCH = """
 UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
 """
 
+TOUCH = """
+UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
+"""
+
 TOUCH_ALL = """
 UPDATE addresses SET updated_at = :now
  WHERE address IN ({addresses}) AND updated_at < :day_ago
@@ -208,6 +212,10 @@ async def touch(tx: Transaction, address: str, now: int) -> None:
 
 async def touch_all(tx: Transaction, used: Collection[str], now: int) -> None:
     """Note that several addresses are in use, once a day."""
+    if len(used) == 1:
+        (address,) = used
+        await tx.execute(TOUCH, {"address": address, "now": now, "day_ago": now - DAY})
+        return
     sql = TOUCH_ALL.format(addresses=each_text(tx.dialect, "addresses"))
     params = {"addresses": json.dumps(sorted(used)), "now": now, "day_ago": now - DAY}
     await tx.execute(sql, params)

@@ -23,6 +23,11 @@ UPDATE allowances SET balance = balance - 1
 RETURNING balance
 """
 
+DEBIT_SEVERAL = """
+UPDATE allowances SET balance = balance - :messages
+ WHERE address = :address AND enabled = 1 AND balance >= :messages
+"""
+
 BY_ADDRESS = f"SELECT {COLUMNS} FROM allowances WHERE address = :address"
 
 LIST = f"""
@@ -61,6 +66,11 @@ async def open_allowance(
 async def debit(tx: Transaction, address: str) -> bool:
     """Take one message off an allowance; False when there is none to take it off."""
     return await tx.fetch_one(DEBIT, {"address": address}) is not None
+
+
+async def debit_several(tx: Transaction, address: str, messages: int) -> bool:
+    """Take several messages off an allowance, all or none; False when it has not so many."""
+    return await tx.execute(DEBIT_SEVERAL, {"address": address, "messages": messages}) > 0
 
 
 async def by_address(tx: Transaction, address: str) -> Allowance | None:

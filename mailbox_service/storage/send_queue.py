@@ -315,6 +315,9 @@ async def add_all(
         for submission_id, recipients, priority, now in added
         for new in recipients
     ]
+    if tx.dialect == "sqlite":
+        numbers = await many_rows.insert_numbered(tx, "recipients", ADDED, rows)
+        return {(row[0], row[1]): number for row, number in zip(rows, numbers, strict=True)}
     kept = await many_rows.insert_returning(
         tx, "recipients", ADDED, rows, "id, submission_id, recipient"
     )

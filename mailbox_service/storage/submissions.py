@@ -136,6 +136,8 @@ async def add_all(
         )
         for one, content_id, size, now in added
     ]
+    if tx.dialect == "sqlite":
+        return list(await many_rows.insert_numbered(tx, "submissions", ADDED, rows))
     kept = await many_rows.insert_returning(tx, "submissions", ADDED, rows, "id, queue_id")
     ids = {row[1]: int(row[0]) for row in kept}
     return [ids[one.queue_id] for one, _, _, _ in added]

@@ -41,6 +41,8 @@ ON CONFLICT (account, target, reason) DO UPDATE
        expires_at = excluded.expires_at
 """
 
+ANY = "SELECT 1 FROM suppressions WHERE account = :account LIMIT 1"
+
 AMONG = """
 SELECT target, reason FROM suppressions
  WHERE account = :account AND target IN ({targets})
@@ -135,12 +137,14 @@ async def among_all(
 ) -> dict[tuple[str, str], str]:
     """Which of several addresses, each asked for by an account, are suppressed there, by
     themselves or by their domain or one above it; each with one reason, the nearest first."""
+    accounts = sorted({account for account, _ in asked})
+    if len(accounts) == 1 and await tx.fetch_one(ANY, {"account": accounts[0]}) is None:
+        return {}  # nearly everybody suppresses nobody, and this costs a tenth of the question
     names = {pair: names_of(pair[1]) for pair in asked}
     sql = AMONG_ALL.format(
         accounts=each_text(tx.dialect, "accounts"), targets=each_text(tx.dialect, "targets")
     )
     targets = sorted({name for several in names.values() for name in several})
-    accounts = sorted({account for account, _ in asked})
     rows = await tx.fetch_all(
         sql, {"accounts": json.dumps(accounts), "targets": json.dumps(targets), "now": now}
     )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mailbox_service.core.envelope import Receipt
+from mailbox_service.core.compose import NamedAddress
+from mailbox_service.core.envelope import Principal, Receipt
 from mailbox_service.core.errors import QuotaReached, TemporaryFailure
 from mailbox_service.services.gathering import Gathering
 from mailbox_service.services.queueing import enqueue_all
 from mailbox_service.storage import allowances, many_rows
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
-from tests.services.posting import Post
+from tests.services.posting import Post, draft
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +36,36 @@ async def test_an_allowance_is_neither_overdrawn_nor_lost_among_many(database: A
     assert allowance.balance == 0
     page = await post.sent.page("ann@x.test", limit=100)
     assert {one.submission.queue_id for one in page.messages} == {one.queue_id for one in receipts}
+
+
+async def test_what_is_paid_together_costs_what_it_costs_alone(database: AnyDatabase) -> None:
+    """Hazard 47: a group takes the price of all its messages at once, where that is enough."""
+    post = Post(database, default_send_balance=100)
+    await post.post("first@next.test")
+    both: list[Any] = [post.post(f"p{n}@next.test") for n in range(20)]
+    other = Principal("address", "bob@x.test", 2)
+    for n in range(7):
+        letter = replace(draft(f"p{n}@next.test"), sender=NamedAddress("bob@x.test"))
+        both.append(post.sending.submit_draft(other, letter))
+    receipts = await asyncio.gather(*both)
+    assert len({one.submission_id for one in receipts}) == 27
+    left = [await database.read(allowances.by_address, f"{name}@x.test") for name in ("ann", "bob")]
+    assert [one and one.balance for one in left] == [79, 93]
+
+
+async def test_a_disabled_allowance_pays_for_none_of_many(database: AnyDatabase) -> None:
+    post = Post(database)
+    await post.post("first@next.test")
+    allowance = await database.read(allowances.by_address, "ann@x.test")
+    assert allowance is not None
+    await database.write(allowances.change, allowance.id, balance=50, enabled=False)
+    answers = await asyncio.gather(
+        *(post.post(f"p{n}@next.test") for n in range(5)), return_exceptions=True
+    )
+    assert [type(one) for one in answers] == [QuotaReached] * 5
+    allowance = await database.read(allowances.by_address, "ann@x.test")
+    assert allowance is not None
+    assert allowance.balance == 50
 
 
 async def test_each_of_many_keeps_its_recipients_and_its_content(database: AnyDatabase) -> None:

@@ -117,14 +117,13 @@ class ApiKeys:
 
     async def prove(self, key: str) -> Credential:
         """Whose key this is. Raises MalformedKey, BadCredential."""
-        if not FORM.fullmatch(key):
-            raise MalformedKey("The API key is missing or malformed.")
-        lookup = lookup_of(key)
         now = asyncio.get_running_loop().time()
-        proved = self._proved.get(lookup)
+        proved = self._proved.get(key)
         if proved is not None and proved[1] > now:
             return proved[0]
-        found = await self._keys.find(lookup)
+        if not FORM.fullmatch(key):
+            raise MalformedKey("The API key is missing or malformed.")
+        found = await self._keys.find(lookup_of(key))
         if found is None or found.value.settings.status == BLOCKED:
             raise BadCredential(NO_SUCH_KEY)
         if not (await self._policies.of(found.account)).active:
@@ -136,8 +135,8 @@ class ApiKeys:
             found.value.settings,
             tuple(found.value.endpoints),
         )
-        self._proved[lookup] = (credential, now + PROVED_SECONDS)
-        self._proved.move_to_end(lookup)
+        self._proved[key] = (credential, now + PROVED_SECONDS)
+        self._proved.move_to_end(key)
         if len(self._proved) > PROVED_AT_MOST:
             self._proved.popitem(last=False)
         return credential

@@ -44,6 +44,8 @@ PREFIX = "/v3"
 # Octets of a request. A message of 50 MB is a third more in base64 (sending-api §1.1).
 EMAIL_BODY, OTHER_BODY = 70 << 20, 1 << 20
 LONGEST_KEY = 256
+# What is larger is looked at once: most of it is files.
+LARGEST_LETTER = 65_536
 # A request takes six times its size while it is decoded, composed and written; so of those that
 # are larger than this only two are worked on at a time. What waits is held once, and counted.
 LARGE_BODY, LARGE_AT_ONCE = 1 << 20, 2
@@ -156,7 +158,7 @@ class SendingDoor:
         body = held.pop()
         repeat = call.header(b"idempotency-key") or ""
         letter = None
-        if row is self._letters and credential is not None and not repeat:
+        if row is self._letters and not repeat and len(body) <= LARGEST_LETTER and credential:
             letter = read_letter(body)
         fields = {} if letter is not None else read_body(body)
         fingerprint = ""
