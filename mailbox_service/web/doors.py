@@ -21,6 +21,7 @@ from mailbox_service.web.errors import (
     refusal,
     uncaught,
 )
+from mailbox_service.web.framing import framed_by_telegram
 from mailbox_service.web.guards import guard_of_unknown, visitor_of_private_site
 from mailbox_service.web.log import describe, neutral
 from mailbox_service.web.page import Page
@@ -68,6 +69,7 @@ class Doors(BaseRoute):
         self._page = page
         self._rate = RateLimit(around.config.rate_limit_requests)
         self._private = any(around.config.passwords)
+        self._has_bot = bool(around.config.telegram_bot_token)
         self._limited = frozenset(
             operation.path for operation in table.operations if operation.path.startswith(LIMITED)
         )
@@ -110,6 +112,8 @@ class Doors(BaseRoute):
         found = self._table.find(method, call.path)
         if found is None and self._page is not None and not call.path.startswith(API_PREFIXES):
             asset = self._page.answer(call) if method == "GET" else None
+            if asset is not None and self._has_bot:
+                asset = framed_by_telegram(call.path, asset)
             return asset or NOT_FOUND
         if self._private and not call.path.startswith(WITHOUT_SITE_PASSWORD):
             await visitor_of_private_site(call)

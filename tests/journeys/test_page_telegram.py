@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.bot_api_simulator import BotApiSimulator, bot_api
 from tests.journeys.browser import DESK, PHONE, SMALLEST, Theme, Visit, Visits, message
@@ -99,6 +99,39 @@ def test_addresses_are_made_bound_opened_and_let_go(
     page.goto(with_bot.url + "/telegram_mail")
     held.click()
     expect(page.locator("h1").first).to_contain_text("pocket")
+
+
+def test_telegram_web_shows_the_mini_app_in_its_frame(
+    visit: Visits, with_bot: RunningService
+) -> None:
+    """And a foreign page does not; the mailbox itself opens beside it, in a tab."""
+    address, _ = made(with_bot, person=60)
+    person = visit(at=with_bot, path=None)
+    page = person.page
+
+    def around(route: Route) -> None:
+        path = launched(person=60) if "/k/" in route.request.url else "/"
+        body = f"<!doctype html><iframe src='{with_bot.url}{path}'></iframe>"
+        route.fulfill(content_type="text/html", body=body)
+
+    person.context.route("https://web.telegram.org/**", around)
+    person.context.route("https://elsewhere.example/**", around)
+    page.goto("https://web.telegram.org/k/")
+    held = page.frame_locator("iframe").get_by_role("button", name=address, exact=True)
+    expect(held).to_be_visible()
+    with person.context.expect_page() as opened:
+        held.click()
+    expect(opened.value.locator("h1").first).to_contain_text(address.partition("@")[0])
+    assert opened.value.url.startswith(with_bot.url)
+    # The same page around any other of ours, and any other page around the mini app.
+    for around_it in ("https://web.telegram.org/a/", "https://elsewhere.example/k/"):
+        person.complaints.clear()
+        page.goto(around_it)
+        page.wait_for_function("document.querySelector('iframe') !== null")
+        assert page.frame_locator("iframe").locator("#page").count() == 0
+        assert any("frame-ancestors" in one for one in person.complaints)
+    person.requests.clear()
+    person.complaints.clear()
 
 
 def test_outside_telegram_the_page_says_where_it_belongs(

@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Our service is on loopback; a page that plays Telegram Web is not.
+    "--disable-features=LocalNetworkAccessChecks",
 )
 PATIENCE_MS = 15_000  # a machine that runs several suites at once
 

@@ -6,11 +6,12 @@
 const KEPT = 'mailbox.telegram';
 
 /** The proof of this opening; it lasts for the tab, so that a reload keeps it. Empty outside Telegram. */
-export function readLaunch(hash: string, storage: Pick<Storage, 'getItem' | 'setItem'>): string {
+export function readLaunch(hash: string, storage: () => Pick<Storage, 'getItem' | 'setItem'>): string {
   const told = new URLSearchParams(hash.replace(/^#/, '')).get('tgWebAppData');
   try {
-    if (told) storage.setItem(KEPT, told);
-    return told ?? storage.getItem(KEPT) ?? '';
+    // In a frame of Telegram Web, a browser that keeps nothing for foreign frames refuses the storage itself.
+    if (told) storage().setItem(KEPT, told);
+    return told ?? storage().getItem(KEPT) ?? '';
   } catch {
     return told ?? '';
   }

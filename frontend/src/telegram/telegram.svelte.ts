@@ -13,7 +13,7 @@ const BOOK = 'mailbox.addresses';
 const ADMIN = 'mailbox.admin-password';
 
 class Telegram {
-  readonly proof = readLaunch(location.hash, sessionStorage);
+  readonly proof = readLaunch(location.hash, () => sessionStorage);
   addresses = $state.raw<readonly OpenAddress[]>([]);
   loaded = $state(false);
   trouble = $state('');
