@@ -67,6 +67,7 @@ from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.api import SendingApi
+from mailbox_service.services.sending_api.authenticated_ips import AuthenticatedIps
 from mailbox_service.services.sending_api.emails import Emails
 from mailbox_service.services.sending_api.sms_by_email import EmailGateway
 from mailbox_service.services.sending_api.sms_handing_over import Gateway
@@ -360,14 +361,25 @@ def object_store(config: Config, resolver: Resolver) -> ObjectStore | None:
 class LocalSubmission:
     """The submission door's backend in the same process."""
 
-    def __init__(self, authenticating: Authenticating, sending: Sending, emails: Emails) -> None:
+    def __init__(
+        self,
+        authenticating: Authenticating,
+        sending: Sending,
+        emails: Emails,
+        addresses: AuthenticatedIps,
+    ) -> None:
         self._authenticating = authenticating
+        self._addresses = addresses
         self._sending = sending
         self._emails = emails
 
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove who logs in."""
         return await self._authenticating.login(username, password, peer)
+
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        """Who may submit from an address without a login."""
+        return await self._addresses.admitted(peer.ip)
 
     def submit(
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
@@ -515,7 +527,12 @@ class Service:
             "tls": self._tls,
         }
         if "submission" in self._roles:
-            backend = LocalSubmission(parts.authenticating, parts.sending, parts.sending_api.emails)
+            backend = LocalSubmission(
+                parts.authenticating,
+                parts.sending,
+                parts.sending_api.emails,
+                parts.sending_api.authenticated_ips,
+            )
             door = SubmissionDoor(backend, require_tls_for_auth=self._tls is not None, **common)
             await self._listen("submission", door, "submission_listen", "submissions_listen")
         if "reception" in self._roles:

@@ -31,6 +31,11 @@ class SubmissionBackend(Protocol):
         with its password. Raises BadCredential, TooManyRequests or TemporaryFailure."""
         ...
 
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        """Who may submit from an address without a login, if anybody. Raises
+        TemporaryFailure."""
+        ...
+
     def submit(
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
     ) -> Answer:

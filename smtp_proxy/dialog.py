@@ -65,6 +65,10 @@ class Rules(Protocol):
         """Prove who logs in."""
         ...
 
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        """Who may submit from an address without a login. Raises TemporaryFailure."""
+        ...
+
 
 class Offer:
     """What a door says to EHLO, as bytes made once (RFC 5321 §4.1.1.1)."""
@@ -115,6 +119,7 @@ class Dialog:
     """One connection's side of the conversation."""
 
     __slots__ = (
+        "_address_asked",
         "_attempts",
         "_eight_bit",
         "_errors",
@@ -154,6 +159,7 @@ class Dialog:
         self.helo = ""
         self.extended = False
         self.principal: Principal | None = None
+        self._address_asked = False
         self._peer: Peer | None = None
         self._recipients: dict[str, None] = {}
         self.reset()
@@ -229,6 +235,20 @@ class Dialog:
         self.tls = True
         self._forget_everything()
 
+    async def ask_address(self, line: bytes) -> bytes | None:
+        """Answer a MAIL before any login: perhaps the peer's address is one. Asked for once a
+        connection."""
+        self._address_asked = True
+        try:
+            principal = await self._rules.known_by_address(self.peer)
+        except MailError as error:
+            self._address_asked = False
+            return replies.reply_for(error)
+        if principal is not None:
+            self.logged_in(principal)
+            log.event("known_by_address", ip=self.ip, principal=principal.key)
+        return self.hear(line)
+
     def logged_in(self, principal: Principal) -> None:
         """The peer has proven who it is."""
         self.principal = principal
@@ -270,9 +290,11 @@ class Dialog:
         reply = self._offer.ehlo(tls=self.tls) if extended else self._offer.helo
         return self._moves_nothing(reply)
 
-    def _mail(self, argument: bytes) -> bytes:
+    def _mail(self, argument: bytes) -> bytes | None:
         if not self.helo or self.principal is None:
             not_yet = self._not_yet()
+            if not_yet is replies.LOGIN_FIRST and not self._address_asked:
+                return None
             if not_yet is not None:
                 return not_yet
         if argument[:5].upper() != b"FROM:":

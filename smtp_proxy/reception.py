@@ -26,6 +26,9 @@ class ReceptionRules:
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
         raise BadCredential("This door knows no login")
 
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        return None  # nobody logs in here
+
     def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
         """Every reverse-path, the null one too (RFC 5321 §4.5.5); the service judges it with
         the recipient, whose rules may differ."""

@@ -115,6 +115,10 @@ class RemoteService:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _unexpected("authenticate", status) from error
 
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        """Nobody: the service hears of addresses only from a door of its own."""
+        return None
+
     def submit(
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
     ) -> asyncio.Future[Receipt]:

@@ -254,6 +254,8 @@ class MailServer(SMTP):
         match verb.upper():
             case b"RCPT":
                 return await self._dialog.check_recipient(argument.strip(b" "))
+            case b"MAIL":
+                return await self._dialog.ask_address(line)
             case b"STARTTLS":
                 return await self._starttls(argument)
             case _:

@@ -13,7 +13,8 @@ from smtp_proxy.limits import Limits
 
 
 class SubmissionRules:
-    """Nothing before AUTH; the reverse-path is the principal's own address."""
+    """Nothing before AUTH, unless the peer's address counts as one; the reverse-path is the
+    principal's own address."""
 
     accepted_as = "Queued"
     offers_auth = True
@@ -25,6 +26,9 @@ class SubmissionRules:
 
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
         return await self._backend.authenticate(username, password, peer)
+
+    async def known_by_address(self, peer: Peer) -> Principal | None:
+        return await self._backend.known_by_address(peer)
 
     def check_sender(self, reverse_path: str, principal: Principal | None) -> None:
         """Raises FromNotYours, or SenderRefused for the null reverse-path: a submission has a

@@ -155,6 +155,11 @@ def test_what_a_command_changes_is_in_the_audit_log(shell: Shell) -> None:
 
     key = json.loads(shell.mailbox("apikey", "new", "--name", "deploy").stdout)
     shell.mailbox("address", "new", "--name", "ann")
+    trusted = shell.mailbox("apikey", "trust", "192.0.2.9", "--name", "printer")
+    assert json.loads(trusted.stdout) == {"ip_address": "192.0.2.9", "name": "printer"}
+    again = shell.mailbox("apikey", "trust", "192.0.2.9")
+    assert again.exit_code == 1
+    assert "192.0.2.9 is an authenticated address already" in again.stderr
     store = next(shell.config.parent.rglob("mailbox.db"))
     with sqlite3.connect(store) as connection:
         rows = connection.execute("SELECT action, actor, subject, detail FROM audit_log").fetchall()
@@ -162,5 +167,6 @@ def test_what_a_command_changes_is_in_the_audit_log(shell: Shell) -> None:
     assert [row[:3] for row in rows] == [
         ("apikey.new", "command line", key["username"]),
         ("address.open", "command line", "ann@x.test"),
+        ("apikey.trust", "command line", "192.0.2.9"),
     ]
     assert key["api_key"] not in str(rows)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from mailbox_service.core.errors import TemporaryFailure
 from tests.smtp.conftest import OpenDoor
 from tests.smtp.post_office import PASSWORD, TOKEN, PostOffice
 
@@ -197,3 +198,59 @@ async def test_two_doors_in_one_loop_do_not_share_anything(
         return found
 
     assert await in_thread(sizes) == ["2000", str(50 * 1024 * 1024)]
+
+
+async def test_an_address_that_is_trusted_needs_no_login(
+    office: PostOffice, open_door: OpenDoor
+) -> None:
+    """sending-api §9.4: authenticated addresses. The reverse-path is judged as after a login."""
+    door = await open_door("submission")
+    office.trusted.add("127.0.0.1")
+
+    def send() -> None:
+        with smtplib.SMTP(*door.address, timeout=10) as smtp:
+            smtp.send_message(letter())
+            smtp.send_message(letter())
+            with pytest.raises(smtplib.SMTPSenderRefused):
+                smtp.sendmail("bob@example.test", ["far@away.test"], b"Subject: x\r\n\r\ny")
+
+    await in_thread(send)
+    assert len(office.kept) == 2
+    assert office.kept[0].principal is not None
+    assert office.asked == ["127.0.0.1"], "once a connection"
+
+
+async def test_any_other_address_logs_in_first(office: PostOffice, open_door: OpenDoor) -> None:
+    door = await open_door("submission")
+
+    def send() -> list[int]:
+        with smtplib.SMTP(*door.address, timeout=10) as smtp:
+            codes = [smtp.docmd("MAIL", "FROM:<ann@example.test>")[0]]
+            smtp.ehlo()
+            codes += [smtp.docmd("MAIL", "FROM:<ann@example.test>")[0] for _ in range(2)]
+            smtp.login("jwt", TOKEN)
+            codes.append(smtp.docmd("MAIL", "FROM:<ann@example.test>")[0])
+            return codes
+
+    assert await in_thread(send) == [503, 530, 530, 250]
+    assert office.asked == ["127.0.0.1"]
+
+
+async def test_trouble_of_the_store_is_no_refusal_for_good(
+    office: PostOffice, open_door: OpenDoor
+) -> None:
+    door = await open_door("submission")
+    office.trusted.add("127.0.0.1")
+
+    def send() -> list[int]:
+        with smtplib.SMTP(*door.address, timeout=10) as smtp:
+            smtp.ehlo()
+            office.trouble = TemporaryFailure("not now")
+            codes = [smtp.docmd("MAIL", "FROM:<ann@example.test>")[0]]
+            office.trouble = None
+            codes.append(smtp.docmd("MAIL", "FROM:<ann@example.test>")[0])
+            return codes
+
+    codes = await in_thread(send)
+    assert codes[0] // 100 == 4
+    assert codes[1] == 250

@@ -36,6 +36,8 @@ from mailbox_service.storage.sending_messages import NewMessage
 UNVERIFIED = "From header sender domain not verified"
 NOT_ALLOWED = "The sender is not among the allowed senders"
 NO_TRAITS = Traits()
+# What the text about a used-up rate calls a credential (sending-api §1.5).
+RATED = {"api_key": "API key", "ip": "IP address"}
 
 
 class Ordering:
@@ -197,7 +199,7 @@ def rates(caller: Caller, policy: Policy, now: int) -> list[tuple[str, int, Mail
         window = period_seconds(settings.custom_ratelimit_period)
         second = now // MICROS
         begins = second - second % window
-        word = "API key" if caller.credential.kind == "api_key" else "SMTP user"
+        word = RATED.get(caller.credential.kind, "SMTP user")
         limited = RateReached(
             f"{word} ratelimit exceeded: {settings.custom_ratelimit_value} in "
             f"{settings.custom_ratelimit_period}",

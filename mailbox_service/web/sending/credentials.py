@@ -14,6 +14,7 @@ from mailbox_service.services.sending_api.api_keys import (
     ShownKey,
 )
 from mailbox_service.services.sending_api.authenticated_ips import (
+    AddressAdd,
     AddressEdit,
     AddressName,
     AddressView,
@@ -183,6 +184,7 @@ ROWS = (
     Row("ip_allow_list/edit", IpEdit, lambda api: api.ip_lists.edit, place),
     Row("ip_allow_list/remove", IpRemove, lambda api: api.ip_lists.remove, place),
     Row("ip_allow_list/view", IpView, lambda api: api.ip_lists.view, places),
+    Row("ip_auth/add", AddressAdd, lambda api: api.authenticated_ips.add, addresses),
     Row("ip_auth/view", AddressView, lambda api: api.authenticated_ips.view, addresses),
     Row("ip_auth/edit", AddressEdit, lambda api: api.authenticated_ips.patch, address_list,
         verb="PATCH"),

@@ -417,3 +417,84 @@ async def test_subaccounts_are_searched(
     found = await api.data(path, fields)
     assert [one["name"] for one in found["subaccounts"]] == names
     assert isinstance(found["continue_token"], str)
+
+
+async def test_an_address_is_trusted_edited_and_forgotten(api: Api) -> None:
+    """§9.4 names no adding call: `ip_auth/add` is ours, in the shape of the others."""
+    addresses = api.site.parts.sending_api.authenticated_ips
+    assert await addresses.admitted("192.0.2.9") is None
+    fields = {"ip_address": "192.0.2.9", "description": "printer"}
+    (added,) = (await api.data("ip_auth/add", fields))["results"]
+    assert (added["ip_address"], added["description"]) == ("192.0.2.9", "printer")
+    assert added["sending_allowed"] is True
+    assert (await api.refused("ip_auth/add", fields))[:2] == (400, "API_EXCEPTION")
+    admitted = await addresses.admitted("192.0.2.9")
+    assert admitted is not None
+    assert admitted.credential is not None
+    assert admitted.credential.username == "192.0.2.9"
+    assert await addresses.admitted("::ffff:192.0.2.9")
+    assert await addresses.admitted("192.0.2.10") is None
+    assert await addresses.admitted("") is None
+    envelope = Envelope("ann@inbox.test", ("bob@inbox.test",))
+    content = b"From: ann@inbox.test\r\nTo: bob@inbox.test\r\nSubject: printed\r\n\r\nx\r\n"
+    emails = api.site.parts.sending_api.emails
+    await emails.submit_smtp(admitted, envelope, content, Peer("192.0.2.9", protocol="ESMTP"))
+    (seen,) = (await api.data("activity/search", {"search_subject": "printed"}))["events"]
+    assert seen["username"] == "192.0.2.9"
+    foreign = content.replace(b"ann@inbox.test", b"ann@elsewhere.test")
+    with pytest.raises(FromNotYours):
+        await emails.submit_smtp(admitted, Envelope("ann@elsewhere.test", ("bob@inbox.test",)),
+                                 foreign, Peer("192.0.2.9"))  # fmt: skip
+    blocked = {"ip_address": "192.0.2.9", "status": "blocked"}
+    (edited,) = await api.data("ip_auth/edit", blocked, verb="PATCH")
+    assert (edited["status"], edited["description"]) == ("blocked", "printer")
+    assert await addresses.admitted("192.0.2.9") is None
+    await api.data("ip_auth/edit", {**blocked, "status": "allowed"}, verb="PATCH")
+    assert await addresses.admitted("192.0.2.9")
+    await api.data("ip_auth/remove", {"ip_address": "192.0.2.9"})
+    assert await addresses.admitted("192.0.2.9") is None
+    assert (await api.data("ip_auth/view"))["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("192.0.2.0/24", 200),
+        ("192.0.0.0/16", 400),
+        ("0.0.0.0/0", 400),
+        ("2001:db8::/64", 200),
+        ("2001:db8::/32", 400),
+        ("nowhere", 400),
+    ],
+)
+async def test_a_trusted_network_is_a_small_one(api: Api, place: str, status: int) -> None:
+    assert (await api.post("ip_auth/add", {"ip_address": place})).status_code == status
+
+
+async def test_of_two_trusted_networks_the_smaller_counts(api: Api) -> None:
+    addresses = api.site.parts.sending_api.authenticated_ips
+    await api.data("ip_auth/add", {"ip_address": "192.0.2.0/24"})
+    await api.data("ip_auth/add", {"ip_address": "192.0.2.7", "status": "blocked"})
+    assert await addresses.admitted("192.0.2.6")
+    assert await addresses.admitted("192.0.2.7") is None
+
+
+async def test_a_subaccount_trusts_no_address(api: Api) -> None:
+    made = await api.data("subaccount/add", {"fullname": "A customer"})
+    (key,) = await api.data("api_keys/add", {"subaccount_id": made["id"], "endpoints": ["*"]})
+    below = Api(api.site, key["api_key"])
+    assert (await below.refused("ip_auth/add", {"ip_address": "192.0.2.9"}))[0] == 400
+    fields = {"ip_address": "192.0.2.9", "subaccount_id": made["id"]}
+    await api.data("ip_auth/add", fields)
+    found = await api.site.parts.sending_api.authenticated_ips.admitted("192.0.2.9")
+    assert found is not None
+    assert found.credential is not None
+    assert found.credential.account == made["id"]
+
+
+async def test_the_smtp_list_counts_for_trusted_addresses_as_well(api: Api) -> None:
+    addresses = api.site.parts.sending_api.authenticated_ips
+    await api.data("ip_auth/add", {"ip_address": "192.0.2.9"})
+    await api.data("ip_allow_list/add", {"ip_address": "198.51.100.1"})
+    await api.data("ip_allow_list", {"enabled": True})
+    assert await addresses.admitted("192.0.2.9") is None
