@@ -6,6 +6,8 @@
  */
 
 import type * as Service from '../../clients/typescript/src/generated';
+import type { BoundAddress, Me, OpenSettings, Passkey } from '../src/account/account.svelte';
+import type { OpenAddress } from '../src/lib/addresses';
 import type * as Page from '../src/lib/wire';
 
 /** Words of a closed list are plain text in the description. */
@@ -26,5 +28,16 @@ export type Answered = [
   Answers<Service.SentPage, Page.SentPage>,
   Answers<Service.OpenedSentMail, Page.SentMail>,
   Answers<Service.SendingQueued, Page.Accepted>,
+  Answers<Service.Authentication, { verdicts: Page.Verdicts | null }>,
+  Answers<Service.LoggedIn, OpenAddress>,
+  Answers<Service.MailboxState, { address: string; send_balance: number }>,
+  // Accounts. What is left out when it is not so (`is_admin`, a role) is asked for as such.
+  Answers<Service.OpenSettings, OpenSettings>,
+  Answers<Service.AccountState, Omit<Me, 'is_admin' | 'user_role'>>,
+  Answers<Service.AddressPage, { results: BoundAddress[]; count: number }>,
+  Answers<Service.PasskeyRow, Passkey>,
+  // The mini app
+  Answers<Service.HeldRow, OpenAddress>,
+  Answers<Service.OpenedRow, Page.NewAddress>,
 ];
 export type Sent = [Takes<Page.Flags, Service.Marks>, Takes<Page.Submission, Service.MailBody>, Takes<Page.AddressWish, Service.AddressWish>];
