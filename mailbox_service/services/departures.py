@@ -37,7 +37,7 @@ class Departures:
         self._database = database
         self._queued = queued
         self._letters: Gathering[Order, Receipt] = Gathering(
-            self._write, octets_of, most=LARGEST_GROUP, most_octets=GROUP_OCTETS
+            self._write, octets_of, most=LARGEST_GROUP, most_octets=GROUP_OCTETS, patient=True
         )
 
     def add(self, order: Order) -> asyncio.Future[Receipt]:

@@ -16,6 +16,11 @@ from mailbox_service.core.errors import MailError
 T = TypeVar("T")
 R = TypeVar("R")
 
+# What a turn of the loop reads from its sockets is an item two turns later at the earliest.
+QUIET_TURNS = 3
+# A flood has no quiet turn; nobody waits longer than for some milliseconds of others' requests.
+MOST_TURNS = 16
+
 Written = asyncio.Future[list[R | MailError]]
 
 
@@ -31,13 +36,16 @@ class Gathering(Generic[T, R]):
         most: int,
         most_octets: int,
         linger: float = 0.0,
+        patient: bool = False,
     ) -> None:
-        """`linger`: seconds that the first of a group waits for others."""
+        """`linger`: seconds that the first of a group waits for others. `patient`: it waits while
+        each turn of the loop brings one more, which takes no time when nobody comes."""
         self._write = write
         self._octets = octets
         self._most = most
         self._most_octets = most_octets
         self._linger = linger
+        self._patient = patient
         self._pending: list[tuple[T, asyncio.Future[R]]] = []
         self._writing = False
 
@@ -55,8 +63,20 @@ class Gathering(Generic[T, R]):
         """Write the next group when it had time to become one."""
         if self._linger:
             loop.call_later(self._linger, self._write_next)
+        elif self._patient:
+            loop.call_soon(self._wait_for_more, len(self._pending), 0, 1)
         else:
             loop.call_soon(self._write_next)
+
+    def _wait_for_more(self, before: int, quiet: int, turns: int) -> None:
+        """Write the next group once nobody has joined it for some turns of the loop."""
+        now = len(self._pending)
+        quiet = 0 if now > before else quiet + 1
+        if quiet < QUIET_TURNS and turns < MOST_TURNS and now < self._most:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._wait_for_more, now, quiet, turns + 1)
+        else:
+            self._write_next()
 
     def _write_next(self) -> None:
         """Write the next group, if anything has come."""

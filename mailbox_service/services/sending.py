@@ -47,6 +47,7 @@ from mailbox_service.services.kept_requests import (
     new_message_id,
     record_of,
 )
+from mailbox_service.services.log_lines import info_lines
 from mailbox_service.services.orders import KEPT_SUBJECT, NOTHING, Orders
 from mailbox_service.services.queueing import Key, Order, Price, SentBy, no_balance
 from mailbox_service.signals import Signals
@@ -369,19 +370,17 @@ class Sending:
         """Log what is new, and wake the workers and whoever watches these sent boxes."""
         senders: set[str] = set()
         waits = reported = False
+        write = info_lines(log)
         for order, answer in zip(orders, answers, strict=True):
             submission = order.submission
             if not isinstance(answer, Receipt) or answer.queue_id != submission.queue_id:
                 continue  # refused; or a repeated request, of which nothing is new
-            log.info(
-                "queued queue_id=%s sender=%s recipients=%d size=%d door=%s principal=%s",
-                submission.queue_id,
-                submission.address,
-                len(order.recipients),
-                len(order.content),
-                submission.door,
-                order.submitted_by,
-            )
+            if write is not None:
+                write(
+                    f"queued queue_id={submission.queue_id} sender={submission.address} "
+                    f"recipients={len(order.recipients)} size={len(order.content)} "
+                    f"door={submission.door} principal={order.submitted_by}"
+                )
             senders.add(submission.address)
             reported = reported or order.sent_by is not None
             waits = waits or any(one.state == send_queue.QUEUED for one in order.recipients)

@@ -128,6 +128,31 @@ async def test_groups_have_bounds_and_answers_their_order() -> None:
     assert groups == [[1, 2, 3, 4], [5], [30], [6, 7], [8]]
 
 
+async def test_a_patient_line_waits_while_others_come_and_for_nobody_else() -> None:
+    groups: list[list[int]] = []
+
+    def write(items: Any) -> asyncio.Future[Any]:
+        groups.append(list(items))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_result(list(items))
+        return future
+
+    line: Gathering[int, int] = Gathering(write, int, most=8, most_octets=1_000, patient=True)
+    answers = []
+    for n in range(5):  # one in each turn of the loop
+        answers.append(line.add(n))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*answers) == [0, 1, 2, 3, 4]
+    assert await line.add(5) == 5
+    assert groups == [[0, 1, 2, 3, 4], [5]]
+    answers = []
+    for n in range(40):  # a flood never ends, and is written all the same
+        answers.append(line.add(n))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*answers) == list(range(40))
+    assert max(map(len, groups)) <= 8
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 63, 64, 65, 200])
 def test_rows_go_in_portions_of_a_power_of_two(count: int) -> None:
     parts = [list(part) for part in many_rows.portions(range(count))]
