@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,10 +21,12 @@ from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.shown import Shown
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
+from mailbox_service.storage.messages import State
 
 log = logging.getLogger("mailbox.reading")
 
@@ -32,6 +35,8 @@ log = logging.getLogger("mailbox.reading")
 LOOK_AGAIN_SECONDS = 15.0
 # What a stream sends after a reconnection. A client that was away longer loads its list anew.
 CATCH_UP = 500
+# Addresses whose owners were here today, as far as they are remembered; some 200 octets each.
+MOST_TOUCHED = 10_000
 # Further down, SQLite walks over everything above.
 QUICK_OFFSET = 1_000
 
@@ -44,6 +49,20 @@ class Page:
     """A page of messages, how many there are in all, and how many of those are unread."""
 
     messages: list[StoredMessage]
+    count: int = 0
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A page of a mailbox for a door that has shown some of it before: the messages that it did
+    not know in their present states, with their bytes where it asked for them, and what it kept
+    of the others."""
+
+    states: list[State]
+    kept: dict[State, bytes]
+    fresh: dict[int, StoredMessage]
+    contents: dict[int, bytes]
     count: int = 0
     unread: int = 0
 
@@ -85,6 +104,9 @@ class Reading:
         self._database = database
         self._signals = signals
         self._clock = clock
+        self.shown = Shown()
+        # When the owner of an address has to be noted again.
+        self._touched: OrderedDict[str, int] = OrderedDict()
 
     async def page(
         self,
@@ -206,6 +228,73 @@ class Reading:
             await self.touch(address)
         return page, raw
 
+    async def glance(
+        self,
+        address: str,
+        known: Callable[[State], bytes | None],
+        *,
+        limit: int,
+        offset: int = 0,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        filters: Filters = NO_FILTERS,
+        counted: bool = True,
+        unread_counted: bool = False,
+        with_contents: bool = False,
+    ) -> Glance:
+        """A page of a mailbox as `page` and `page_with_contents` give it, less what the caller
+        has `known` before; the owner was here. With contents, the summary of what was not read
+        yet is missing."""
+
+        async def unit(tx: Transaction, most: int | None = None) -> Glance:
+            states = await messages.list_states(
+                tx,
+                address,
+                limit=limit,
+                offset=offset,
+                before_id=before_id,
+                after_id=after_id,
+                filters=filters,
+            )
+            kept: dict[State, bytes] = {}
+            missing: list[int] = []
+            for state in states:
+                octets = known(state)
+                if octets is None:
+                    missing.append(state[0])
+                else:
+                    kept[state] = octets
+            fresh = {one.id: one for one in await messages.by_ids(tx, missing)}
+            raw: dict[int, bytes] = {}
+            if with_contents and fresh:
+                found = list(fresh.values())
+                check_octets(found, most)
+                both = zip(found, await all_readable(tx, found), strict=True)
+                raw = {message.id: content for message, content in both}
+            total = unread = 0
+            if unread_counted and not filters:
+                total, unread = await messages.count_with_unread(tx, address)
+            else:
+                if counted:
+                    total = await messages.count(tx, address, filters=filters)
+                if unread_counted:
+                    unread = (await messages.count_with_unread(tx, address))[1]
+            return Glance(states, kept, fresh, raw, total, unread)
+
+        if filters and not with_contents:
+            await summarise_mailbox(self._database, address)
+        try:
+            small = partial(unit, most=SMALL_OCTETS)
+            glance = await self._read_page(address, filters, offset, small)
+        except TooLarge:
+            glance = await self._database.read(unit)
+        if offset == 0:
+            await self.touch(address)
+        if not with_contents:
+            for message in await self.summarised(list(glance.fresh.values())):
+                glance.fresh[message.id] = message
+        return glance
+
     async def _read_page(
         self,
         address: str | None,
@@ -222,9 +311,20 @@ class Reading:
     async def touch(self, address: str) -> None:
         """Note that the owner of an address was here; written once a day."""
         now = self._clock()
+        due = self._touched.get(address)
+        if due is not None and now < due:
+            return
         row = await self._database.read_quick(addresses.by_address, address)
-        if row is not None and row.updated_at < now - addresses.DAY:
+        if row is None:
+            return
+        last = row.updated_at
+        if last < now - addresses.DAY:
             await self._database.write(addresses.touch, address, now)
+            last = now
+        self._touched[address] = min(last, now) + addresses.DAY
+        self._touched.move_to_end(address)
+        if len(self._touched) > MOST_TOUCHED:
+            self._touched.popitem(last=False)
 
     async def mark(
         self,

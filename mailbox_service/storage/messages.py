@@ -42,6 +42,15 @@ COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.r
 FROM = """FROM messages m LEFT JOIN summaries s ON s.id = m.id
                 LEFT JOIN verdicts v ON v.id = m.id"""
 
+# All of a message that can change: what its owner marked, what a model found, and whether the
+# workers have been there.
+STATE = "m.id, m.flags, m.metadata, s.id IS NOT NULL, v.id IS NOT NULL"
+
+COUNT_WITH_UNREAD = f"""
+SELECT count(*), coalesce(sum(CASE WHEN (flags & {SEEN}) = 0 THEN 1 ELSE 0 END), 0)
+  FROM messages WHERE address = :address
+"""
+
 BY_IDS = f"SELECT {COLUMNS} {FROM} WHERE m.id IN ({{ids}})"
 
 # Only behind the worker's cursor can a summary be missing.
@@ -91,6 +100,11 @@ REMOVE_VERDICTS = "DELETE FROM verdicts WHERE id = :id"
 NEWEST_ID = "SELECT max(id) FROM messages"
 
 COUNT_ALL = "SELECT count(*) FROM messages"
+
+
+# Id, flags, metadata, whether it was read and judged. Two of one message are equal as long as
+# everything is that a list shows of it.
+State = tuple[int, int, str | None, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +282,46 @@ async def list_page(
     where, params = conditions(
         address, filters, before_id=before_id, after_id=after_id, unknown_only=unknown_only
     )
-    direction = "DESC" if after_id is None else "ASC"
     rows = await tx.fetch_all(
-        f"SELECT {COLUMNS} {FROM} WHERE {where} ORDER BY m.id {direction}"
-        " LIMIT :limit OFFSET :offset",
+        page_of(COLUMNS, where, ascending=after_id is not None),
         {**params, "limit": limit, "offset": offset},
     )
     return [message_of(row) for row in rows]
+
+
+async def list_states(
+    tx: Transaction,
+    address: str,
+    *,
+    limit: int,
+    offset: int = 0,
+    before_id: int | None = None,
+    after_id: int | None = None,
+    filters: Filters = NO_FILTERS,
+) -> list[State]:
+    """The messages of the same page of a mailbox, and nothing of them but their states."""
+    where, params = conditions(address, filters, before_id=before_id, after_id=after_id)
+    rows = await tx.fetch_all(
+        page_of(STATE, where, ascending=after_id is not None),
+        {**params, "limit": limit, "offset": offset},
+    )
+    return list(rows)
+
+
+def page_of(columns: str, where: str, *, ascending: bool) -> str:
+    """The query of a page."""
+    direction = "ASC" if ascending else "DESC"
+    return (
+        f"SELECT {columns} {FROM} WHERE {where} ORDER BY m.id {direction}"
+        " LIMIT :limit OFFSET :offset"
+    )
+
+
+async def count_with_unread(tx: Transaction, address: str) -> tuple[int, int]:
+    """How many messages a mailbox holds, and how many of them are unread."""
+    row = await tx.fetch_one(COUNT_WITH_UNREAD, {"address": address})
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 async def count(

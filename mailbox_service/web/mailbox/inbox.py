@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -13,10 +14,10 @@ from mailbox_service.core.html import html_to_text, sanitise
 from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.verdicts import field_value
-from mailbox_service.services.reading import Page
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import attachment_answer, message_answer
 from mailbox_service.web.errors import Uncaught
+from mailbox_service.web.glances import Rows, page_answer
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.mailbox.mails import filters
 from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
@@ -60,6 +61,14 @@ class BriefPage(Struct, frozen=True):
     """A page of brief rows. `unread` counts the whole mailbox."""
 
     results: list[BriefRow]
+    count: int
+    unread: int
+    next_before_id: int | None
+
+
+class CountedInbox(Struct, frozen=True):
+    """What stands behind the rows of a page."""
+
     count: int
     unread: int
     next_before_id: int | None
@@ -123,37 +132,39 @@ read_mark_many = msgspec.json.Decoder(MarkMany)
 
 
 @routes.get("/api/inbox", MAILBOX, query=InboxQuery, returns=InboxPage)
-async def list_inbox(call: Call) -> InboxPage:
+async def list_inbox(call: Call) -> Answer:
     """A page of light rows, newest first; behind `after_id` oldest first."""
-    page, next_before_id = await inbox_page(call)
-    rows = [light_row(message) for message in page.messages]
-    return InboxPage(rows, page.count, page.unread, next_before_id)
+    return await inbox_page(call, "light", lambda message, _: light_row(message))
 
 
 @routes.get("/api/inbox/brief", MAILBOX, query=InboxQuery, returns=BriefPage)
-async def list_inbox_briefly(call: Call) -> BriefPage:
+async def list_inbox_briefly(call: Call) -> Answer:
     """The same page for slow lines and long lists: what a list shows, and nothing that is empty.
     Twenty common mails take some six kilobytes."""
-    page, next_before_id = await inbox_page(call)
-    rows = [brief_row(message) for message in page.messages]
-    return BriefPage(rows, page.count, page.unread, next_before_id)
+    return await inbox_page(call, "brief", lambda message, _: brief_row(message))
 
 
-async def inbox_page(call: Call) -> tuple[Page, int | None]:
-    """A page of the mailbox, and where the next one begins."""
+async def inbox_page(
+    call: Call, form: str, row: Callable[[StoredMessage, bytes], Struct]
+) -> Answer:
+    """A page of the mailbox in rows of a form, and where the next one begins."""
     limit = call.limit(DEFAULT_PAGE)
     after_id = call.number("after_id")
-    page = await call.services.reading.page(
+    reading = call.services.reading
+    rows = Rows(reading.shown, form)
+    glance = await reading.glance(
         call.address,
+        rows.known,
         limit=limit,
         before_id=call.number("before_id"),
         after_id=after_id,
         filters=filters(call),
         unread_counted=True,
-        touch=True,
     )
-    full = len(page.messages) == limit and after_id is None
-    return page, page.messages[-1].id if full else None
+    full = len(glance.states) == limit and after_id is None
+    next_before_id = glance.states[-1][0] if full else None
+    rest = CountedInbox(glance.count, glance.unread, next_before_id)
+    return page_answer(rows.of(glance, row), rest)
 
 
 @routes.get("/api/inbox/{id}", MAILBOX, query=OpenedQuery, returns=OpenedMail | None)

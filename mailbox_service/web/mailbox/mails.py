@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from mailbox_service.core.errors import NotYours
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import Filters, StoredMessage
+from mailbox_service.core.stored import NO_FILTERS, Filters, StoredMessage
 from mailbox_service.core.texts import text
-from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.glances import Rows, page_answer
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
 from mailbox_service.web.queries import MailsQuery
 from mailbox_service.web.request import Call
@@ -17,6 +20,8 @@ from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import MailPage, MailRow, ParsedPage, ParsedRow, mail_row, parsed_row
 
 routes = Routes("mails")
+
+FILTERS = frozenset(("q", "from", "subject", "unread", "flagged", "codes"))
 
 
 def check_deletion(call: Call) -> None:
@@ -28,6 +33,8 @@ def check_deletion(call: Call) -> None:
 
 def filters(call: Call) -> Filters:
     """The filters of a query that every list of mails takes."""
+    if call.query.keys().isdisjoint(FILTERS):
+        return NO_FILTERS
     return Filters(
         q=call.search_text("q"),
         sender=call.search_text("from"),
@@ -44,23 +51,31 @@ async def named_rows(call: Call, found: Sequence[tuple[StoredMessage, bytes]]) -
     return [mail_row(message, raw, names.get(message.address, "")) for message, raw in found]
 
 
+class Counted(Struct, frozen=True):
+    """What stands behind the rows of a page."""
+
+    count: int
+
+
 @routes.get("/api/mails", MAILBOX_LIST, query=MailsQuery, returns=MailPage)
-async def list_mails(call: Call) -> MailPage:
+async def list_mails(call: Call) -> Answer:
     """A page of mails with their sources, newest first; behind `after_id` oldest first."""
     limit, offset = call.page()
-    page, contents = await call.services.reading.page_with_contents(
+    name = call.principal.name
+    reading = call.services.reading
+    rows = Rows(reading.shown, "mail", name)
+    glance = await reading.glance(
         call.address,
+        rows.known,
         limit=limit,
         offset=offset,
         counted=offset == 0,
         after_id=call.number("after_id"),
         filters=filters(call),
-        touch=offset == 0,
+        with_contents=True,
     )
-    name = call.principal.name
-    both = zip(page.messages, contents, strict=True)
-    rows = [mail_row(message, raw, name) for message, raw in both]
-    return MailPage(rows, page.count)
+    found = rows.of(glance, lambda message, raw: mail_row(message, raw, name))
+    return page_answer(found, Counted(glance.count))
 
 
 @routes.get("/api/mail/{mail_id}", MAILBOX, returns=MailRow | None)
