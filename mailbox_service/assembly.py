@@ -87,7 +87,7 @@ from mailbox_service.signals import Signals
 from mailbox_service.storage import (
     accepted_emails,
     integration_mails,
-    send_queue,
+    leases,
     sms,
     telegram_pushes,
     webhooks,
@@ -473,7 +473,7 @@ class Service:
         await parts.administering.refresh()
         if isinstance(parts.database, SqliteDatabase) and "delivery" in self._roles:
             # There is no other delivering process, so whatever is leased was leased by the dead.
-            await parts.database.write(send_queue.end_leases, now=now_micros())
+            await parts.database.write(leases.end_leases, now=now_micros())
             await parts.database.write(webhooks.end_leases, now=now_micros())
             await parts.database.write(telegram_pushes.end_leases, now=now_micros())
             await parts.database.write(integration_mails.end_leases, now=now_micros())

@@ -18,6 +18,7 @@ from typing import Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from msgspec import Struct
 
 from mailbox_service.core.address import canonical_domain
 from mailbox_service.core.canonical_form import relaxed_body, relaxed_field
@@ -82,23 +83,41 @@ class Signer:
         """Where the TXT record of `dns_record` belongs (RFC 6376 §3.6.2.1)."""
         return f"{self.selector}._domainkey.{self.domain}"
 
-    def field(self, names: bytes, header: bytes, body_hash: bytes, now_seconds: int) -> bytes:
+    @property
+    def slow(self) -> bool:
+        """Whether a signature takes longer than the event loop should stop."""
+        return isinstance(self._key, rsa.RSAPrivateKey)
+
+    def unsigned(self, names: bytes, header: bytes, body_hash: bytes, now_seconds: int) -> Unsigned:
         """One DKIM-Signature field over an already canonical header and a body's hash."""
-        unsigned = b"%s%d;\r\n\th=%s;\r\n\tbh=%s;\r\n\tb=" % (
+        field = b"%s%d;\r\n\th=%s;\r\n\tbh=%s;\r\n\tb=" % (
             self._start,
             now_seconds,
             names,
             body_hash,
         )
         # RFC 6376 §3.7: the field itself comes last, with an empty b= and without its CRLF.
-        data = header + relaxed_field(b"dkim-signature", unsigned)[:-2]
+        return Unsigned(self, field, header + relaxed_field(b"dkim-signature", field)[:-2])
+
+    def signature(self, data: bytes) -> bytes:
+        """The signature over octets; other threads may work meanwhile."""
         if isinstance(self._key, rsa.RSAPrivateKey):
-            signature = self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        else:
-            signature = self._key.sign(sha256(data).digest())  # RFC 8463 §3
+            return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        return self._key.sign(sha256(data).digest())  # RFC 8463 §3
+
+
+class Unsigned(Struct, frozen=True, gc=False):
+    """A DKIM-Signature field that lacks its signature, and the octets that are to be signed."""
+
+    signer: Signer
+    field: bytes
+    data: bytes
+
+    def signed(self, signature: bytes) -> bytes:
+        """The whole field."""
         encoded = b64encode(signature)
         lines = [encoded[start : start + 72] for start in range(0, len(encoded), 72)]
-        return unsigned + b"\r\n\t ".join(lines) + b"\r\n"
+        return self.field + b"\r\n\t ".join(lines) + b"\r\n"
 
 
 def sign(content: bytes, signers: Iterable[Signer], now_seconds: int) -> bytes:
@@ -109,14 +128,22 @@ def sign(content: bytes, signers: Iterable[Signer], now_seconds: int) -> bytes:
 def signature_fields(content: bytes, signers: Iterable[Signer], now_seconds: int) -> bytes:
     """The DKIM-Signature fields that belong in front of the content, one per signer.
 
-    `now_seconds` is the Unix time for `t=`. Raises BadContent when the header section cannot be
-    read in one way only, or has not exactly one From (RFC 6376 §5.4, §8.15): whom would the
-    signature speak for?
+    `now_seconds` is the Unix time for `t=`. Raises BadContent as `unsigned_fields` does.
+    """
+    fields = unsigned_fields(content, signers, now_seconds)
+    return b"".join([one.signed(one.signer.signature(one.data)) for one in fields])
+
+
+def unsigned_fields(content: bytes, signers: Iterable[Signer], now_seconds: int) -> list[Unsigned]:
+    """The fields of all signers, each to be signed.
+
+    Raises BadContent when the header section cannot be read in one way only, or has not exactly
+    one From (RFC 6376 §5.4, §8.15): whom would the signature speak for?
     """
     fields, end = read_fields(content)
     names, header = _canonical_header(fields)
     body_hash = b64encode(sha256(relaxed_body(content[end + 2 :])).digest())
-    return b"".join([one.field(names, header, body_hash, now_seconds) for one in signers])
+    return [one.unsigned(names, header, body_hash, now_seconds) for one in signers]
 
 
 def generate_key(algorithm: Literal["rsa", "ed25519"]) -> str:

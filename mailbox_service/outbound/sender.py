@@ -158,10 +158,12 @@ class Outbound:
         hop = self.next_hop(sender_domain, domain)
         if hop is None:
             raise ValueError("mail for this recipient is held")
-        relay = self._relays.get(sender_domain)
-        if relay is None and self._mode == "relay":
-            relay = self._relay
-        way = partial(self._open_direct, domain) if relay is None else partial(self._open, relay)
+        if self._relays and sender_domain in self._relays:
+            way = partial(self._open, self._relays[sender_domain])
+        elif self._mode == "relay" and self._relay is not None:
+            way = partial(self._open, self._relay)
+        else:
+            way = partial(self._open_direct, domain)
         answers: dict[str, Attempted] = {}
         for start in range(0, len(recipients), MOST_RECIPIENTS):
             loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.sending_api.tracking import ApiMessage
 from mailbox_service.services.signing import protocol_of
 from mailbox_service.storage import send_queue
-from mailbox_service.storage.send_queue import Claim, Settled
+from mailbox_service.storage.leases import Claim, Settled
 from mailbox_service.storage.submissions import Submission
 
 INTERRUPTED = (
@@ -90,6 +90,10 @@ class Job(Struct):
     damaged: bool
     lease_until: int
     begun: bool = False
+    # Nobody waits for an answer any more.
+    answered: bool = False
+    # A part of another, which makes room when all of it is done.
+    shared: bool = False
     # What the sending API wants of the message, when it came from there.
     message: ApiMessage | None = None
 

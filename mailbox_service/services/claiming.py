@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from mailbox_service.services.attempts import is_sound
 from mailbox_service.services.sending_api.tracking import MAILBOX_API
-from mailbox_service.storage import contents, send_queue, sending_messages, submissions
+from mailbox_service.storage import contents, leases, sending_messages, submissions
 from mailbox_service.storage.database import Transaction
-from mailbox_service.storage.send_queue import Claim
+from mailbox_service.storage.leases import Claim
 from mailbox_service.storage.sending_messages import SentMessage
 from mailbox_service.storage.submissions import Submission
 
@@ -46,7 +46,7 @@ async def claim(
     tx: Transaction, *, now: int, holder: str, room: Callable[[str], int], after: str
 ) -> Claimed:
     """Lease what is due, and read what is needed to send it."""
-    claims, place = await send_queue.claim_due(
+    claims, place = await leases.claim_due(
         tx,
         now=now,
         lease_until=now + LEASE_MICROS,
@@ -71,7 +71,7 @@ async def take_out_broken(tx: Transaction, claimed: Claimed, *, holder: str, now
     for one in broken:
         claimed.claims.remove(one)
         log.error("queue-row-damaged id=%d submission=%d", one.id, one.submission_id)
-        await send_queue.quarantine(tx, one, holder=holder, reply=BROKEN_ROW, now=now)
+        await leases.quarantine(tx, one, holder=holder, reply=BROKEN_ROW, now=now)
     claimed.broken = len(broken)
 
 
@@ -79,7 +79,7 @@ async def claim_expired(
     tx: Transaction, domain: str, *, queued_before: int, now: int, holder: str
 ) -> Claimed:
     """Lease what has waited too long for a domain."""
-    claims = await send_queue.claim_expired(
+    claims = await leases.claim_expired(
         tx,
         domain,
         queued_before=queued_before,

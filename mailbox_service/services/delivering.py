@@ -16,8 +16,8 @@ import contextlib
 import logging
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from operator import attrgetter
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,7 +25,7 @@ from msgspec import structs
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
-from mailbox_service.core.address import split, without_detail
+from mailbox_service.core.address import split
 from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.trace_fields import without_claims
@@ -37,7 +37,6 @@ from mailbox_service.services.attempts import (
     Outcome,
     judge,
     local_answers,
-    notice_of,
 )
 from mailbox_service.services.claiming import (
     BATCH,
@@ -48,17 +47,16 @@ from mailbox_service.services.claiming import (
     claim_expired,
 )
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
-from mailbox_service.services.gathering import Gathering
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.queueing import KEY_LIFE
 from mailbox_service.services.receiving import Receiving
-from mailbox_service.services.recording import Record, record_all
 from mailbox_service.services.sending_api.tracking import MAILBOX_API, ApiMessage, Tracking
+from mailbox_service.services.settling import Settling
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, idempotency, send_counts, send_queue, submissions
+from mailbox_service.storage import contents, idempotency, leases, send_counts, submissions
 from mailbox_service.storage.database import Database, Transaction
-from mailbox_service.storage.send_queue import Claim
+from mailbox_service.storage.leases import Claim
 from mailbox_service.storage.submissions import Submission
 
 log = logging.getLogger("mailbox.delivering")
@@ -67,22 +65,16 @@ log = logging.getLogger("mailbox.delivering")
 LEASE_MARGIN = 15 * 60_000_000
 # Larger messages in memory at once, for all domains and for one. A message has 50 MiB by default.
 MOST_LARGE, MOST_LARGE_A_DOMAIN = 8, 2
+# Jobs begun in one round of the event loop; each costs a signature.
+JOBS_AT_ONCE = 8
 # After a wake-up, for more to come in or to end: one claim for many costs what one for one does.
 GATHER_SECONDS = 0.003
 # A worker looks for work by itself this often: a signal may be lost.
 LOOK_AGAIN_SECONDS = 10.0
 # After trouble with the store.
 TROUBLE_SECONDS = 2.0
-# How long the record of an attempt is tried when the store is in trouble; the lease is longer.
-RECORD_TRIES = 60
-# How long a record waits for others: the next hop has its message, and nobody waits for the record
-# but the place of the mail in its lane. Half the cost of a record is that of its group.
-RECORD_SECONDS = 0.01
 # A worker with that much under way claims more only once there is room for a good many.
 BUSY_SECONDS = 0.02
-# Records written together, and those that the event loop may write by itself, with their octets.
-MOST_RECORDS, RECORDS_OCTETS = 64, 4 << 20
-QUICK_RECORDS, QUICK_OCTETS = 64, 65_536
 # Microseconds between two rounds of tidying, and rows a round.
 TIDY_EVERY = 60_000_000
 TIDY_ROWS = 500
@@ -109,12 +101,10 @@ class Delivering:
         self._database = database
         self._own_name = config.own_name
         self._receiving = receiving
-        self._sub_addresses = config.enable_sub_addresses
         self._signing = signing
         self._outbound = outbound
         self._signals = signals
         self._clock = clock
-        self._new_queue_id = new_queue_id
         self._jitter = jitter
         self.tracking: Tracking | None = None
         # Unique a start, so that nobody settles what another worker leased.
@@ -123,15 +113,19 @@ class Delivering:
         self._place = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._room = asyncio.Event()
+        self._wanted_room = 0
         self._large = asyncio.Semaphore(MOST_LARGE)
         self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
         self._leased: set[int] = set()
-        self._records: Gathering[Record, bool] = Gathering(
-            self._write_records,
-            octets_of,
-            most=MOST_RECORDS,
-            most_octets=RECORDS_OCTETS,
-            linger=RECORD_SECONDS,
+        self._settling = Settling(
+            database,
+            config,
+            signals,
+            self._lanes,
+            holder=self._holder,
+            clock=clock,
+            new_queue_id=new_queue_id,
         )
         self._stopping = False
         self._tidied = 0
@@ -149,7 +143,7 @@ class Delivering:
                         await self._tidy()
                         pause = 0.0 if claimed else await self._seconds_to_wait()
                         if 0 < claimed < BATCH // 2 and self._lanes.under_way >= BATCH:
-                            await asyncio.sleep(BUSY_SECONDS)
+                            await self._wait_for_room(BATCH // 2)
                     except MailError as error:
                         log.warning("queue-not-read reason=%s", error.detail)
                         pause = TROUBLE_SECONDS
@@ -159,6 +153,14 @@ class Delivering:
             finally:
                 if not self._stopping:  # otherwise `drain` waits for them
                     await self._cancel_all()
+
+    async def _wait_for_room(self, recipients: int) -> None:
+        """Wait until so many more may be claimed, but not for long."""
+        self._wanted_room = recipients
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._room.wait()
 
     async def deliver_due(self) -> int:
         """Deliver everything that is due now, and return when it is done; how many attempts."""
@@ -189,7 +191,7 @@ class Delivering:
     async def _seconds_to_wait(self) -> float:
         """Until something may come due that is not now."""
         now = self._clock()
-        turn = await self._database.read_quick(send_queue.next_turn, now=now)
+        turn = await self._database.read_quick(leases.next_turn, now=now)
         times = [time for time in (turn, self._lanes.next_probe(now)) if time is not None]
         if not times:
             return LOOK_AGAIN_SECONDS
@@ -206,7 +208,7 @@ class Delivering:
     async def _claim_and_start(self) -> int:
         """Claim what is due and start its attempts; how many recipients."""
         now = self._clock()
-        turn = await self._database.read_quick(send_queue.next_turn, now=-1)
+        turn = await self._database.read_quick(leases.next_turn, now=-1)
         if turn is None or turn > now:
             return 0
         claimed = await self._database.write_quick(
@@ -219,7 +221,7 @@ class Delivering:
         self._place = claimed.place
         if self._stopping:  # told while we asked
             await self._database.write(
-                send_queue.give_back, claimed.claims, holder=self._holder, now=now
+                leases.give_back, claimed.claims, holder=self._holder, now=now
             )
             return 0
         # After a step of the clock our own leases may look as if they had run out.
@@ -239,8 +241,8 @@ class Delivering:
             self._lanes.take(one.domain)
             self._leased.add(one.id)
             groups.setdefault((submission.id, self._next_hop(submission, one)), []).append(one)
-        for (submission_id, hop), claims in groups.items():
-            job = Job(
+        jobs = [
+            Job(
                 submission=claimed.submissions[submission_id],
                 claims=tuple(claims),
                 hop=hop,
@@ -248,9 +250,29 @@ class Delivering:
                 damaged=submission_id in claimed.damaged,
                 lease_until=lease_until,
             )
-            task = asyncio.create_task(self._work(job))
-            self._tasks.add(task)
-            task.add_done_callback(self._task_ended)
+            for (submission_id, hop), claims in groups.items()
+        ]
+        if jobs:
+            self._begin(self._work_all(deque(jobs)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    async def _work_all(self, jobs: deque[Job]) -> None:
+        """Begin some jobs after the others: signing all of a claim at once would stop the event
+        loop, and with it what is on its way."""
+        try:
+            while jobs:
+                for _ in range(min(JOBS_AT_ONCE, len(jobs))):
+                    self._begin(self._work(jobs.popleft()))
+                await asyncio.sleep(0)
+        finally:
+            for job in jobs:  # told to stop
+                self._leave(job)
+                self._leased.difference_update([one.id for one in job.claims])
+                await asyncio.shield(asyncio.ensure_future(self._give_back(job)))
 
     def _next_hop(self, submission: Submission, one: Claim) -> str | None:
         """Where a recipient's mail goes: empty for our own mailboxes, None when it is held."""
@@ -283,11 +305,21 @@ class Delivering:
             reply = Reply(0, "4.3.0", "An internal error; it will be tried again.")
             answer = LocalAnswer(reply, self._own_name, f"* {reply.text}", uncertain=job.begun)
             answers = dict.fromkeys([one.recipient for one in job.claims], answer)
-            await self._record(job, self._judge(job, answers, self._clock()), b"")
+            await self._settling.record(job, self._judge(job, answers, self._clock()), b"")
         finally:
+            if not job.answered:
+                self._leave(job)
             for one in job.claims:
-                self._lanes.leave(one.domain)
                 self._leased.discard(one.id)
+
+    def _leave(self, job: Job) -> None:
+        """Make room for others: nobody waits for an answer about this job any more."""
+        job.answered = True
+        for one in job.claims:
+            self._lanes.leave(one.domain)
+        self._wanted_room -= len(job.claims)
+        if self._wanted_room <= 0:
+            self._room.set()
 
     async def _attempt(self, job: Job) -> None:
         message = None
@@ -297,7 +329,7 @@ class Delivering:
             await self._attempt_once(job, message)
             return
         for recipient in job.claims:  # each has a copy of their own
-            one = structs.replace(job, claims=(recipient,))
+            one = structs.replace(job, claims=(recipient,), shared=True)
             try:
                 await self._attempt_once(one, message)
             finally:
@@ -307,7 +339,7 @@ class Delivering:
         job.message = message
         if job.hop is None:
             await self._database.write(
-                send_queue.hold, job.claims, holder=self._holder, now=self._clock()
+                leases.hold, job.claims, holder=self._holder, now=self._clock()
             )
             self._signals.notify(topics.mailbox(job.submission.address))
         elif job.hop == "":
@@ -325,7 +357,7 @@ class Delivering:
         """Let the next worker have what was not begun."""
         with contextlib.suppress(MailError):
             await self._database.write(
-                send_queue.give_back, job.claims, holder=self._holder, now=self._clock()
+                leases.give_back, job.claims, holder=self._holder, now=self._clock()
             )
 
     async def _content(self, job: Job) -> bytes | None:
@@ -358,7 +390,7 @@ class Delivering:
         accepted = tuple(name for name in accepted if name not in back)
         outcomes = self._judge(job, answers, started)
         deposit = field_ + await self._receiving.reduced(without_claims(content, self._own_name))
-        await self._record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
+        await self._settling.record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
 
     async def _deliver_away(self, job: Job) -> None:
         """Hand a message to its next hop."""
@@ -381,9 +413,11 @@ class Delivering:
             smtputf8=bool(submission.smtputf8),
             begin=job.begin,
         )
-        outcomes = self._judge(job, answers, started)
-        await self._record(job, outcomes, content)
         self._note_reachability(job, answers)
+        if not job.shared:
+            self._leave(job)
+        outcomes = self._judge(job, answers, started)
+        await self._settling.record(job, outcomes, content)
 
     async def _personal(self, job: Job, content: bytes) -> bytes:
         """The copy of the one recipient, when the message has copies."""
@@ -407,9 +441,7 @@ class Delivering:
                 self._lanes.reachable(one.domain)
             elif self._lanes.unreachable(one.domain, self._clock()):
                 log.info("unreachable domain=%s reply=%s", one.domain, answer.reply)
-                task = asyncio.create_task(self._expire(one.domain, answer))
-                self._tasks.add(task)
-                task.add_done_callback(self._task_ended)
+                self._begin(self._expire(one.domain, answer))
 
     async def _expire(self, domain: str, answer: Answer) -> None:
         """Give up what has waited too long for a domain that still does not answer.
@@ -430,7 +462,7 @@ class Delivering:
                 job = Job(submission, claims, domain, None, False, now + LEASE_MICROS)
                 answers = dict.fromkeys([one.recipient for one in claims], answer)
                 content = await self._content(job)
-                await self._record(job, self._judge(job, answers, now), content or b"")
+                await self._settling.record(job, self._judge(job, answers, now), content or b"")
             if not claimed.claims:
                 return
 
@@ -455,93 +487,7 @@ class Delivering:
             judge(one, answer, started=started, now=self._clock(), jitter=0.0, damaged=True)
             for one in job.claims
         ]
-        await self._record(job, outcomes, b"")
-
-    async def _record(
-        self,
-        job: Job,
-        outcomes: Sequence[Outcome],
-        content: bytes,
-        *,
-        deposit_to: tuple[str, ...] = (),
-        deposit: bytes = b"",
-    ) -> None:
-        """Write everything down that follows from an attempt, and tell whoever watches."""
-        now = self._clock()
-        notice, notice_id = None, ""
-        if any(one.failed for one in outcomes):
-            notice_id = self._new_queue_id()
-            notice = self._notice(job, outcomes, content, notice_id, now)
-        entry = Record(
-            submission=job.submission,
-            outcomes=tuple(outcomes),
-            holder=self._holder,
-            now=now,
-            notice=notice,
-            notice_id=notice_id,
-            deposit_to=deposit_to,
-            deposit=deposit,
-            sub_addresses=self._sub_addresses,
-        )
-        noticed = await self._write_record(entry)
-        for outcome in outcomes:
-            log.info(
-                "attempt queue_id=%s recipient=%s state=%s attempt=%d remote=%s reply=%s",
-                job.submission.queue_id,
-                outcome.settled.claim.recipient,
-                outcome.settled.state,
-                outcome.settled.claim.attempt,
-                outcome.settled.remote,
-                outcome.settled.reply,
-            )
-        self._signals.notify(topics.mailbox(job.submission.address))
-        self._signals.notify(topics.SENDING_EVENTS)
-        for recipient in deposit_to:
-            self._signals.notify(topics.mailbox(recipient))
-            below = without_detail(recipient)
-            if below is not None:
-                self._signals.notify(topics.mailbox(below))
-        if deposit_to or noticed:
-            self._signals.notify(topics.MESSAGES)
-
-    def _notice(
-        self, job: Job, outcomes: Sequence[Outcome], content: bytes, notice_id: str, now: int
-    ) -> bytes | None:
-        """The notice for the sender's mailbox; a sender elsewhere has none here."""
-        sender = job.submission.reverse_path
-        if not sender or not self._lanes.is_own(split(sender)[1]):
-            return None
-        return notice_of(
-            job.submission,
-            outcomes,
-            content,
-            reporting_mta=self._own_name,
-            notice_id=notice_id,
-            now=now,
-        )
-
-    def _write_records(self, entries: Sequence[Record]) -> asyncio.Future[list[bool | MailError]]:
-        quick = len(entries) <= QUICK_RECORDS and sum(map(octets_of, entries)) <= QUICK_OCTETS
-        write = self._database.write_quick if quick else self._database.write
-        return write(record_all, entries)
-
-    async def _write_record(self, entry: Record) -> bool:
-        """Record an attempt, through trouble of the store: what is not written is done twice."""
-        for _ in range(RECORD_TRIES):
-            try:
-                # Who gives up waiting takes nothing out of the group.
-                return await self._records.add(entry)
-            except MailError as error:
-                log.error(
-                    "attempt-not-recorded queue_id=%s reason=%s",
-                    entry.submission.queue_id,
-                    error.detail,
-                )
-            await asyncio.sleep(TROUBLE_SECONDS)
-        return False
-
-
-octets_of = attrgetter("octets")
+        await self._settling.record(job, outcomes, b"")
 
 
 async def tidy(tx: Transaction, now: int) -> None:

@@ -12,7 +12,7 @@ from mailbox_service.services.attempts import Outcome
 from mailbox_service.services.receiving import store
 from mailbox_service.services.sending_api import outcomes
 from mailbox_service.services.sending_api.tracking import MAILBOX_API
-from mailbox_service.storage import addresses, events, send_queue
+from mailbox_service.storage import addresses, events, leases, send_queue
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.events import first_detail
 from mailbox_service.storage.submissions import Submission
@@ -57,7 +57,7 @@ async def record_all(tx: Transaction, entries: Sequence[Record]) -> list[bool | 
     Recipients whose lease was lost belong to another worker: their state is left to it, and
     nothing is deposited for them here.
     """
-    settled = await send_queue.settle_all(
+    settled = await leases.settle_all(
         tx,
         [outcome.settled for entry in entries for outcome in entry.outcomes],
         holder=entries[0].holder,
@@ -71,7 +71,7 @@ async def record_all(tx: Transaction, entries: Sequence[Record]) -> list[bool | 
                 await deposit(tx, entry, ours)
     if not kept:
         return [False] * len(entries)
-    states = await send_queue.states_after(
+    states = await leases.states_after(
         tx, [outcome.settled for _, ours in kept for outcome in ours]
     )
     facts = [

@@ -15,13 +15,20 @@ from typing import Literal
 
 from mailbox_service.config import Config
 from mailbox_service.core.address import split
-from mailbox_service.core.dkim import Signer, dns_record, generate_key, signature_fields
+from mailbox_service.core.dkim import (
+    Signer,
+    Unsigned,
+    dns_record,
+    generate_key,
+    unsigned_fields,
+)
 from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadContent
 from mailbox_service.core.policy import served_by
 from mailbox_service.core.safe_lines import SafeLines, safe_lines
 from mailbox_service.core.trace_fields import received_field
 from mailbox_service.services.clock import Clock, now_micros, second_of
+from mailbox_service.services.slow_signatures import SlowSignatures
 from mailbox_service.storage import dkim_keys
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.dkim_keys import DkimKey
@@ -76,8 +83,9 @@ class Signing:
         # The same by the domains of senders, which may be below those that sign for them.
         self._ready: dict[str, Keys] = {}
         self._making = asyncio.Lock()
+        self._slow = SlowSignatures()
 
-    async def departing(self, submission: Submission, content: bytes) -> SafeLines:
+    async def departing(self, submission: Submission, content: bytes) -> bytes:
         """The message as it goes to the next hop (RFC 5321 §4.4, RFC 6376 §5)."""
         domain = split(submission.address)[1]
         keys = self._ready.get(domain)
@@ -94,11 +102,20 @@ class Signing:
             None,  # a name here would tell each recipient about another
             second_of(submission.created_at // 1_000_000),
         )
-        if keys.slow or len(content) > SMALL_CONTENT:
-            return await asyncio.to_thread(
-                finished, content, trace, keys.signers, now, submission.queue_id
-            )
-        return finished(content, trace, keys.signers, now, submission.queue_id)
+        queue_id = submission.queue_id
+        if len(content) > SMALL_CONTENT:
+            return await asyncio.to_thread(finished, content, trace, keys.signers, now, queue_id)
+        if not keys.slow:
+            return finished(content, trace, keys.signers, now, queue_id)
+        content = safe_lines(content)
+        unsigned = prepared(trace + content, keys.signers, now, queue_id)
+        slow = [self._slow.sign(one.signer, one.data) for one in unsigned if one.signer.slow]
+        made = iter([await signature for signature in slow])
+        fields = [
+            one.signed(next(made) if one.signer.slow else one.signer.signature(one.data))
+            for one in unsigned
+        ]
+        return SafeLines(b"".join((*fields, trace, content)))
 
     async def records(self, domain: str) -> list[tuple[str, str]]:
         """The TXT records that DNS must have for the keys of a domain: name and text. A key whose
@@ -151,7 +168,7 @@ class Signing:
                 log.info("dkim-keys-made domain=%s algorithms=%s", domain, ",".join(lacking))
             chosen = keys_in_use(kept, algorithms, self._clock())
             signers = tuple(Signer(key.domain, key.selector, key.private_key) for key in chosen)
-            slow = any(key.algorithm == "rsa" for key in chosen)
+            slow = any(signer.slow for signer in signers)
             keys = Keys(signers, slow, now + KEYS_SECONDS)
             self._keys[domain] = keys
             return keys
@@ -239,12 +256,20 @@ def finished(
 ) -> SafeLines:
     """Safe lines, the trace field, the signatures. Without a clear From there is no signature."""
     content = safe_lines(content)
+    unsigned = prepared(trace + content, signers, now, queue_id)
+    fields = [one.signed(one.signer.signature(one.data)) for one in unsigned]
+    return SafeLines(b"".join((*fields, trace, content)))
+
+
+def prepared(
+    content: bytes, signers: Sequence[Signer], now: int, queue_id: str
+) -> Sequence[Unsigned]:
+    """The signatures that a message is to get. Without a clear From there is none."""
     try:
-        fields = signature_fields(trace + content, signers, now // 1_000_000) if signers else b""
+        return unsigned_fields(content, signers, now // 1_000_000) if signers else ()
     except BadContent as error:
         log.warning("not-signed queue_id=%s reason=%s", queue_id, error.detail)
-        fields = b""
-    return SafeLines(b"".join((fields, trace, content)))
+        return ()
 
 
 @lru_cache(maxsize=64)

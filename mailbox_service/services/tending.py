@@ -31,7 +31,8 @@ from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, events, queue_desk, send_queue, submissions
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.events import sent_detail
-from mailbox_service.storage.send_queue import Attempt, Claim, Settled
+from mailbox_service.storage.leases import Claim, Settled
+from mailbox_service.storage.send_queue import Attempt
 from mailbox_service.storage.submissions import Submission
 
 STATES = ("queued", "deferred", "sending", "held")

@@ -14,12 +14,8 @@ from mailbox_service.core.queue_words import GAP
 from mailbox_service.storage.addresses import contains
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer
-from mailbox_service.storage.send_queue import (
-    RECIPIENT_COLUMNS,
-    Attempt,
-    Claim,
-    recipient_of,
-)
+from mailbox_service.storage.leases import Claim
+from mailbox_service.storage.send_queue import RECIPIENT_COLUMNS, Attempt, recipient_of
 
 # Ids looked at in one go, and rows that counts are made of: some tenths of a second.
 LOOK = 2_000

@@ -23,11 +23,11 @@ from mailbox_service.outbound.hops import Relay, Timeouts
 from mailbox_service.outbound.routing import Router
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.transaction import Attempted
-from mailbox_service.services import claiming, delivering
+from mailbox_service.services import claiming, delivering, settling
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record_all
 from mailbox_service.services.signing import Signing
-from mailbox_service.storage import dkim_keys, send_queue
+from mailbox_service.storage import dkim_keys, leases, send_queue
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.nameserver import NameServer, serving
@@ -140,6 +140,9 @@ async def test_a_worker_that_lost_its_lease_decides_nothing(
     hop.extensions = ("8BITMIME",)
     other = post.worker()
     second = asyncio.ensure_future(other.deliver_due())
+    with post.signals.watch(topics.QUEUE) as watch:
+        while (await post.only()).recipients[0].attempts < 2:
+            await watch.wait(0.01)
     hop.release.set()
     await asyncio.gather(first, second)
     assert len(hop.taken) == 2, "at least once"
@@ -180,7 +183,7 @@ async def test_a_crash_after_the_yes_makes_one_copy_more_with_the_same_message_i
     await post.outbound.send("x.test", submission.reverse_path, ["bob@next.test"], content)
     post.outbound.close()
     again = Post(database, hop)
-    await database.write(send_queue.end_leases, now=NOON)
+    await database.write(leases.end_leases, now=NOON)
     await again.delivering.deliver_due()
     assert len(hop.taken) == 2
     for taken in hop.taken:
@@ -490,7 +493,7 @@ async def test_a_stop_that_cannot_wait_leaves_the_mail_in_the_queue(
     assert await post.states() == ["sending"]
     hop.release.set()
     again = Post(database, hop)
-    await database.write(send_queue.end_leases, now=NOON)
+    await database.write(leases.end_leases, now=NOON)
     await again.delivering.deliver_due()
     assert await again.states() == ["delivered"]
 
@@ -520,7 +523,7 @@ async def test_trouble_of_the_store_while_recording_is_outlasted(
     database: AnyDatabase, hop: NextHop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hazard 24: the record of a delivery is tried until it is written."""
-    monkeypatch.setattr(delivering, "TROUBLE_SECONDS", 0.0)
+    monkeypatch.setattr(settling, "TROUBLE_SECONDS", 0.0)
     post = Post(database, hop)
     await post.post("bob@next.test")
     failures = iter([True, True, False])

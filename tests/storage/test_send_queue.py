@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import pytest
 from msgspec.structs import replace
 
-from mailbox_service.storage import contents, events, send_queue, submissions
+from mailbox_service.storage import contents, events, leases, send_queue, submissions
 from mailbox_service.storage.database import Transaction
-from mailbox_service.storage.send_queue import Claim, NewRecipient, Settled
+from mailbox_service.storage.leases import Claim, Settled
+from mailbox_service.storage.send_queue import NewRecipient
 from mailbox_service.storage.submissions import NewSubmission
 from tests.databases import AnyDatabase
 
@@ -62,7 +63,7 @@ async def claim(
     after: str = "",
 ) -> tuple[list[Claim], str]:
     return await database.write(
-        send_queue.claim_due,
+        leases.claim_due,
         now=now,
         lease_until=now + 20 * MINUTE,
         holder=holder,
@@ -95,11 +96,11 @@ async def test_an_expired_lease_is_taken_over_and_told(database: AnyDatabase) ->
     (second,), _ = await claim(database, now=NOON + 20 * MINUTE, holder="two")
     assert (second.attempt, second.interrupted) == (2, 1)
     kept = await database.write(
-        send_queue.settle_all, [settled(first, send_queue.DEFERRED, NOON + MINUTE)], holder="one"
+        leases.settle_all, [settled(first, send_queue.DEFERRED, NOON + MINUTE)], holder="one"
     )
     assert not kept, "who lost the lease decides nothing"
     assert await database.write(
-        send_queue.settle_all, [settled(second, send_queue.DELIVERED, None)], holder="two"
+        leases.settle_all, [settled(second, send_queue.DELIVERED, None)], holder="two"
     ) == {second.id}
     (row,) = (await database.read(send_queue.of_submissions, [1]))[1]
     assert (row.state, row.attempts, row.next_attempt_at) == ("delivered", 2, None)
@@ -123,7 +124,7 @@ async def test_many_are_settled_each_by_its_own_outcome(database: AnyDatabase) -
         )
         for n, one in enumerate(claims)
     ]
-    kept = await database.write(send_queue.settle_all, outcomes, holder="one")
+    kept = await database.write(leases.settle_all, outcomes, holder="one")
     assert kept == mine
     rows = (await database.read(send_queue.of_submissions, [1]))[1]
     expected = {one.claim.recipient: one for one in outcomes}
@@ -143,7 +144,7 @@ async def test_a_process_that_is_alone_ends_all_leases_at_its_start(database: An
     """Hazard 20: what was under way when the process was killed is tried again at once."""
     await database.write(queue, ["bob@a.test"])
     await claim(database, holder="dead")
-    assert await database.write(send_queue.end_leases, now=NOON) == 1
+    assert await database.write(leases.end_leases, now=NOON) == 1
     (again,), _ = await claim(database, holder="alive")
     assert again.interrupted
 
@@ -151,7 +152,7 @@ async def test_a_process_that_is_alone_ends_all_leases_at_its_start(database: An
 async def test_what_was_not_begun_is_given_back(database: AnyDatabase) -> None:
     await database.write(queue, ["bob@a.test"])
     claims, _ = await claim(database)
-    await database.write(send_queue.give_back, claims, holder="worker", now=NOON)
+    await database.write(leases.give_back, claims, holder="worker", now=NOON)
     (row,) = (await database.read(send_queue.of_submissions, [1]))[1]
     assert (row.state, row.attempts) == ("queued", 0)
     (again,), _ = await claim(database)
@@ -221,7 +222,7 @@ async def test_what_waited_too_long_can_be_claimed_to_give_it_up(database: AnyDa
     await database.write(queue, ["bob@a.test"], now=NOON - 10 * MINUTE)
     await database.write(queue, ["eve@a.test"], number=2)
     claims = await database.write(
-        send_queue.claim_expired,
+        leases.claim_expired,
         "a.test",
         queued_before=NOON - 5 * MINUTE,
         now=NOON,
@@ -233,12 +234,12 @@ async def test_what_waited_too_long_can_be_claimed_to_give_it_up(database: AnyDa
 
 
 async def test_the_next_turn_is_told(database: AnyDatabase) -> None:
-    assert await database.read(send_queue.next_turn, now=NOON) is None
+    assert await database.read(leases.next_turn, now=NOON) is None
     await database.write(queue, ["bob@a.test"])
-    assert await database.read(send_queue.next_turn, now=NOON) is None, "it is now"
-    assert await database.read(send_queue.next_turn, now=NOON - 1) == NOON
+    assert await database.read(leases.next_turn, now=NOON) is None, "it is now"
+    assert await database.read(leases.next_turn, now=NOON - 1) == NOON
     await claim(database)
-    assert await database.read(send_queue.next_turn, now=NOON) == NOON + 20 * MINUTE
+    assert await database.read(leases.next_turn, now=NOON) == NOON + 20 * MINUTE
 
 
 async def test_operators_list_and_retry(database: AnyDatabase) -> None:
@@ -295,7 +296,7 @@ async def test_finished_and_unlisted_messages_are_purged_with_their_bytes(
     assert await database.write(submissions.purge, limit=10) == 0, "still on the way"
     claims, _ = await claim(database)
     await database.write(
-        send_queue.settle_all, [settled(claims[0], send_queue.DELIVERED, None)], holder="worker"
+        leases.settle_all, [settled(claims[0], send_queue.DELIVERED, None)], holder="worker"
     )
     kept = await database.read(submissions.by_id, first)
     assert kept is not None

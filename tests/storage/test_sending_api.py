@@ -10,6 +10,7 @@ import pytest
 from mailbox_service.storage import (
     contents,
     fetched_files,
+    leases,
     send_counts,
     send_queue,
     sending_events,
@@ -236,7 +237,7 @@ async def test_a_queue_row_waits_for_its_time_and_a_left_out_one_for_nothing(
 
     async def due(now: int) -> list[str]:
         claims, _ = await database.write(
-            send_queue.claim_due,
+            leases.claim_due,
             now=now,
             lease_until=now + 10**9,
             holder="w",
