@@ -20,9 +20,26 @@ export interface Figures {
   sendMailCount: number;
 }
 
+/** Tells when a request was refused because nobody is signed in any more. */
+class AdminApi extends Api {
+  /** Whether there is another proof, so that the request may go again. */
+  refused: () => Promise<boolean> = () => Promise.resolve(false);
+
+  override async json<T>(...asked: Parameters<Api['json']>): Promise<T> {
+    try {
+      return await super.json<T>(...asked);
+    } catch (error) {
+      if (isGone(error) && (await this.refused())) return super.json<T>(...asked);
+      throw error;
+    }
+  }
+}
+
 class Admin {
   phase = $state<'starting' | 'out' | 'in' | 'unreachable'>('starting');
   trouble = $state('');
+  /** The service does not take the proof any more, while somebody is at work. */
+  ended = $state(false);
   figures = $state.raw<Figures | null>(null);
   settings = $state.raw<ServiceSettings | null>(null);
   /** Mails that wait in the queue, as far as it was looked at. */
@@ -31,13 +48,17 @@ class Admin {
   private password = read();
   private access = '';
 
-  readonly api = new Api(
+  readonly api = new AdminApi(
     () => ({
       site: recall(SITE, '', isText) || undefined,
       headers: this.password ? { 'x-admin-auth': this.password } : this.access ? { 'x-user-access-token': this.access } : {},
     }),
     () => language(),
   );
+
+  constructor() {
+    this.api.refused = () => this.refused();
+  }
 
   async start(): Promise<void> {
     this.phase = 'starting';
@@ -56,8 +77,8 @@ class Admin {
     }
   }
 
-  /** Throws what the service refused; the password is then not kept. */
-  async login(password: string, keep: boolean): Promise<void> {
+  /** Throws what the service refused; the password is then not kept. Who does not say so keeps it where it was kept. */
+  async login(password: string, keep = recall(PASSWORD, '', isText) !== ''): Promise<void> {
     const before = this.password;
     this.password = password;
     try {
@@ -75,11 +96,30 @@ class Admin {
     remember(PASSWORD, '');
     sessionStorage.removeItem(PASSWORD);
     this.phase = 'out';
+    this.ended = false;
+  }
+
+  /** Somebody wants to look at the page before signing in again; the next refusal asks anew. */
+  putOff(): void {
+    this.ended = false;
   }
 
   async look(): Promise<void> {
     this.figures = await this.api.json<Figures>('GET', '/admin/statistics');
     this.phase = 'in';
+    this.ended = false;
+  }
+
+  private async refused(): Promise<boolean> {
+    if (this.phase !== 'in') return false;
+    // What an account proves with lasts for an hour; a new one is had for the asking.
+    if (!this.password && this.access) {
+      const before = this.access;
+      await this.useAccount();
+      if (this.access !== before) return true;
+    }
+    this.ended = true;
+    return false;
   }
 
   /** An account whose role may administrate needs no password. */

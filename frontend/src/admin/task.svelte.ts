@@ -6,6 +6,8 @@ export class Task {
   trouble = $state('');
 
   readonly run = async (work: () => Promise<void>): Promise<void> => {
+    // Pressed twice is meant once.
+    if (this.working) return;
     this.working = true;
     this.trouble = '';
     try {

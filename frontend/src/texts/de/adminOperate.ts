@@ -3,6 +3,10 @@
 import type { AdminOperateTexts } from '../en/adminOperate';
 
 export const adminOperate: AdminOperateTexts = {
+  // Session
+  'admin.ended': 'Abgemeldet',
+  'admin.ended.why': 'Der Dienst erkennt diese Sitzung nicht mehr: Sie ist abgelaufen, oder das Passwort wurde geändert. Neu anmelden; was geschrieben wurde, ist noch da.',
+
   // Overview
   range: 'Zeitraum',
   'range.24h': '24 Stunden',
@@ -125,6 +129,8 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.request': 'Was gesendet wurde',
   'hooks.copy': 'Gesendetes kopieren',
   'hooks.no-answer': 'keine Antwort',
+  'hooks.cancel': 'Aufgeben',
+  'hooks.cancelled': 'Es wird nicht mehr gesendet',
   'hooks.replay': 'Noch einmal senden',
   'hooks.replayed': 'Es wird noch einmal gesendet',
 

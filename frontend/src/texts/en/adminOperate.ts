@@ -3,6 +3,10 @@
 import { forms, type Table } from '../forms';
 
 export const adminOperate = {
+  // Session
+  'admin.ended': 'Signed out',
+  'admin.ended.why': 'The service does not take this session any more: it has ended, or the password was changed. Sign in again; what you wrote is still here.',
+
   // Overview
   range: 'Period',
   'range.24h': '24 hours',
@@ -125,6 +129,8 @@ export const adminOperate = {
   'hooks.request': 'What was sent',
   'hooks.copy': 'Copy what was sent',
   'hooks.no-answer': 'no answer',
+  'hooks.cancel': 'Give up',
+  'hooks.cancelled': 'It is not sent any more',
   'hooks.replay': 'Send again',
   'hooks.replayed': 'It is sent again',
 

@@ -3,6 +3,10 @@
 import type { AdminOperateTexts } from '../en/adminOperate';
 
 export const adminOperate: AdminOperateTexts = {
+  // Session
+  'admin.ended': 'Sesión cerrada',
+  'admin.ended.why': 'El servicio ya no acepta esta sesión: terminó, o se cambió la contraseña. Entre de nuevo; lo que escribió sigue aquí.',
+
   // Overview
   range: 'Periodo',
   'range.24h': '24 horas',
@@ -125,6 +129,8 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.request': 'Lo que se envió',
   'hooks.copy': 'Copiar lo enviado',
   'hooks.no-answer': 'sin respuesta',
+  'hooks.cancel': 'Abandonar',
+  'hooks.cancelled': 'Ya no se envía',
   'hooks.replay': 'Enviar otra vez',
   'hooks.replayed': 'Se envía otra vez',
 

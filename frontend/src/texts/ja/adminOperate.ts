@@ -3,6 +3,10 @@
 import type { AdminOperateTexts } from '../en/adminOperate';
 
 export const adminOperate: AdminOperateTexts = {
+  // Session
+  'admin.ended': 'サインアウトしました',
+  'admin.ended.why': 'このセッションはもう使えません。期限が切れたか、パスワードが変わりました。もう一度サインインしてください。書いたものは残っています。',
+
   // Overview
   range: '期間',
   'range.24h': '24 時間',
@@ -125,6 +129,8 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.request': '送った内容',
   'hooks.copy': '送った内容をコピー',
   'hooks.no-answer': '返答なし',
+  'hooks.cancel': 'あきらめる',
+  'hooks.cancelled': 'もう送られません',
   'hooks.replay': 'もう一度送る',
   'hooks.replayed': 'もう一度送りました',
 

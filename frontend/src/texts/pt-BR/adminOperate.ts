@@ -3,6 +3,10 @@
 import type { AdminOperateTexts } from '../en/adminOperate';
 
 export const adminOperate: AdminOperateTexts = {
+  // Session
+  'admin.ended': 'Sessão encerrada',
+  'admin.ended.why': 'O serviço não aceita mais esta sessão: ela terminou, ou a senha foi mudada. Entre de novo; o que você escreveu ainda está aqui.',
+
   // Overview
   range: 'Período',
   'range.24h': '24 horas',
@@ -125,6 +129,8 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.request': 'O que foi enviado',
   'hooks.copy': 'Copiar o enviado',
   'hooks.no-answer': 'sem resposta',
+  'hooks.cancel': 'Desistir',
+  'hooks.cancelled': 'Não é mais enviado',
   'hooks.replay': 'Enviar de novo',
   'hooks.replayed': 'Está sendo enviado de novo',
 

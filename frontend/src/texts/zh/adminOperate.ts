@@ -3,6 +3,10 @@
 import type { AdminOperateTexts } from '../en/adminOperate';
 
 export const adminOperate: AdminOperateTexts = {
+  // Session
+  'admin.ended': '已退出登录',
+  'admin.ended.why': '服务不再接受此会话：会话已结束，或密码已更改。请重新登录；您写的内容仍在这里。',
+
   // Overview
   range: '时段',
   'range.24h': '24 小时',
@@ -125,6 +129,8 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.request': '发送内容',
   'hooks.copy': '复制发送内容',
   'hooks.no-answer': '无答复',
+  'hooks.cancel': '放弃',
+  'hooks.cancelled': '不再发送',
   'hooks.replay': '重新发送',
   'hooks.replayed': '已重新发送',
 
