@@ -15,7 +15,10 @@ Clock = Callable[[], int]
 # Crockford's base 32: digits and letters that nobody mistakes for one another on the phone.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NAME_LETTERS = string.ascii_lowercase + string.digits
-_NAME_PAIRS = [first + second for first in _NAME_LETTERS for second in _NAME_LETTERS]
+_EVEN = 256 // len(_NAME_LETTERS) * len(_NAME_LETTERS)  # so many octets are as many of each letter
+_NAME_OCTETS = bytes(ord(_NAME_LETTERS[octet % len(_NAME_LETTERS)]) for octet in range(256))
+_LEFT_OUT = bytes(range(_EVEN, 256))
+_SPARE_OCTETS = 4
 # Ten letters of time, sixteen of chance: 130 bits, of which 128 are used.
 _TIME_SHIFTS = range(45, -1, -5)
 _RANDOM_LETTERS = 16
@@ -65,14 +68,9 @@ def _time_letters(millis: int) -> str:
 
 
 def random_text(length: int) -> str:
-    """Random lower-case letters and digits, for names and passwords: one draw for all of them.
-
-    Of 64 bits more than the letters need, what is left over makes no letter likelier than
-    another by more than 1 in 2**64.
-    """
-    number = int.from_bytes(os.urandom(length * 6 // 8 + 9))
-    pairs = []
-    for _ in range(length + 1 >> 1):
-        number, pair = divmod(number, len(_NAME_PAIRS))
-        pairs.append(_NAME_PAIRS[pair])
-    return "".join(pairs)[:length]
+    """Random lower-case letters and digits, for names and passwords, each as likely as another."""
+    text = b""
+    while len(text) < length:
+        # Some more than are needed: of 256 octets the four that would favour letters are left out.
+        text += os.urandom(length + _SPARE_OCTETS).translate(_NAME_OCTETS, _LEFT_OUT)
+    return text[:length].decode("ascii")

@@ -43,6 +43,8 @@ DEEPEST_JSON = 32
 LARGEST_ID = (1 << 63) - 1  # what both engines' integers hold
 
 _PARSE_INT = re.compile(r"\s*([+-]?\d{1,30})", re.ASCII)
+# A query of names and values in which nothing is encoded.
+_plain_query = re.compile(rb"(?:[\w.~@-]+=[\w.~@-]*&)*[\w.~@-]+=[\w.~@-]*", re.ASCII).fullmatch
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -328,11 +330,20 @@ def read_query(query_string: bytes) -> dict[str, str]:
         return {}
     fields: dict[str, str] = {}
     try:
-        pairs = parse_qsl(
-            query_string.decode("utf-8", "replace"),
-            keep_blank_values=True,
-            max_num_fields=MOST_QUERY_FIELDS,
-        )
+        if _plain_query(query_string) and query_string.count(b"&") < MOST_QUERY_FIELDS:
+            # As nearly every program asks; the general way takes five times as long.
+            pairs = [
+                (key, value)
+                for key, _, value in (
+                    field.partition("=") for field in query_string.decode("ascii").split("&")
+                )
+            ]
+        else:
+            pairs = parse_qsl(
+                query_string.decode("utf-8", "replace"),
+                keep_blank_values=True,
+                max_num_fields=MOST_QUERY_FIELDS,
+            )
     except ValueError:
         raise Refused(refusal(400, "Too many query parameters", "QueryTooLong")) from None
     for key, value in pairs:

@@ -1,27 +1,32 @@
-"""Queue ids: in the order of their time, and never the same."""
+"""Names that nobody can guess."""
 
 from __future__ import annotations
 
-import re
-import time
+import os
+import string
 
 import pytest
 
-from mailbox_service.services import clock
+from mailbox_service.services.clock import random_text
+
+LETTERS = string.ascii_lowercase + string.digits
 
 
-def test_ids_have_26_letters_of_which_none_is_mistaken_and_are_all_different() -> None:
-    ids = [clock.new_id() for _ in range(5_000)]
-    assert len(set(ids)) == 5_000
-    assert all(re.fullmatch("[0-7][0-9A-HJKMNP-TV-Z]{25}", one) for one in ids)
-    assert len({one[10:] for one in ids}) == 5_000
+@pytest.mark.parametrize("length", [0, 1, 8, 13, 26, 400])
+def test_a_random_text_has_its_length_and_only_letters_and_digits(length: int) -> None:
+    text = random_text(length)
+    assert len(text) == length
+    assert set(text) <= set(LETTERS)
 
 
-def test_ids_sort_by_their_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
-    heads = []
-    for millis in (0, 1, 31, 32, 1_763_755_200_000, 1_763_755_200_001, 2**48 - 1):
-        monkeypatch.setattr(time, "time_ns", lambda millis=millis: millis * 1_000_000 + 999)
-        heads.append(clock.new_id()[:10])
-    assert heads == sorted(set(heads))
-    assert heads[0] == "0000000000"
-    assert heads[-1] == "7ZZZZZZZZZ"
+def test_every_letter_comes_from_as_many_octets(monkeypatch: pytest.MonkeyPatch) -> None:
+    octets = bytes(range(256))
+    monkeypatch.setattr(os, "urandom", lambda count: octets)
+    text = random_text(252)
+    assert {letter: text.count(letter) for letter in LETTERS} == dict.fromkeys(LETTERS, 7)
+
+
+def test_octets_that_are_left_out_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = [b"\xff" * 12, b"\x00\xfe\x01" * 4, b"\x02" * 12]
+    monkeypatch.setattr(os, "urandom", lambda count: draws.pop(0))
+    assert random_text(10) == "abababab" + "cc"
