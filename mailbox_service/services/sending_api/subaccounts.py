@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from mailbox_service.core.fuzzy import any_resembles
 from mailbox_service.core.sending_api import MASTER, BadField, Caller, EndpointDenied, Refusal
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.api_keys import ApiKeys
@@ -244,5 +245,5 @@ def fits(one: Document[Subaccount], form: SubaccountSearch) -> bool:
         return True
     texts = (name, email, one.name)
     if form.fuzzy_search:
-        return any(term.lower() in text for term in form.search_terms for text in texts)
+        return any_resembles(form.search_terms, texts)
     return any(term.lower() in texts for term in form.search_terms)

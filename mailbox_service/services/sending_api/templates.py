@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from mailbox_service.core.fuzzy import any_resembles
 from mailbox_service.core.html_text import html_to_text
 from mailbox_service.core.sending_api import BadField, Caller, Refusal
 from mailbox_service.services.clock import Clock, now_micros
@@ -196,7 +197,11 @@ class Templates:
         """A page of templates without their bodies, by name."""
         paging = Paging.read(form, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         rows = await self._database.read(sending_templates.list_all, caller.account)
-        found = [template_of(row) for row in rows if fits(row, form)]
+        if form.fuzzy_search:
+            chosen = await asyncio.to_thread(lambda: [row for row in rows if fits(row, form)])
+        else:
+            chosen = [row for row in rows if fits(row, form)]
+        found = [template_of(row) for row in chosen]
         if form.sort_direction.lower() == "desc":
             found.reverse()
         return paging.of(found)
@@ -300,7 +305,10 @@ def fits(row: StoredTemplate, form: TemplateSearch) -> bool:
         return False
     if not form.search_terms:
         return True
-    texts = [text.lower() for text in (row.name, row.template_id, row.subject, *row.tags)]
+    texts = [row.name, row.template_id, row.subject, *row.tags]
+    if form.fuzzy_search:
+        return any_resembles(form.search_terms, texts)
+    texts = [text.lower() for text in texts]
     return any(term.lower() in text for term in form.search_terms for text in texts)
 
 

@@ -394,6 +394,7 @@ async def test_a_subaccount_sends_from_a_domain_it_was_given(api: Api) -> None:
         ({"sort_direction": "desc"}, ["Beta", "Alpha"]),
         ({"search_terms": ["lph"]}, ["Alpha"]),
         ({"search_terms": ["lph"], "fuzzy_search": False}, []),
+        ({"search_terms": ["aplha"]}, ["Alpha"]),
         ({"search_terms": "beta", "fuzzy_search": False}, ["Beta"]),
         ({"states": "active"}, ["Alpha"]),
         ({"states": "closed"}, ["Beta"]),

@@ -63,6 +63,8 @@ async def test_every_other_name_does_the_same(api: Api) -> None:
         ({"search_terms": ["alp", "gam"]}, ["Alpha", "Gamma"]),
         ({"search_terms": "id-beta"}, ["Beta"]),
         ({"search_terms": ["About Gamma"], "fuzzy_search": True}, ["Gamma"]),
+        ({"search_terms": ["gmama"], "fuzzy_search": True}, ["Gamma"]),
+        ({"search_terms": ["gmama"]}, []),
         ({"tags": ["tag-Alpha"]}, ["Alpha"]),
         ({"template_id": "id-Beta"}, ["Beta"]),
         ({"name": "Gamma"}, ["Gamma"]),
