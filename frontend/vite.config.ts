@@ -1,9 +1,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { shell } from './src/shell/build.ts';
 
 /** Where `npm run dev` finds the service (or the simulator in dev/). */
 const service = 'http://127.0.0.1:8787';
+
+/** Smaller files gain nothing. */
+const WORTH_PACKING = 1024;
 
 /** `offline.json` names the files that the service worker keeps; the administration needs a connection anyway. */
 function offlineList(): Plugin {
@@ -25,10 +29,13 @@ function offlineList(): Plugin {
   };
 }
 
-/** The styles of every visit lie in the document itself: on a slow line a file of their own costs a journey more. */
-function inlineStyles(): Plugin {
+/**
+ * The styles of every visit lie in the document itself: on a slow line a file of their own costs a journey more. The scripts
+ * of every visit are named there, so that none of them waits for another.
+ */
+function everyVisit(): Plugin {
   return {
-    name: 'inline-styles',
+    name: 'every-visit',
     apply: 'build',
     enforce: 'post',
     generateBundle: {
@@ -36,22 +43,53 @@ function inlineStyles(): Plugin {
       handler(_, bundle) {
         const document = bundle['index.html'];
         if (document?.type !== 'asset') return;
-        document.source = String(document.source).replace(/<link rel="stylesheet"[^>]*href="\/([^"]+)">/g, (_, name: string) => {
-          const styles = bundle[name];
-          if (styles?.type !== 'asset') throw new Error(`no styles ${name}`);
+        const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
+        const entry = chunks.find((chunk) => chunk.isEntry);
+        const page = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/page.ts')));
+        const list = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/views/Mailbox.svelte')));
+        if (!entry || !page || !list) throw new Error('no page');
+        const always = [...new Set([page.fileName, ...page.imports])].filter((name) => name !== entry.fileName);
+        const styles = new Set([entry, list, ...always.map((name) => bundle[name])].flatMap((file) => (file?.type === 'chunk' ? [...(file.viteMetadata?.importedCss ?? [])] : [])));
+        let text = '';
+        for (const name of styles) {
+          const file = bundle[name];
+          if (file?.type !== 'asset') throw new Error(`no styles ${name}`);
+          text += String(file.source).trim();
           delete bundle[name];
           // Chunks name the styles that they count on; a file that every visit has takes the place of these.
-          const core = Object.keys(bundle).find((one) => /^assets\/core-.*\.js$/.test(one)) ?? '';
-          for (const file of Object.values(bundle)) if (file.type === 'chunk') file.code = file.code.replaceAll(`"${name}"`, `"${core}"`);
-          return `<style>${String(styles.source).trim()}</style>`;
-        });
+          for (const one of chunks) one.code = one.code.replaceAll(`"${name}"`, `"${page.fileName}"`);
+        }
+        document.source = String(document.source)
+          .replace(/\s*<link rel="(?:stylesheet|modulepreload)"[^>]*>/g, '')
+          .replace('<script type="module"', () => `<script type="module" data-load="${always.map((name) => `/${name}`).join(' ')}"`)
+          .replace('<!--head-->', () => `<!--head--><style>${text}</style>`);
+      },
+    },
+  };
+}
+
+/** Scripts and styles packed harder than a server could while somebody waits. The document is packed where it is filled in. */
+function packed(): Plugin {
+  return {
+    name: 'packed',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle: {
+      order: 'post',
+      async handler(_, bundle) {
+        const { brotliCompressSync } = await import('node:zlib');
+        for (const file of Object.values(bundle)) {
+          const text = file.type === 'chunk' ? file.code : file.source;
+          if (!/^assets\/.*\.(?:js|css)$/.test(file.fileName) || text.length < WORTH_PACKING) continue;
+          this.emitFile({ type: 'asset', fileName: `${file.fileName}.br`, source: brotliCompressSync(text) });
+        }
       },
     },
   };
 }
 
 export default defineConfig({
-  plugins: [svelte(), inlineStyles(), offlineList()],
+  plugins: [svelte(), everyVisit(), shell(), offlineList(), packed()],
   build: {
     outDir: '../mailbox_service/page',
     emptyOutDir: true,
@@ -66,7 +104,14 @@ export default defineConfig({
       output: {
         codeSplitting: {
           // What every visit needs is one file: small files pack badly.
-          groups: [{ name: 'core', test: /node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|faces|addresses|draft|clipboard|time)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ }],
+          groups: [
+            { name: 'core', priority: 4, test: /rolldown\/runtime|node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|faces|addresses|draft|clipboard|time|begun|requests|carried|route|paths|rows)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ },
+            // With all that it imports and the one above has not.
+            { name: 'visit', priority: 3, test: /src\/page\.ts$/ },
+            { name: 'list', priority: 2, test: /src\/views\/Mailbox\.svelte$/ },
+            // And what every mail needs.
+            { name: 'reader', priority: 1, test: /src\/(?:parts\/(?:MailReader|MessageFrame|MessageText|AttachmentList|VerdictList|file|reader)|stores\/reader|lib\/(?:frame|pictures|files|preview|verdicts))\b/ },
+          ],
         },
       },
     },

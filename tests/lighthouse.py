@@ -38,7 +38,9 @@ def main() -> None:
 
 @click.command()
 @click.option("--times", default=3, show_default=True, help="Looks at each screen.")
-def run(times: int) -> None:
+@click.option("--only", multiple=True, help="A screen by its name; may be said several times.")
+@click.option("--why", is_flag=True, help="Say what was the largest, and what came before it.")
+def run(times: int, only: tuple[str, ...], why: bool) -> None:
     """Lighthouse on the real service; exit code 1 when a figure is missed."""
     node = shutil.which("node")
     if node is None:
@@ -50,7 +52,10 @@ def run(times: int) -> None:
             missed = [
                 fault
                 for name, path in screens(service).items()
-                for fault in judged(name, [look(node, service.url + path()) for _ in range(times)])
+                if not only or name in only
+                for fault in judged(
+                    name, [look(node, service.url + path()) for _ in range(times)], why
+                )
             ]
         finally:
             service.stop()
@@ -95,11 +100,16 @@ def look(node: str, url: str) -> dict[str, Any]:
     return found
 
 
-def judged(name: str, looks: list[dict[str, Any]]) -> list[str]:
+def judged(name: str, looks: list[dict[str, Any]], why: bool) -> list[str]:
     """Print the middle of what was found; what is missed, in words."""
-    names = (*LEAST, *MOST, "fcp", "tbt")
+    names = (*LEAST, *MOST, "fcp", "si", "tbt", "observed")
     middle = {key: statistics.median(float(one[key]) for one in looks) for key in names}
     click.echo(f"{name:16}" + "  ".join(f"{key} {value:.4g}" for key, value in middle.items()))
+    if why:
+        for one in looks:
+            click.echo(f"  machine {one['machine']:.0f}, largest: {one['largest']}")
+            for path, octets, at in one["files"]:
+                click.echo(f"    {at:6.0f} ms {octets:7} {path}")
     missed = [
         f"{name}: {key} is {middle[key]:.4g}, wanted at least {least}"
         for key, least in LEAST.items()

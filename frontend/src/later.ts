@@ -6,9 +6,9 @@ import { withTexts } from './texts';
 
 let drawn = false;
 
-/** A part with its words, and with the signs that the first visit lacks. */
-async function part<Module>(areas: readonly Area[], module: Promise<Module>): Promise<Module> {
-  const icons = drawn ? null : import('./parts/moreIcons');
+/** A part with its words, and with the signs that the document lacks. */
+async function part<Module>(areas: readonly Area[], module: Promise<Module>, moreSigns = true): Promise<Module> {
+  const icons = drawn || !moreSigns ? null : import('./parts/moreIcons');
   const loaded = await withTexts(areas, module);
   if (icons) {
     const { MORE_ICONS } = await icons;
@@ -26,6 +26,7 @@ export const later = {
   settings: () => part(['mail', 'more'], import('./views/Settings.svelte')),
   simple: () => part(['mail', 'more'], import('./views/Simple.svelte')),
   connect: () => part(['mail', 'more'], import('./views/Connect.svelte')),
+  list: () => part([], import('./views/Mailbox.svelte'), false),
   reader: () => part(['mail'], import('./parts/MailReader.svelte')),
   source: () => part(['mail'], import('./parts/SourceDialog.svelte')),
   dialogs: () => part(['mail'], import('./parts/dialogs')),

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from mailbox_service.config import Config
+from mailbox_service.services.administering import Administering
 from mailbox_service.services.overruling import Overruling
 from mailbox_service.web import (
     external,
@@ -44,6 +45,7 @@ from mailbox_service.web.admin import users as admin_users
 from mailbox_service.web.admin import webhooks as admin_webhooks
 from mailbox_service.web.agents.door import AgentDoor
 from mailbox_service.web.answers import encode_json
+from mailbox_service.web.document import Carried
 from mailbox_service.web.documentation import Documentation
 from mailbox_service.web.doors import Doors
 from mailbox_service.web.front import Front
@@ -144,7 +146,9 @@ class Application(Starlette):
         return Front(doors.handle, otherwise=self.router)
 
 
-def page_of(folder: Path, config: Config, overruling: Overruling) -> Page:
+def page_of(
+    folder: Path, config: Config, overruling: Overruling, administering: Administering
+) -> Page:
     """The built page, for this site."""
     locked = any(config.passwords)
     holds = overruling.now
@@ -158,13 +162,21 @@ def page_of(folder: Path, config: Config, overruling: Overruling) -> Page:
         return settings
 
     store = config.s3_endpoint if open_api.has_object_store(config) else ""
-    return Page(folder, turnstile=uses_turnstile(config), store=store, settings=settings_now)
+
+    def carried() -> Carried:
+        return Carried(
+            settings_now(), encode_json(user_settings.open_settings_of(administering.rules))
+        )
+
+    return Page(folder, turnstile=uses_turnstile(config), store=store, carried=carried)
 
 
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
     of its operations, for tests and documentation."""
-    built = page_of(page, config, services.overruling) if (page / INDEX).is_file() else None
+    built = None
+    if (page / INDEX).is_file():
+        built = page_of(page, config, services.overruling, services.administering)
     documentation = Documentation()
     table = Table(all_operations(config, documentation, with_page=built is not None))
     documentation.describe(table.operations)

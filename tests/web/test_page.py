@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,100 @@ def test_packing_is_reproducible(folder: Path) -> None:
     name = "assets/index-a1b2c3d4.js"
     assert first._assets[name].packed == second._assets[name].packed
     assert gzip.decompress(first._assets[name].packed or b"") == SCRIPT
+
+
+def frames(**places: dict[str, tuple[str, str]]) -> bytes:
+    """What the build says of places."""
+    told = {
+        place: {tag: {"head": head, "body": body} for tag, (head, body) in languages.items()}
+        for place, languages in places.items()
+    }
+    return json.dumps(told).encode()
+
+
+DOCUMENT = (
+    b'<!doctype html>\n<html lang="en"><head><!--head-->'
+    b'<script type="application/json" id="settings">{}</script>'
+    b'<script type="application/json" id="accounts">{}</script></head>'
+    b"<body><!--frames--><script>begin()</script></body></html>"
+)
+
+
+@pytest.fixture
+def framed(folder: Path) -> Path:
+    (folder / "index.html").write_bytes(DOCUMENT)
+    (folder / "frames.json").write_bytes(
+        frames(
+            mailbox={"en": ("", "Inbox"), "de": ("", "Posteingang"), "pt-BR": ("", "Entrada")},
+            account={"en": ('<meta name="load">', "Sign in"), "de": ("", "Anmelden")},
+            admin={"en": ("", "Administration"), "de": ("", "Verwaltung")},
+        )
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "wishes", "language", "says"),
+    [
+        ("/", "", "en", "Inbox"),
+        ("/", "de", "de", "Posteingang"),
+        ("/", "de-AT,en;q=0.5", "de", "Posteingang"),
+        ("/", "en;q=0.5, de;q=0.9", "de", "Posteingang"),
+        ("/", "pt", "pt-BR", "Entrada"),
+        ("/", "xx, *;q=0.1", "en", "Inbox"),
+        ("/", "de;q=x", "de", "Posteingang"),
+        ("/", ";;,,=", "en", "Inbox"),
+        ("/de/", "en", "de", "Posteingang"),
+        ("/user", "en", "en", "Sign in"),
+        ("/de/user", "en", "de", "Anmelden"),
+        ("/admin", "de", "de", "Verwaltung"),
+        ("/some/where", "de", "de", "Posteingang"),
+    ],
+)
+async def test_a_document_holds_the_frame_of_its_place_in_a_language_that_was_wished_for(
+    site_with: SiteWith, framed: Path, path: str, wishes: str, language: str, says: str
+) -> None:
+    async with site_with(page=framed) as site:
+        answer = await site.http.get(path, headers={"Accept-Language": wishes})
+        assert f'<html lang="{language}">' in answer.text
+        assert f"<body>{says}<script>" in answer.text
+        assert answer.headers["vary"] == "Accept-Encoding, Accept-Language"
+        again = await site.http.get(
+            path, headers={"Accept-Language": wishes, "If-None-Match": answer.headers["etag"]}
+        )
+        assert again.status_code == 304
+        assert (await site.http.get("/frames.json")).status_code == 404
+
+
+async def test_the_script_of_the_document_is_allowed_by_its_hash_alone(
+    site_with: SiteWith, framed: Path
+) -> None:
+    async with site_with(page=framed) as site:
+        policy = (await site.http.get("/")).headers["content-security-policy"]
+        code = b64encode(sha256(b"begin()").digest()).decode()
+        assert f"script-src 'self' 'sha256-{code}';" in policy
+        assert "script-src 'self' 'unsafe-inline'" not in policy
+
+
+async def test_the_page_of_accounts_carries_how_they_are_opened(
+    site_with: SiteWith, framed: Path
+) -> None:
+    async with site_with(page=framed) as site:
+        told = (await site.http.get("/user_api/open_settings")).text
+        carried = f'<script type="application/json" id="accounts">{told}</script>'
+        assert carried in (await site.http.get("/user")).text
+        assert carried not in (await site.http.get("/")).text
+
+
+async def test_a_file_that_the_build_has_packed_goes_out_so(
+    site_with: SiteWith, folder: Path
+) -> None:
+    (folder / "assets" / "index-a1b2c3d4.js.br").write_bytes(b"packed")
+    async with site_with(page=folder) as site:
+        path = "/assets/index-a1b2c3d4.js"
+        async with site.http.stream("GET", path, headers={"Accept-Encoding": "br"}) as answer:
+            assert answer.headers["content-encoding"] == "br"
+            assert b"".join([one async for one in answer.aiter_raw()]) == b"packed"
+        plain = await site.http.get(path, headers={"Accept-Encoding": "gzip"})
+        assert (plain.headers["content-encoding"], plain.content) == ("gzip", SCRIPT)
+        assert (await site.http.get(path + ".br")).status_code == 404

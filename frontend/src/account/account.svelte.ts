@@ -1,6 +1,7 @@
 /** The account that is signed in here: its token, what it may, its addresses. */
 
 import { Api } from '../lib/api';
+import { carried } from '../lib/carried';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone } from '../lib/refusal';
 import { canUsePasskeys, makePasskey, showPasskey, type CreationJson, type RequestJson } from '../lib/webauthn';
@@ -75,7 +76,7 @@ class Account {
   async start(): Promise<void> {
     this.phase = 'starting';
     try {
-      this.open = await this.api.json<OpenSettings>('GET', '/user_api/open_settings');
+      this.open = carried<OpenSettings>('accounts', 'oauth2ClientIDs') ?? (await this.api.json<OpenSettings>('GET', '/user_api/open_settings'));
       if (this.token) await this.enter(this.token);
       else this.phase = 'out';
     } catch (error) {

@@ -1,6 +1,8 @@
 /** The one place that talks HTTP to the service. Every refusal leaves it as a `Refusal`. */
 
+import { nameOf, takeBegun } from './begun';
 import { Refusal, Unreachable } from './refusal';
+import { fingerprint, headersFor, PLAIN, type Keys } from './requests';
 import type {
   AddressWish,
   BriefRow,
@@ -18,32 +20,9 @@ import type {
 /** An answer that has not begun after this long is not coming; uploads are not bound by it. */
 const PATIENCE_MS = 30_000;
 
-export interface Keys {
-  /** Address token for `/api`. */
-  token?: string | undefined;
-  /** Password of a private site. */
-  site?: string | undefined;
-  /** Whatever else says who is asking, by the name of its header. */
-  headers?: Record<string, string> | undefined;
-}
-
 /** The code of the refusal that wants a proof of a human. */
 const ASKS_HUMAN = 'TurnstileCheckFailed';
 
-/** What tells this browser from others, for administrators who keep one out; `ERROR` where it cannot be said. */
-function fingerprint(): string {
-  try {
-    const signs = [navigator.userAgent, navigator.language, screen.width, screen.height, new Date().getTimezoneOffset(), navigator.hardwareConcurrency].join();
-    let [a, b] = [7, 11];
-    for (const sign of signs) {
-      a = Math.imul(a ^ sign.charCodeAt(0), 16_777_619);
-      b = Math.imul(b + sign.charCodeAt(0), 2_654_435_761);
-    }
-    return (a >>> 0).toString(16) + (b >>> 0).toString(16);
-  } catch {
-    return 'ERROR';
-  }
-}
 const PRINT = fingerprint();
 
 type Body = Record<string, unknown> | undefined;
@@ -175,19 +154,11 @@ export class Api {
     const limit = how.patience === undefined ? PATIENCE_MS : how.patience;
     const timer = limit === null ? undefined : setTimeout(() => patience.abort(), limit);
     const signal = how.signal ? AbortSignal.any([how.signal, patience.signal]) : patience.signal;
+    const headers = this.headers(how.headers ?? {}, how.token);
+    const text = body === undefined ? null : JSON.stringify(body);
     let answer: Response;
     try {
-      answer = await fetch(path, {
-        method,
-        headers: this.headers(how.headers ?? {}, how.token),
-        body: body === undefined ? null : JSON.stringify(body),
-        signal,
-        keepalive: how.keepalive ?? false,
-        cache: 'no-store',
-        credentials: 'omit',
-        redirect: 'error',
-        referrerPolicy: 'no-referrer',
-      });
+      answer = await (takeBegun(nameOf(method, path, headers, text)) ?? fetch(path, { ...PLAIN, method, headers, body: text, signal, keepalive: how.keepalive ?? false }));
     } catch (cause) {
       if (how.signal?.aborted) throw cause;
       throw new Unreachable();
@@ -202,17 +173,7 @@ export class Api {
 
   headers(more: Record<string, string>, token?: string): Record<string, string> {
     const keys = this.keys();
-    const headers: Record<string, string> = {
-      'Content-Type': 'application/json',
-      'x-lang': this.language(),
-      'x-fingerprint': PRINT,
-      ...keys.headers,
-      ...more,
-    };
-    const bearer = token ?? keys.token;
-    if (bearer) headers['Authorization'] = `Bearer ${bearer}`;
-    if (keys.site) headers['x-custom-auth'] = keys.site;
-    return headers;
+    return { ...headersFor({ ...keys, token: token ?? keys.token }, this.language(), PRINT), ...more };
   }
 }
 

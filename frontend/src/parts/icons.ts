@@ -1,4 +1,4 @@
-/** The signs of the page, drawn on a 24-unit grid: the inside of one `<symbol>` each. These come with the first visit. */
+/** The signs of the page, drawn on a 24-unit grid: the inside of one `<symbol>` each. These lie in the document. */
 
 import type { MORE_ICONS } from './moreIcons';
 
@@ -44,13 +44,13 @@ export const ICONS = {
 
 export type IconName = keyof typeof ICONS | keyof typeof MORE_ICONS;
 
-/** Draws signs once, for every Icon to refer to. The markup is ours, never anybody's input. */
+/** Signs for every Icon to refer to. */
+export function spriteOf(icons: Readonly<Record<string, string>>): string {
+  const shapes = Object.entries(icons).map(([name, shape]) => `<symbol id="i-${name}" viewBox="0 0 24 24">${shape}</symbol>`);
+  return `<div class="sr" aria-hidden="true"><svg>${shapes.join('')}</svg></div>`;
+}
+
+/** Draws more of them, once. The markup is ours, never anybody's input. */
 export function drawIcons(icons: Readonly<Record<string, string>>): void {
-  const sprite = document.createElement('div');
-  sprite.className = 'sr';
-  sprite.ariaHidden = 'true';
-  sprite.innerHTML = `<svg>${Object.entries(icons)
-    .map(([name, shape]) => `<symbol id="i-${name}" viewBox="0 0 24 24">${shape}</symbol>`)
-    .join('')}</svg>`;
-  document.body.append(sprite);
+  document.body.insertAdjacentHTML('beforeend', spriteOf(icons));
 }

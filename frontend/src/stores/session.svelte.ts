@@ -12,6 +12,7 @@ import {
   type OpenAddress,
 } from '../lib/addresses';
 import { Api } from '../lib/api';
+import { carried } from '../lib/carried';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone, Refusal, Unreachable } from '../lib/refusal';
 import type { AddressWish, ServiceSettings } from '../lib/wire';
@@ -30,13 +31,6 @@ async function hashOf(password: string): Promise<string> {
   return (await import('../lib/sha256')).sha256Hex(password);
 }
 
-/** The settings that came inside the page, once: whoever asks again wants to know what holds now. */
-function carried(): ServiceSettings | null {
-  const element = document.getElementById('settings');
-  element?.remove();
-  const told = JSON.parse(element?.textContent || '{}') as Partial<ServiceSettings>;
-  return told.domains ? (told as ServiceSettings) : null;
-}
 
 class Session {
   settings = $state.raw<ServiceSettings | null>(null);
@@ -55,6 +49,8 @@ class Session {
 
   readonly current = $derived<OpenAddress | null>(currentOf(this.book));
 
+  /** A key that is being looked at is not found wanting by others. */
+  private checking = false;
   private sitePassword = recall(SITE, '', isText);
 
   readonly api = new Api(
@@ -73,7 +69,7 @@ class Session {
   async start(invited: string | null): Promise<void> {
     this.phase = 'starting';
     try {
-      this.settings = carried() ?? (await this.api.settings());
+      this.settings = carried<ServiceSettings>('settings', 'domains') ?? (await this.api.settings());
       // The page cannot know that this browser knows the password.
       if (this.settings.needAuth && this.sitePassword) this.settings = await this.api.settings();
     } catch (error) {
@@ -85,7 +81,7 @@ class Session {
       return;
     }
     if (invited) {
-      const failure = await this.openByToken(invited);
+      const failure = await this.openInvited(invited);
       if (failure === null) return;
       this.trouble = failure;
     }
@@ -105,6 +101,25 @@ class Session {
       else this.close(inWords(error));
     }
     this.making = false;
+  }
+
+  /** The mailbox of a link is shown while the service looks at its key; what was here before comes back when that is refused. */
+  private async openInvited(token: string): Promise<string | null> {
+    const before = this.book;
+    const jwt = token.trim();
+    const address = addressInToken(jwt);
+    if (address !== null) {
+      this.book = withAddress(before, { address, jwt });
+      this.phase = 'ready';
+    }
+    this.checking = true;
+    const failure = await this.openByToken(jwt);
+    this.checking = false;
+    if (failure !== null) {
+      this.book = before;
+      this.phase = 'starting';
+    }
+    return failure;
   }
 
   private lose(error: unknown): void {
@@ -198,12 +213,13 @@ class Session {
 
   /** The service has refused the key of `address`; it is kept until the visitor lets it go. */
   markRefused(address: string): void {
+    if (this.checking) return;
     this.refused = new Set([...this.refused, address]);
   }
 
   /** Something that any request may find out: the site or the address wants a key again. */
   async noticed(error: unknown): Promise<void> {
-    if (!isGone(error) || !this.current) return;
+    if (!isGone(error) || !this.current || this.checking) return;
     const address = this.current.address;
     try {
       this.settings = await this.api.settings();

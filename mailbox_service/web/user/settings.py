@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from mailbox_service.core.settings import Rules
 from mailbox_service.web.guards import ACCOUNT, OPEN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -55,7 +56,11 @@ class AccountState(Struct, frozen=True, kw_only=True):
 @routes.get("/user_api/open_settings", OPEN, returns=OpenSettings)
 async def open_settings(call: Call) -> OpenSettings:
     """How accounts are opened here."""
-    rules = call.services.administering.rules
+    return open_settings_of(call.services.administering.rules)
+
+
+def open_settings_of(rules: Rules) -> OpenSettings:
+    """What anybody may know of the rules of accounts."""
     settings = rules.accounts
     return OpenSettings(
         enable=UNSET if settings.enable is None else settings.enable,

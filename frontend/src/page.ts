@@ -1,0 +1,50 @@
+/** The page itself: begun by `main.ts` when its frame has been painted. */
+
+import { flushSync, mount } from 'svelte';
+import App from './App.svelte';
+import { later } from './later';
+import { readPath } from './lib/paths';
+import { readInvitation, readRoute } from './lib/route';
+import { takePlace } from './shell/place';
+import { beginWorker } from './stores/worker';
+import { session } from './stores/session.svelte';
+import { speech } from './stores/language.svelte';
+import { theme } from './stores/theme.svelte';
+
+theme.apply();
+beginWorker();
+if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);
+
+/** The mailbox comes with the page; the account and the administration are loaded where they are asked for. */
+async function whole() {
+  switch (readPath(location.pathname).page) {
+    case 'account':
+    case 'signed-in':
+      return (await later.account()).default;
+    case 'admin':
+      return (await later.admin()).default;
+    case 'telegram-mail':
+      return (await later.telegram()).default;
+    default:
+      // What is a part of the frame that stands there already is not to come after it.
+      await framed().catch(() => undefined);
+      return App;
+  }
+}
+
+async function framed(): Promise<void> {
+  const { jwt, mail } = readInvitation(location.search);
+  const { view } = readRoute(location.hash);
+  if (jwt === null && session.current === null) return;
+  await Promise.all([later.list(), mail !== null || view === 'mail' ? later.reader() : null]);
+}
+
+void speech.start().then(async () => {
+  const page = await whole();
+  const target = document.getElementById('page');
+  if (!target) return;
+  takePlace(target, () => {
+    mount(page, { target });
+    flushSync();
+  });
+});
