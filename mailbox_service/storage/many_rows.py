@@ -1,11 +1,14 @@
 """Many rows with one statement: a statement costs more than a row.
 
-Rows go in portions of a power of two, so that an engine has a few statements of each table to
-keep compiled and not one for every number of rows.
+Rows go in portions of some sizes, so that an engine has a few statements of each table to keep
+compiled and not one for every number of rows; and of enough sizes that nearly every group is one
+statement or two. With powers of two alone fifteen rows are four statements and take a quarter more
+than sixteen.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -17,11 +20,12 @@ T = TypeVar("T")
 # SQLite takes 32,766 parameters a statement and PostgreSQL 65,535; no table of ours has twenty
 # columns. From here on a longer statement saves nothing.
 MOST_ROWS = 64
+SIZES = (*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, MOST_ROWS)
 
 LAST_ID = "SELECT last_insert_rowid()"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def statement(
     table: str,
     columns: tuple[str, ...],
@@ -47,11 +51,10 @@ def statement(
 
 
 def portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Rows in portions of at most MOST_ROWS, each of a power of two."""
-    start, size = 0, MOST_ROWS
+    """Rows in portions of `SIZES`, the largest that there are rows for first."""
+    start = 0
     while start < len(rows):
-        while size > len(rows) - start:
-            size //= 2
+        size = SIZES[bisect_right(SIZES, len(rows) - start) - 1]
         yield rows[start : start + size]
         start += size
 

@@ -153,12 +153,12 @@ async def test_a_patient_line_waits_while_others_come_and_for_nobody_else() -> N
     assert max(map(len, groups)) <= 8
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 63, 64, 65, 200])
-def test_rows_go_in_portions_of_a_power_of_two(count: int) -> None:
+@pytest.mark.parametrize("count", [*range(66), 200])
+def test_rows_go_in_few_portions_of_few_sizes(count: int) -> None:
     parts = [list(part) for part in many_rows.portions(range(count))]
     assert [row for part in parts for row in part] == list(range(count))
-    assert all(len(part) in (1, 2, 4, 8, 16, 32, 64) for part in parts)
-    assert len(parts) <= count // 64 + 6
+    assert all(len(part) in many_rows.SIZES for part in parts)
+    assert len(parts) <= count // 64 + 3
 
 
 async def test_the_first_of_a_group_waits_for_others_and_a_full_group_does_not(
