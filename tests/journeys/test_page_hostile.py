@@ -7,15 +7,17 @@ import email.policy
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.journeys.browser import Visit, Visits, message, row
+from tests.journeys.browser import PHONE, Visit, Visits, message, row
+from tests.journeys.mini_app import launched, made
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
 
-pytest_plugins = ["tests.journeys.visiting"]
+pytest_plugins = ["tests.journeys.visiting", "tests.journeys.with_bot"]
 
 
 class Canary:
@@ -120,7 +122,7 @@ CORPUS = {
     "bidi and look-alikes": '<a id=go href="https://xn--pple-43d.example/">https://apple.example/'
     '</a> \u202egnp.exe\u202c \u2066\u2067login\u2069 <a href="https://bank.example@{1}/">bank</a>'
     '<a href="http://{1}\u2044bank.example/">bank</a>',
-    "huge table": "<table>" + "<tr>" + "<td>x" * 60 + "</tr>" * 1,
+    "crooked table": "<table>" + "<tr>" + "<td>x" * 60 + "</tr>" * 90,
     "deep": "<div>" * 3_000 + "deep" + "<b><i>" * 500,
     "end of the frame": "</body></html><script>" + SCRIPT + "</script>"
     '"></iframe><script>' + SCRIPT + "</script>&quot;&gt;&lt;/iframe&gt;",
@@ -146,45 +148,74 @@ def watch(person: Visit) -> None:
     )
 
 
-def test_nothing_of_the_corpus_runs_or_asks_for_anything(
-    visit: Visits, service: RunningService, canary: Canary
-) -> None:
-    """Hazards 32 and 33: script, handlers, links, SVG, MathML, base, refresh, forms, CSS."""
-    person = visit()
-    address = person.address()
-    person.settled()
-    watch(person)
-    for name, html in CORPUS.items():
-        service.deliver(address, hostile(name, html, canary))
-    page = person.page
-    expect(page.locator(".row")).to_have_count(len(CORPUS))
-    for name in CORPUS:
-        page.get_by_role("link", name=re.compile(rf"Attack by {name}$")).click()
-        expect(page.locator("#mail-subject")).to_have_text(f"Attack by {name}")
-        inside = page.frame_locator("iframe").locator("body")
-        expect(inside).to_contain_text("Dear reader")
-        press = page.frame_locator("iframe").locator("#go, a[href^='javascript'], form button")
-        for at in range(press.count()):
-            press.nth(at).click(timeout=2_000, no_wait_after=True)
+def stopped(complaint: str) -> bool:
+    """What the browser says when a policy or the sandbox did its work."""
+    return any(
+        words in complaint
+        for words in ("Content Security Policy", "sandboxed", "Unsafe attempt", "Blocked script")
+    )
+
+
+def unharmed(person: Visit, canary: Canary) -> None:
+    """Nothing ran, nothing was asked for, and the page is where it was."""
     assert canary.calls == []
-    assert page.title() != "owned"
-    assert page.url.startswith(service.url)
-    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
+    assert person.page.title() != "owned"
+    assert person.page.url.startswith(person.service.url)
+    assert [one for one in person.complaints if not stopped(one)] == []
     person.complaints.clear()
 
 
-def test_the_frame_alone_stops_what_a_sanitiser_might_miss(
-    visit: Visits, service: RunningService, canary: Canary
-) -> None:
-    """Hazard 32: the corpus as it came, put into the frame past the service's sanitiser."""
+def attack(name: str) -> re.Pattern[str]:
+    return re.compile(rf"Attack by {name}$")
+
+
+@dataclass
+class Reading:
+    """A visitor with an empty mailbox, watched from the beginning."""
+
+    person: Visit
+    address: str
+    canary: Canary
+
+    @property
+    def page(self) -> Page:
+        return self.person.page
+
+    def receive(self, name: str, html: str) -> None:
+        self.person.service.deliver(self.address, hostile(name, html, self.canary))
+
+    def open(self, name: str) -> None:
+        self.page.get_by_role("link", name=attack(name)).click()
+        expect(self.page.locator("#mail-subject")).to_have_text(f"Attack by {name}")
+
+
+@pytest.fixture
+def reading(visit: Visits, service: RunningService, canary: Canary) -> Iterator[Reading]:
+    """At the end nothing has run and nothing was asked for."""
     person = visit()
     address = person.address()
     person.settled()
     watch(person)
-    page = person.page
-    for name in CORPUS:
-        service.deliver(address, hostile(name, "", canary))
-    expect(page.locator(".row")).to_have_count(len(CORPUS))
+    yield Reading(person, address, canary)
+    unharmed(person, canary)
+
+
+def press_everything(page: Page) -> None:
+    """Press whatever in the frame looks as if it would do something."""
+    press = page.frame_locator("iframe").locator("#go, a[href^='javascript'], form button")
+    for at in range(press.count()):
+        press.nth(at).click(timeout=2_000, no_wait_after=True)
+
+
+def drawn(page: Page) -> None:
+    """Whatever a document asks for at once, it has asked for when two frames were drawn."""
+    page.locator("iframe").wait_for()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+    assert "allow-scripts" not in (page.locator("iframe").get_attribute("sandbox") or "")
+
+
+def past_the_sanitiser(page: Page, canary: Canary, route: str) -> None:
+    """Put the corpus into the page's answers as it came."""
 
     def unsanitised(route: Route) -> None:
         answer = route.fetch()
@@ -194,45 +225,74 @@ def test_the_frame_alone_stops_what_a_sanitiser_might_miss(
         mail["html"] = "<p>Dear reader</p>" + CORPUS[name].format(canary.url, own_host)
         route.fulfill(response=answer, json=mail)
 
-    page.route(re.compile(r"/api/inbox/\d+"), unsanitised)
+    page.route(re.compile(route), unsanitised)
+
+
+def test_nothing_of_the_corpus_runs_or_asks_for_anything(reading: Reading) -> None:
+    """Hazards 32 and 33: script, handlers, links, SVG, MathML, base, refresh, forms, CSS."""
+    for name, html in CORPUS.items():
+        reading.receive(name, html)
+    page = reading.page
+    expect(page.locator(".row")).to_have_count(len(CORPUS))
     for name in CORPUS:
-        page.get_by_role("link", name=re.compile(rf"Attack by {name}$")).click()
-        expect(page.locator("#mail-subject")).to_have_text(f"Attack by {name}")
-        frame = page.locator("iframe")
-        frame.wait_for()
-        # Whatever the document asks for at once, it has asked for when two frames were drawn.
-        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
-        assert "allow-scripts" not in (frame.get_attribute("sandbox") or "")
-    assert canary.calls == []
-    assert page.title() != "owned"
-    assert page.url.startswith(service.url)
-    assert [one for one in person.complaints if not stopped(one)] == []
-    person.requests.clear()  # attempts that the policy ended are among them
-    person.complaints.clear()
+        reading.open(name)
+        inside = page.frame_locator("iframe").locator("body")
+        expect(inside).to_contain_text("Dear reader")
+        press_everything(page)
 
 
-def stopped(complaint: str) -> bool:
-    """What the browser says when a policy or the sandbox did its work."""
-    return any(
-        words in complaint
-        for words in ("Content Security Policy", "sandboxed", "Unsafe attempt", "Blocked script")
-    )
+def test_the_frame_alone_stops_what_a_sanitiser_might_miss(reading: Reading) -> None:
+    """Hazard 32: the corpus as it came, put into the frame past the service's sanitiser."""
+    for name in CORPUS:
+        reading.receive(name, "")
+    page = reading.page
+    expect(page.locator(".row")).to_have_count(len(CORPUS))
+    past_the_sanitiser(page, reading.canary, r"/api/inbox/\d+")
+    for name in CORPUS:
+        reading.open(name)
+        drawn(page)
+    reading.person.requests.clear()  # attempts that the policy ended are among them
 
 
-def test_an_answer_quotes_words_and_nothing_that_acts(
-    visit: Visits, service: RunningService, canary: Canary
+@pytest.mark.parametrize("sanitised", [True, False])
+def test_nothing_of_the_corpus_runs_in_the_mini_app(
+    visit: Visits, with_bot: RunningService, canary: Canary, sanitised: bool
 ) -> None:
-    """Hazard 32: the quote of a reply, as text and in a formatted letter."""
-    person = visit()
-    address = person.address()
-    person.settled()
-    watch(person)
+    """Hazards 32 and 33, for the reader that Telegram opens."""
+    address, token = made(with_bot, person=70)
+    person = visit(size=PHONE, at=with_bot, path=launched(person=70))
     page = person.page
+    expect(page.get_by_role("button", name=address, exact=True)).to_be_visible()
+    person.context.on("page", lambda page: person.complaints.append(f"opened {page.url}"))
+    page.on("dialog", lambda dialog: person.complaints.append(f"asked {dialog.message}"))
+    page.add_init_script(
+        "addEventListener('message', event => console.error('a frame spoke: ' + event.data))"
+    )
+    if not sanitised:
+        past_the_sanitiser(page, canary, "/telegram/open_mail$")
+    last = 0
+    for name, html in CORPUS.items():
+        with_bot.deliver(address, hostile(name, html if sanitised else "", canary))
+        last = int(with_bot.wait_for_mail(token, after_id=last)["id"])
+        page.goto(with_bot.url + f"/telegram_mail?mail_id={last}")
+        expect(page.get_by_role("heading", name=attack(name))).to_be_visible()
+        drawn(page)
+        if sanitised:
+            inside = page.frame_locator("iframe").locator("body")
+            expect(inside).to_contain_text("Dear reader")
+            press_everything(page)
+    unharmed(person, canary)
+    if not sanitised:
+        person.requests.clear()
+
+
+def test_an_answer_quotes_words_and_nothing_that_acts(reading: Reading) -> None:
+    """Hazard 32: the quote of a reply, as text and in a formatted letter."""
+    page = reading.page
     # One letter with everything; and it also looks like markup after it was made text.
     html = "".join(CORPUS.values()) + "&lt;img src=x onerror=alert(1)&gt;"
-    service.deliver(address, hostile("everything", html, canary))
-    page.get_by_role("link", name="Attack by everything").click()
-    expect(page.locator("#mail-subject")).to_have_text("Attack by everything")
+    reading.receive("everything", html)
+    reading.open("everything")
     page.get_by_role("toolbar", name="Message").get_by_role("button", name="Reply").click()
     quoted = page.locator(".quoted")
     expect(quoted).to_contain_text("> Dear reader")
@@ -244,10 +304,30 @@ def test_an_answer_quotes_words_and_nothing_that_acts(
     # Only what a letter of ours is made of.
     strange = "script, style, img, svg, math, iframe, form, input, [onerror], [style], [src]"
     assert letter.locator(strange).count() == 0
-    assert canary.calls == []
-    assert page.title() != "owned"
-    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
-    person.complaints.clear()
+
+
+def test_a_preview_of_typed_html_runs_nothing(reading: Reading) -> None:
+    """Hazard 32: what somebody pastes as HTML is previewed inside the same walls."""
+    page, canary = reading.page, reading.canary
+    page.keyboard.press("c")
+    page.get_by_role("button", name="HTML source").click()
+    source = page.get_by_role("textbox", name="HTML source")
+    for html in CORPUS.values():
+        own = html.format(canary.url, canary.url.removeprefix("http://"))
+        source.fill("<p>Dear reader</p>" + own)
+        page.get_by_role("button", name="Preview").click()
+        drawn(page)
+        # Escape first of all leaves what a letter may have put over the page; it cannot.
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    # Back to formatting, only what a letter of ours is made of is left.
+    source.fill("<p>Dear <b>reader</b></p>" + CORPUS["handlers"] + CORPUS["pictures"])
+    page.get_by_role("button", name="With formatting").click()
+    letter = page.get_by_role("textbox", name="Message text")
+    expect(letter.locator("b")).to_have_text("reader")
+    strange = "script, style, img, svg, video, audio, iframe, input, [onerror], [style], [src]"
+    assert letter.locator(strange).count() == 0
+    reading.person.requests.clear()
 
 
 def test_the_administration_shows_a_hostile_mail_as_its_source(
@@ -273,28 +353,60 @@ def test_the_administration_shows_a_hostile_mail_as_its_source(
     acting = "img, svg, math, script, style, form, object, embed, [onerror], [onload]"
     assert source.locator("pre").locator(acting).count() == 0
     assert source.locator("iframe:not([sandbox])").count() == 0
-    assert canary.calls == []
-    assert page.title() != "owned"
-    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
-    person.complaints.clear()
+    unharmed(person, canary)
 
 
-def test_ten_megabytes_of_html_freeze_nothing(visit: Visits, service: RunningService) -> None:
-    """Hazard 28: the list, the keys and the next mail go on working while such a mail is open."""
+def answers(page: Page) -> None:
+    """The page hears a key and shows what it is for."""
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+CELL = (
+    "<td style='color:red'><b>one cell of very many</b> of a table that is wide and long, and so on"
+)
+
+
+@pytest.mark.parametrize("sanitised", [True, False])
+def test_ten_megabytes_of_html_freeze_nothing(
+    visit: Visits, service: RunningService, sanitised: bool
+) -> None:
+    """Hazard 28: the list, the keys and the next mail go on working while such a mail is open;
+    also when all of its hundred thousand cells come into the frame."""
     person = visit()
     address = person.address()
     person.settled()
     page = person.page
-    rows = "<tr>" + "<td style='color:red'><b>cell</b>" * 8 + "</tr>"
-    table = "<table>" + rows * (10_000_000 // len(rows)) + "</table>"
-    for name, html in (("table", table), ("words", "<p>" + "word " * 2_000_000)):
-        service.deliver(address, big(name, html))
+    table = "<table>" + ("<tr>" + CELL * 20) * 5_000 + "</table>"
+    assert len(table) > 9_000_000
+    huge = {"table": table}
+    if sanitised:
+        huge["words"] = "<p>" + "word " * 2_000_000
+    for name, html in huge.items():
+        service.deliver(address, big(name, html if sanitised else "<p>small"))
     service.deliver(address, message("A small one", "Quick to read."))
-    for name in ("table", "words"):
+
+    def whole(route: Route) -> None:
+        answer = route.fetch()
+        mail = answer.json()
+        name = str(mail["subject"]).removeprefix("Large ")
+        route.fulfill(response=answer, json={**mail, "html": huge.get(name, "")})
+
+    if not sanitised:
+        page.route(re.compile(r"/api/inbox/\d+"), whole)
+    for name in huge:
         page.get_by_role("link", name=f"Large {name}").click()
-        expect(page.locator("#mail-subject")).to_have_text(f"Large {name}", timeout=30_000)
+        expect(page.locator("#mail-subject")).to_have_text(f"Large {name}", timeout=60_000)
+        answers(page)
+        if not sanitised and name == "table":
+            cells = page.frame_locator("iframe").locator("td")
+            expect(cells).to_have_count(100_000, timeout=60_000)
+            answers(page)
+        page.keyboard.press("j")
         page.get_by_role("link", name="A small one").click()
-        expect(page.locator("#mail-subject")).to_have_text("A small one", timeout=30_000)
+        expect(page.locator("#mail-subject")).to_have_text("A small one", timeout=60_000)
         expect(page.locator(".text")).to_contain_text("Quick to read.")
     assert person.sideways() <= 0
 
@@ -307,18 +419,15 @@ def big(name: str, html: str) -> bytes:
     ).encode()
 
 
-def test_names_that_turn_round_are_told_as_they_are(visit: Visits, service: RunningService) -> None:
+def test_names_that_turn_round_are_told_as_they_are(reading: Reading) -> None:
     """Hazard 30: direction marks and look-alikes hide neither the ending of a file nor a host."""
-    person = visit()
-    address = person.address()
-    person.settled()
-    page = person.page
+    page = reading.page
     letter = email.message.EmailMessage(policy=email.policy.SMTP)
     letter["From"] = "m@sender.example"
     letter["Subject"] = "Confirm your account"
     letter.set_content("Confirm: https://xn--pple-43d.example/confirm?token=abcdef123456")
     letter.add_attachment(b"MZ", maintype="application", subtype="x", filename="inv\u202efdp.exe")
-    service.deliver(address, letter.as_bytes())
+    reading.person.service.deliver(reading.address, letter.as_bytes())
     act = row(page, "Confirm your account").locator("a.act")
     expect(act).to_have_attribute("title", "Opens xn--pple-43d.example in a new tab")
     page.get_by_role("link", name="Confirm your account").click()
@@ -328,18 +437,12 @@ def test_names_that_turn_round_are_told_as_they_are(visit: Visits, service: Runn
     assert "\u202e" not in file.value.suggested_filename
 
 
-def test_shown_pictures_are_fetched_and_nothing_else(
-    visit: Visits, service: RunningService, canary: Canary
-) -> None:
+def test_shown_pictures_are_fetched_and_nothing_else(reading: Reading) -> None:
     """Hazard 33: what the reader asked for, from then on, and no script even so."""
-    person = visit()
-    address = person.address()
-    person.settled()
-    watch(person)
+    person, page, canary = reading.person, reading.page, reading.canary
     html = '<img src="{0}/asked.png" width=10 height=10>' + CORPUS["script"] + CORPUS["frames"]
-    service.deliver(address, hostile("picture", html, canary))
-    page = person.page
-    page.get_by_role("link", name="Attack by picture").click()
+    reading.receive("picture", html)
+    reading.open("picture")
     expect(page.get_by_text("1 remote image blocked.")).to_be_visible()
     assert canary.calls == []
     with page.expect_request(f"{canary.url}/asked.png") as request:
@@ -351,19 +454,14 @@ def test_shown_pictures_are_fetched_and_nothing_else(
     assert set(canary.calls) == {"/asked.png"}
     assert person.foreign_requests == [f"{canary.url}/asked.png"]
     person.requests.clear()
-    assert [one for one in person.complaints if "Content Security Policy" not in one] == []
-    person.complaints.clear()
     canary.calls.clear()
 
 
-def test_headers_and_replies_are_shown_as_text(visit: Visits, service: RunningService) -> None:
+def test_headers_and_replies_are_shown_as_text(reading: Reading) -> None:
     """Hazard 34: names, subjects, addresses and header fields never become markup."""
-    person = visit()
-    address = person.address()
-    person.settled()
-    watch(person)
+    page, address = reading.page, reading.address
     tag = "<img src=x onerror=alert(1)>"
-    service.deliver(
+    reading.person.service.deliver(
         address,
         (
             f'From: "{tag}" <mallory@sender.example>\r\nTo: {address}\r\nSubject: {tag}\r\n'
@@ -371,7 +469,6 @@ def test_headers_and_replies_are_shown_as_text(visit: Visits, service: RunningSe
             f"Message-ID: <tag@sender.example>\r\n\r\n{tag} javascript:alert(1)\r\n"
         ).encode(),
     )
-    page = person.page
     page.get_by_role("link", name=tag).click()
     expect(page.locator("#mail-subject")).to_have_text(tag)
     expect(page.locator(".who .name")).to_have_text(tag)
@@ -385,23 +482,19 @@ def test_headers_and_replies_are_shown_as_text(visit: Visits, service: RunningSe
     assert page.locator("a[href^='javascript']").count() == 0
 
 
-def test_links_that_are_no_web_addresses_are_never_acts(
-    visit: Visits, service: RunningService
-) -> None:
+def test_links_that_are_no_web_addresses_are_never_acts(reading: Reading) -> None:
     """Hazard 32: a confirmation link is offered only when it leads to a web page."""
-    person = visit()
-    address = person.address()
-    person.settled()
+    page = reading.page
     html = "<p>Please <a href=\"javascript:alert('x')\">Confirm your e-mail address</a></p>"
-    service.deliver(
-        address,
+    reading.person.service.deliver(
+        reading.address,
         (
             "From: m@sender.example\r\nTo: you@x.test\r\nSubject: Confirm your account\r\n"
             "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n" + html
         ).encode(),
     )
-    expect(row(person.page, "Confirm your account")).to_be_visible()
-    assert person.page.locator("a[href^='javascript']").count() == 0
+    expect(row(page, "Confirm your account")).to_be_visible()
+    assert page.locator("a[href^='javascript']").count() == 0
 
 
 def test_the_page_itself_forbids_inline_scripts_and_framing(service: RunningService) -> None:

@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.bot_api_simulator import BotApiSimulator, bot_api
 from tests.journeys.browser import DESK, PHONE, SMALLEST, Theme, Visit, Visits, message
-from tests.journeys.running import RunningService, running
-from tests.web.telegram_people import init_data
+from tests.journeys.mini_app import launched, made
+from tests.journeys.running import RunningService
 
-pytest_plugins = ["tests.journeys.visiting"]
+pytest_plugins = ["tests.journeys.visiting", "tests.journeys.with_bot"]
 
-TOKEN = "123456:of-the-journeys"
 HTML = (
     "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n"
     "From: Ferrybank <no-reply@ferry.example>\r\nSubject: Your sign-in code\r\n\r\n"
     "<p>Your code is <b>482913</b>.</p><img src='https://spy.example/a.png'>"
     "<script>fetch('https://spy.example/b')</script>\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[BotApiSimulator]:
-    with bot_api() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def with_bot(
-    tmp_path_factory: pytest.TempPathFactory, api: BotApiSimulator
-) -> Iterator[RunningService]:
-    """A service with a bot, whose people want English."""
-    yield from running(
-        tmp_path_factory.mktemp("telegram"),
-        telegram_bot_token=TOKEN,
-        telegram_api_url=api.url,
-        default_lang="en",
-        tg_max_address=50,
-    )
-
-
-def launched(path: str = "/telegram_mail", person: int = 42) -> str:
-    """The address as Telegram opens it."""
-    data = quote(init_data(person, TOKEN), safe="")
-    return f"{path}#tgWebAppData={data}&tgWebAppVersion=8.0&tgWebAppPlatform=android"
-
-
-def made(service: RunningService, person: int = 42) -> tuple[str, str]:
-    """An address of the person, and its token."""
-    wish = {"initData": init_data(person, TOKEN), "address": ""}
-    answer = service.post("/telegram/new_address", wish).json()
-    return answer["address"], answer["jwt"]
 
 
 def phone(visit: Visits, service: RunningService, path: str, size: tuple[int, int]) -> Visit:
