@@ -199,9 +199,9 @@ class Lane:
                 else:
                     self._refuse(failure)
         finally:
-            if session is None:
+            if session is None or session.over:
                 self._open -= 1
-        if session is not None:
+        if session is not None and not session.over:
             session.line = self
             self.free(session)
 

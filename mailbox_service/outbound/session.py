@@ -123,6 +123,11 @@ class Session(asyncio.Protocol):
         """Whether another transaction may be begun on this connection."""
         return self._lost is None and not self._under_way and not self._transport.is_closing()
 
+    @property
+    def over(self) -> bool:
+        """Whether the connection has ended."""
+        return self._lost is not None
+
     def quit(self) -> None:
         """Take leave without waiting for an answer."""
         if self.usable:

@@ -19,6 +19,7 @@ from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import Record, record_all
 from mailbox_service.signals import Signals
 from mailbox_service.storage.database import Database
+from mailbox_service.storage.leases import Settled
 
 log = logging.getLogger("mailbox.delivering")
 
@@ -93,16 +94,9 @@ class Settling:
             sub_addresses=self._sub_addresses,
         )
         noticed = await self._write_record(entry)
-        for outcome in outcomes:
-            log.info(
-                "attempt queue_id=%s recipient=%s state=%s attempt=%d remote=%s reply=%s",
-                job.submission.queue_id,
-                outcome.settled.claim.recipient,
-                outcome.settled.state,
-                outcome.settled.claim.attempt,
-                outcome.settled.remote,
-                outcome.settled.reply,
-            )
+        if log.isEnabledFor(logging.INFO):
+            for outcome in outcomes:
+                tell(job.submission.queue_id, outcome.settled)
         self._signals.notify(topics.mailbox(job.submission.address))
         self._signals.notify(topics.SENDING_EVENTS)
         for recipient in deposit_to:
@@ -148,3 +142,18 @@ class Settling:
                 )
             await asyncio.sleep(TROUBLE_SECONDS)
         return False
+
+
+def tell(queue_id: str, one: Settled) -> None:
+    """Log an attempt: every recipient of every message has this line."""
+    text = (
+        f"attempt queue_id={queue_id} recipient={one.claim.recipient} state={one.state}"
+        f" attempt={one.claim.attempt} remote={one.remote} reply={one.reply}"
+    )
+    handlers = log.root.handlers
+    # The handler of `mailbox_service.log` takes lines without the record that others need.
+    take_line = getattr(handlers[0], "take_line", None) if len(handlers) == 1 else None
+    if take_line is None:
+        log.info("%s", text)
+    else:
+        take_line(log.name, text)
