@@ -61,11 +61,11 @@ DELETE FROM suppressions WHERE account = :account AND target = :target
 RETURNING reason
 """
 
-# `:reasons` is a JSON list, empty for all; LIKE patterns come escaped by `!`.
+# `:reasons` and `:targets` are JSON lists, empty for all; LIKE patterns come escaped by `!`.
 WHERE = """
  WHERE account = :account AND (expires_at IS NULL OR expires_at > :now)
    AND created_at >= :start AND created_at < :end
-   AND (CAST(:target AS TEXT) IS NULL OR target = :target)
+   AND (CAST(:targets AS TEXT) = '[]' OR target IN ({targets}))
    AND (CAST(:like AS TEXT) IS NULL OR target LIKE :like ESCAPE '!')
    AND (CAST(:words AS TEXT) IS NULL OR lower(description) LIKE :words ESCAPE '!')
    AND (CAST(:reasons AS TEXT) = '[]' OR reason IN ({reasons}))
@@ -83,9 +83,9 @@ PURGE = "DELETE FROM suppressions WHERE expires_at IS NOT NULL AND expires_at <=
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: exact target, part of it, part of the description, reasons, times."""
+    """Which entries: exact targets, part of one, part of the description, reasons, times."""
 
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     like: str | None = None
     words: str | None = None
     reasons: tuple[str, ...] = ()
@@ -188,23 +188,23 @@ async def list_page(
     newest_first: bool,
 ) -> tuple[list[Suppression], int]:
     """A page of entries, and how many there are in all."""
-    reasons = each_text(tx.dialect, "reasons")
+    lists = {name: each_text(tx.dialect, name) for name in ("reasons", "targets")}
     params = {
         "account": account,
         "now": now,
         "start": wanted.start,
         "end": wanted.end,
-        "target": wanted.target,
+        "targets": json.dumps(wanted.targets),
         "like": wanted.like,
         "words": wanted.words,
         "reasons": json.dumps(wanted.reasons),
     }
     direction = "DESC" if newest_first else "ASC"
     rows = await tx.fetch_all(
-        LIST.format(reasons=reasons, direction=direction),
+        LIST.format(**lists, direction=direction),
         {**params, "limit": limit, "offset": offset},
     )
-    total = await tx.fetch_one(COUNT.format(reasons=reasons), params)
+    total = await tx.fetch_one(COUNT.format(**lists), params)
     return [Suppression(*row) for row in rows], int(total[0]) if total else 0
 
 

@@ -190,7 +190,8 @@ async def test_suppressions_end_and_are_replaced(database: AnyDatabase) -> None:
 
     assert await view() == ["bounce", "manual", "spam"]
     assert await view(now=NOON + 10) == ["manual", "spam"]
-    assert await view(target="y.test") == ["spam"]
+    assert await view(targets=("y.test",)) == ["spam"]
+    assert len(await view(targets=("y.test", "bob@y.test", "z"))) == 3
     assert await view(like="%bob@%") == ["bounce", "manual"]
     assert await view(words="%100!% spam%") == ["spam"]
     assert await view(reasons=("manual", "spam")) == ["manual", "spam"]

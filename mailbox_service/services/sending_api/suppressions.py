@@ -159,23 +159,26 @@ class Suppressions:
         """A page of entries."""
         paging = Paging.read(form, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         targets = [one for one in [form.email_address, *form.recipients] if one]
+        if len(targets) > MOST_AT_ONCE:
+            raise BadField("recipients", f"More than {MOST_AT_ONCE} addresses")
         words, types = "", list(form.suppression_types)
         for one in form.reasons:  # a type's name means the type; other texts are searched for
             if SPELLINGS.get(one.lower(), one.lower()) in REASONS:
                 types.append(one)
             else:
                 words = one
-        exact, part = None, form.wildcard.replace("*", "")
+        exact: tuple[str, ...] = ()
+        part = form.wildcard.replace("*", "")
         if targets and form.fuzzy:
             part = part or targets[0]
         elif targets:
-            exact = target_of(targets[0])
+            exact = tuple(target_of(one) for one in targets)
         start, end = between(form.start_date, form.end_date)
         rows, total = await self._database.read(
             suppressions.list_page,
             account=caller.account,
             wanted=Wanted(
-                target=exact,
+                targets=exact,
                 like=like(part) if part else None,
                 words=like(words) if words else None,
                 reasons=tuple(reason_of(one) for one in types),

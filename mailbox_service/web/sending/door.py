@@ -125,6 +125,9 @@ class SendingDoor:
         path = self._plain.get(call.path, "") or named_path(call.path)
         if path == "api/index" and call.method in ("GET", "HEAD"):
             return list(self.endpoints)
+        if path == "api/index":
+            words = f"{call.method} is not allowed on /{path}; use GET"
+            raise HttpProblem(405, words, allow="GET, HEAD")
         if path not in self._paths:
             raise HttpProblem(404, f"There is no endpoint /{path[:100]}")
         row = self._rows.get((call.method, path))

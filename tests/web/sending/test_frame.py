@@ -92,6 +92,7 @@ async def test_every_endpoint_asks_for_a_key_and_for_its_permission(api: Api) ->
         ("PATCH", "template/edit", 405),
         ("POST", "ip_auth/edit", 405),
         ("GET", "nothing/here", 404),
+        ("POST", "api/index", 405),
     ],
 )
 async def test_unknown_paths_and_methods_have_the_shape_of_errors(
@@ -105,6 +106,8 @@ async def test_unknown_paths_and_methods_have_the_shape_of_errors(
     allowed = {405: "PATCH" if path == "ip_auth/edit" else "POST"}.get(status)
     if path == "template/edit":
         allowed = "POST"
+    if path == "api/index":
+        allowed = "GET, HEAD"
     assert answer.headers.get("allow") == allowed
 
 

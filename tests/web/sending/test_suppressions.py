@@ -118,6 +118,8 @@ async def test_a_domain_is_removed_by_its_name(api: Api) -> None:
         ({"reasons": ["because"]}, 1),
         ({"start_date": "2020-01-01"}, 3),
         ({"end_date": "2020-01-01"}, 0),
+        ({"recipients": [EVE, "ZOE@inbox.test"]}, 2),
+        ({"email_address": "far.example", "recipient": EVE}, 2),
         ({"limit": 2}, 2),
         ({"limit": 2, "offset": 2}, 1),
     ],
