@@ -210,3 +210,35 @@ def test_two_windows_lose_nothing_of_each_other(visit: Visits) -> None:
     drafts = third.locator(".sent-item")
     expect(drafts.filter(has_text="From the first")).to_contain_text("More words")
     expect(drafts.filter(has_text="From the second")).to_contain_text("Other words")
+
+
+def test_html_goes_out_as_it_was_typed_after_it_was_looked_at(
+    visit: Visits, service: RunningService
+) -> None:
+    bob, token = service.open_address()
+    person = visit()
+    person.address()
+    page = person.page
+    page.keyboard.press("c")
+    recipient(page, bob)
+    page.get_by_label("Subject").fill("An offer")
+    editor(page).fill("Dear Bob")
+    page.get_by_role("button", name="HTML source").click()
+    source = page.get_by_role("textbox", name="HTML source")
+    expect(source).to_have_value("<div>Dear Bob</div>")
+    source.fill('<h1 style="color:#005e6d">Dear Bob</h1><p>the <b>offer</b></p>')
+    page.get_by_role("button", name="Preview").click()
+    seen = page.frame_locator("iframe")
+    expect(seen.get_by_role("heading", name="Dear Bob")).to_have_css("color", "rgb(0, 94, 109)")
+    assert page.locator("iframe").get_attribute("sandbox") is not None
+    assert "allow-scripts" not in str(page.locator("iframe").get_attribute("sandbox"))
+    assert person.accessibility_faults() == []
+    page.keyboard.press("Escape")
+    # What was typed survives a reload as it was typed.
+    page.wait_for_function("(localStorage['mailbox.drafts'] ?? '').includes('offer')")
+    page.reload()
+    expect(source).to_have_value('<h1 style="color:#005e6d">Dear Bob</h1><p>the <b>offer</b></p>')
+    page.get_by_role("button", name="Send").click()
+    plain, html = bodies(service, token, "An offer")
+    assert plain.strip() == "Dear Bob\nthe offer"
+    assert '<h1 style="color:#005e6d">Dear Bob</h1>' in html
