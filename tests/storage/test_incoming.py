@@ -109,6 +109,9 @@ async def count_contents(tx: Transaction) -> int:
 
 async def test_large_mail_and_mail_to_a_crowd_go_straight_into_the_tables(tmp_path: Path) -> None:
     async with opened(tmp_path / "mailbox.db") as store:
+        usual = letter(0, 100 << 10)
+        await keep(store, usual)
+        assert await store.read(every_content) == [usual.content]
         assert store.keep(letter(1, LARGEST_OCTETS), None) is None
         crowd = tuple(f"box{n}@x.test" for n in range(1000))
         assert store.keep(NewMessage(crowd, "", b"x", 1), None) is None
