@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,7 +16,6 @@ from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import (
     BadAddress,
     BadRequest,
-    Conflict,
     NameTaken,
     NotYours,
     UnknownMailbox,
@@ -31,6 +30,14 @@ from mailbox_service.core.texts import text
 from mailbox_service.services import passwords
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
+from mailbox_service.services.batches import (
+    LONGEST_KEY,
+    MOST_OPENED,
+    BatchWish,
+    NewAddress,
+    open_batch,
+    taken,
+)
 from mailbox_service.services.clock import Clock, now_micros, random_text
 from mailbox_service.services.openings import Openings
 from mailbox_service.services.overruling import Overruling
@@ -44,7 +51,6 @@ from mailbox_service.storage import (
     importing,
     keywords,
     messages,
-    opened_batches,
     submissions,
     telegram,
     user_addresses,
@@ -57,36 +63,6 @@ from mailbox_service.storage.database import Database, Transaction
 # Mails deleted in one transaction when an address is closed or cleared: a mailbox of a million
 # must not hold up everybody else's mail.
 BATCH = 500
-# Addresses opened in one transaction: some ten milliseconds of it.
-MOST_OPENED = 500
-LONGEST_KEY = 255  # characters of an Idempotency-Key
-
-
-@dataclass(frozen=True, slots=True)
-class BatchWish:
-    """Addresses to be opened together: by their names, or so many with names of our choosing."""
-
-    names: tuple[str, ...] | None
-    count: int | None
-    domain: str | None
-    with_prefix: bool
-    random_subdomain: bool
-    lifetime: int | None
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells one wish from another."""
-        return sha256(repr(self).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class NewAddress:
-    """An address on its way into the store."""
-
-    address: str
-    name: str
-    password: str | None
-    password_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,49 +433,6 @@ class Registering:
     async def statistics(self) -> Statistics:
         """How much there is of everything."""
         return await self._database.read(count_everything, self._clock())
-
-
-def taken(address: str) -> NameTaken:
-    """The refusal of an address that is open already, with the address behind the reason."""
-    key = "AddressAlreadyExistsMsg"
-    return NameTaken(f"{text(key)} ({address})", message_key=key)
-
-
-async def open_batch(
-    tx: Transaction,
-    wanted: Sequence[NewAddress],
-    *,
-    batch: str,
-    fingerprint: str,
-    now: int,
-    expires_at: int | None,
-) -> list[tuple[int, Address]]:
-    """Open all of several addresses, or find those that were opened under the same key: each
-    with its place among them. One that was closed since is left out."""
-    ids = []
-    if batch and not await opened_batches.take(tx, batch, fingerprint=fingerprint, now=now):
-        known = await opened_batches.get(tx, batch)
-        if known is None or known.fingerprint != fingerprint:
-            raise Conflict("This Idempotency-Key was used for other addresses")
-        ids = list(known.address_ids)
-    else:
-        opened = await addresses.open_all(
-            tx,
-            [
-                addresses.NewAddress(
-                    new.address, new.name, new.password_hash, "admin", now, expires_at
-                )
-                for new in wanted
-            ],
-        )
-        for new, address_id in zip(wanted, opened, strict=True):
-            if address_id is None:
-                raise taken(new.address)
-            ids.append(address_id)
-        if batch:
-            await opened_batches.fill(tx, batch, address_ids=ids)
-    rows = [(place, await addresses.by_id(tx, one)) for place, one in enumerate(ids)]
-    return [(place, row) for place, row in rows if row is not None]
 
 
 async def close_address(tx: Transaction, address_id: int, address: str) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from mailbox_service.core.errors import BadCredential, BadRequest, Conflict, NameTaken
 from mailbox_service.services.authenticating import Opened
+from mailbox_service.services.batches import BatchWish
 from mailbox_service.services.cleaning import Cleaning
 from mailbox_service.services.passwords import digest_of
-from mailbox_service.services.registering import BatchWish
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.services.parts import SECRET, Mailboxes

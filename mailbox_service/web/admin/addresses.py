@@ -12,7 +12,7 @@ from mailbox_service.core.errors import BadRequest, MailError, UnknownMailbox
 from mailbox_service.core.lifetime import read_lifetime
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
-from mailbox_service.services.registering import BatchWish
+from mailbox_service.services.batches import BatchWish
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, wrapped
 from mailbox_service.web.guards import ADMIN
