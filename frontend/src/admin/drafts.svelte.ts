@@ -1,5 +1,6 @@
 /** Settings that are being changed. What was typed outlives the form that it was typed into. */
 
+import { inWords } from '../lib/refusal';
 import { admin } from './admin.svelte';
 import { sameSetting, valueAt, withValue, type Values } from './fields';
 
@@ -17,6 +18,8 @@ const KEPT = 'mailbox.admin.changes ';
 /** One resource of settings. Several forms may show parts of it; each saves its own keys and no other. */
 export class SettingsDraft {
   saved = $state.raw<Values | null>(null);
+  /** Why they could not be read the last time, in words. */
+  unread = $state('');
   /** What was changed and not saved, by key. */
   changes = $state.raw<Values>({});
 
@@ -50,7 +53,13 @@ export class SettingsDraft {
 
   /** Throws what the service refused. */
   async load(): Promise<void> {
-    this.saved = this.read(await admin.api.json<unknown>('GET', this.shape.path));
+    try {
+      this.saved = this.read(await admin.api.json<unknown>('GET', this.shape.path));
+      this.unread = '';
+    } catch (error) {
+      this.unread = inWords(error);
+      throw error;
+    }
     this.discard(Object.keys(this.changes).filter((key) => sameSetting(valueAt(this.saved!, key), this.changes[key])));
   }
 
