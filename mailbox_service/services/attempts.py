@@ -90,10 +90,6 @@ class Job(Struct):
     damaged: bool
     lease_until: int
     begun: bool = False
-    # Nobody waits for an answer any more.
-    answered: bool = False
-    # A part of another, which makes room when all of it is done.
-    shared: bool = False
     # What the sending API wants of the message, when it came from there.
     message: ApiMessage | None = None
 

@@ -271,7 +271,6 @@ class Delivering:
         finally:
             for job in jobs:  # told to stop
                 self._leave(job)
-                self._leased.difference_update([one.id for one in job.claims])
                 await asyncio.shield(asyncio.ensure_future(self._give_back(job)))
 
     def _next_hop(self, submission: Submission, one: Claim) -> str | None:
@@ -307,16 +306,14 @@ class Delivering:
             answers = dict.fromkeys([one.recipient for one in job.claims], answer)
             await self._settling.record(job, self._judge(job, answers, self._clock()), b"")
         finally:
-            if not job.answered:
-                self._leave(job)
-            for one in job.claims:
-                self._leased.discard(one.id)
+            self._leave(job)
 
     def _leave(self, job: Job) -> None:
-        """Make room for others: nobody waits for an answer about this job any more."""
-        job.answered = True
+        """Make room for others. What is not recorded yet takes room, too: a crash sends it twice,
+        so there may not be much of it."""
         for one in job.claims:
             self._lanes.leave(one.domain)
+            self._leased.discard(one.id)
         self._wanted_room -= len(job.claims)
         if self._wanted_room <= 0:
             self._room.set()
@@ -329,7 +326,7 @@ class Delivering:
             await self._attempt_once(job, message)
             return
         for recipient in job.claims:  # each has a copy of their own
-            one = structs.replace(job, claims=(recipient,), shared=True)
+            one = structs.replace(job, claims=(recipient,))
             try:
                 await self._attempt_once(one, message)
             finally:
@@ -414,8 +411,6 @@ class Delivering:
             begin=job.begin,
         )
         self._note_reachability(job, answers)
-        if not job.shared:
-            self._leave(job)
         outcomes = self._judge(job, answers, started)
         await self._settling.record(job, outcomes, content)
 
