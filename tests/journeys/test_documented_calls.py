@@ -1,4 +1,4 @@
-"""Each command that the page of the sending API prints is run as it is printed."""
+"""Commands that pages print are run as they are printed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.journeys.running import running
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "sending-api.md"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE = DOCS / "sending-api.md"
 # Nothing was posted to a webhook, so there is nothing to look at.
 EXPECTED = "There is no such delivery"
 
@@ -44,3 +45,13 @@ def test_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
             data = answer.get("data")
             if isinstance(data, dict) and data.get("error") != EXPECTED:
                 assert "error" not in data, answer
+
+
+def test_a_mail_comes_as_the_page_for_newcomers_says(tmp_path: Path) -> None:
+    for service in running(tmp_path):
+        blocks = re.findall(r"```sh\n(.*?)```", (DOCS / "coming-from.md").read_text(), re.DOTALL)
+        script = "\n".join(blocks).replace("http://127.0.0.1:8787", service.url)
+        script = script.replace("127.0.0.1:2525", f"127.0.0.1:{service.reception_port}")
+        done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "481516" in done.stdout[done.stdout.index('"mail"') :]
