@@ -67,6 +67,11 @@ class StoredMessage(Struct, frozen=True):
     verdicts: StoredVerdicts | None = None
 
 
+# A message as it may change: id, flags, metadata, whether it was read and judged. Two of one
+# message are equal as long as everything is that a list shows of it.
+State = tuple[int, int, str | None, bool, bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which messages of a mailbox are wanted; texts are matched as they are, in any case."""

@@ -18,7 +18,15 @@ from msgspec.structs import replace as with_values
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import BadCredential
-from mailbox_service.core.stored import ANSWERED, FLAGGED, NO_FILTERS, SEEN, Filters, StoredMessage
+from mailbox_service.core.stored import (
+    ANSWERED,
+    FLAGGED,
+    NO_FILTERS,
+    SEEN,
+    Filters,
+    State,
+    StoredMessage,
+)
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.shown import Shown
@@ -26,7 +34,6 @@ from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
-from mailbox_service.storage.messages import State
 
 log = logging.getLogger("mailbox.reading")
 

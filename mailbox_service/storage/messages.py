@@ -20,6 +20,7 @@ from mailbox_service.core.stored import (
     NO_FILTERS,
     SEEN,
     Filters,
+    State,
     StoredMessage,
     StoredSummary,
     StoredVerdicts,
@@ -100,11 +101,6 @@ REMOVE_VERDICTS = "DELETE FROM verdicts WHERE id = :id"
 NEWEST_ID = "SELECT max(id) FROM messages"
 
 COUNT_ALL = "SELECT count(*) FROM messages"
-
-
-# Id, flags, metadata, whether it was read and judged. Two of one message are equal as long as
-# everything is that a list shows of it.
-State = tuple[int, int, str | None, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from collections.abc import Callable, Hashable
 
 from msgspec import Struct
 
-from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.stored import State, StoredMessage
 from mailbox_service.services.reading import Glance
 from mailbox_service.services.shown import Shown
-from mailbox_service.storage.messages import State
 from mailbox_service.web.answers import JSON, Answer, encode_json
 
 
