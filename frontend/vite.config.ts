@@ -14,6 +14,8 @@ function offlineList(): Plugin {
   return {
     name: 'offline-list',
     apply: 'build',
+    // A file that is missing would hold a connection of the worker that asks for it.
+    enforce: 'post',
     generateBundle: {
       // After Vite has dropped the chunks that held styles alone.
       order: 'post',
