@@ -93,16 +93,16 @@ def test_places_stand_left_right_or_above(
     page.get_by_label("Where the places stand").select_option("Right")
     expect(page.locator("html")).to_have_attribute("data-rail", "right")
     page.wait_for_function(
-        "document.querySelector('.rail').getBoundingClientRect().x >"
-        " document.querySelector('.sheet').getBoundingClientRect().x"
+        "document.querySelector('.rail')?.getBoundingClientRect().x >"
+        " document.querySelector('.sheet')?.getBoundingClientRect().x"
     )
     assert person.accessibility_faults() == []
     page.get_by_label("Where the places stand").select_option("Top")
     expect(page.locator("html")).to_have_attribute("data-rail", "top")
     page.reload()
     page.wait_for_function(
-        "document.querySelector('.rail').getBoundingClientRect().bottom <="
-        " document.querySelector('.sheet').getBoundingClientRect().top"
+        "document.querySelector('.rail')?.getBoundingClientRect().bottom <="
+        " document.querySelector('.sheet')?.getBoundingClientRect().top"
     )
     for place in ("Inbox", "Sent", "Connect a program", "Mailbox settings", "Account"):
         expect(rail.get_by_role("link", name=place).first).to_be_attached()
@@ -117,7 +117,7 @@ def test_margins_keep_the_page_in_the_middle_of_a_wide_screen(
     page = person.page
     page.get_by_role("link", name="Mailbox settings").click()
     page.get_by_label("Margins at the sides").check()
-    page.wait_for_function("document.querySelector('.rail').getBoundingClientRect().x > 200")
+    page.wait_for_function("document.querySelector('.rail')?.getBoundingClientRect().x > 200")
     page.reload()
-    page.wait_for_function("document.querySelector('.rail').getBoundingClientRect().x > 200")
+    page.wait_for_function("document.querySelector('.rail')?.getBoundingClientRect().x > 200")
     assert person.sideways() <= 0
