@@ -53,7 +53,10 @@ async def read_mail(fields: Any) -> Mail:
         text=text,
         html=html,
         attachments=tuple(
-            [await one_file("attachments", one, no_url, inline=False) for one in files(fields)]
+            [
+                await one_file("attachments", one, no_url, inline=False, lets_go=False)
+                for one in files(fields)
+            ]
         ),
     )
     try:

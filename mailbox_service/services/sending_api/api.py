@@ -118,9 +118,7 @@ class SendingApi:
             single_senders=SingleSenders(database, config, policies, sending, clock=clock),
             domains=Domains(database, config, policies, records, clock=clock),
             ip_lists=IpLists(database, policies, clock=clock),
-            authenticated_ips=AuthenticatedIps(
-                database, policies, own_addresses, clock=clock
-            ),
+            authenticated_ips=AuthenticatedIps(database, policies, own_addresses, clock=clock),
             subaccounts=Subaccounts(database, policies, keys, statistics, clock=clock),
             statistics=statistics,
             reporting=Reporting(database, config, signals, clock=clock),

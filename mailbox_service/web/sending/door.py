@@ -174,10 +174,7 @@ class SendingDoor:
         if credential is None:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
-        policy = api.policies.kept(credential.account)
-        if policy is None:
-            policy = await api.policies.of(credential.account)
-        check_place(policy, call)
+        policy = await check_place(api, credential, call.client_ip)
         now_allowed, refusal = self._rates.pass_(path, credential.username)
         allowed.append(now_allowed)
         if refusal is not None:
@@ -287,11 +284,16 @@ def read_body(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def check_place(policy: Policy, call: Call) -> None:
-    """Refuse a caller whose address is not on the list, when there is one (§9.3)."""
+async def check_place(api: SendingApi, credential: Credential, ip: str) -> Policy:
+    """Refuse a caller whose address is not on the account's list, when there is one (§9.3); the
+    policy that says so. Raises EndpointDenied."""
+    policy = api.policies.kept(credential.account)
+    if policy is None:
+        policy = await api.policies.of(credential.account)
     listed = policy.ip_lists["api"]
-    if listed.enabled and not allows([one.ip_address for one in listed.entries], call.client_ip):
+    if listed.enabled and not allows([one.ip_address for one in listed.entries], ip):
         raise EndpointDenied("Your IP address is not on the list of allowed addresses")
+    return policy
 
 
 def named_path(path: str) -> str:
