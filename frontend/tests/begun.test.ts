@@ -3,7 +3,7 @@ import { nameOf, takeBegun } from '../src/lib/begun';
 import { fingerprint, headersFor } from '../src/lib/requests';
 
 afterEach(() => {
-  delete globalThis.begun;
+  globalThis.begun = undefined;
   vi.restoreAllMocks();
 });
 
