@@ -192,9 +192,11 @@ class Dialog:
 
     def hear(self, line: bytes) -> bytes | None:
         """Answer one command line without its CRLF; None when a coroutine has to."""
-        answer, verb, argument = _taken_apart(line)
-        if answer is None:
-            return self._hear_oddity(verb, argument)
+        try:
+            answer, verb, argument = _taken_apart(line)
+        except LookupError:
+            verb, _, argument = line.partition(b" ")
+            return self._hear_oddity(verb.upper(), argument)
         reply = answer(self, argument)
         if reply is None or reply[0] != _REFUSED:
             return reply
@@ -486,15 +488,16 @@ _ANSWERS: dict[bytes, _Method] = {
 
 
 # Most lines of a connection were said before: DATA to the letter, and often the addresses too.
-# What a line means is the same whoever says it; it is bounded by `Limits.command_line`.
+# What a line means is the same whoever says it; it is bounded by `Limits.command_line`. Odd lines
+# are not remembered, and among them AUTH, which may hold a password.
 @lru_cache(maxsize=1_024)
-def _taken_apart(line: bytes) -> tuple[_Method | None, bytes, bytes]:
-    """What answers a line, its verb, and its argument; nothing answers what is odd."""
+def _taken_apart(line: bytes) -> tuple[_Method, bytes, bytes]:
+    """What answers a line, its verb, and its argument. Raises LookupError for what is odd."""
     verb, _, argument = line.partition(b" ")
     verb = verb.upper()
-    answer = _ANSWERS.get(verb)
-    if answer is None or _control(argument):
-        return None, verb, argument
+    answer = _ANSWERS[verb]
+    if _control(argument):
+        raise LookupError("a control character")
     return answer, verb, argument.strip(b" ")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +135,15 @@ def message(
 def row(page: Page, subject: str) -> Locator:
     """The row of the list with this subject."""
     return page.locator(".row", has=page.get_by_role("link", name=subject))
+
+
+def wait_until(page: Page, expression: str, arg: object = None) -> None:
+    """Wait until an expression of the page is true. The driver's own way to wait evaluates text
+    inside the page, which the page's policy forbids."""
+    until = time.monotonic() + 30
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < until, expression
+        page.wait_for_timeout(25)
 
 
 def read(path: str | Path) -> bytes:

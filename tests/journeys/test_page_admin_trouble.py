@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import DESK, LOOKS, SMALLEST, Theme, Visits
+from tests.journeys.browser import DESK, LOOKS, SMALLEST, Theme, Visits, wait_until
 from tests.journeys.running import ADMIN_PASSWORD, RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -89,7 +89,8 @@ def test_every_screen_says_when_the_service_is_in_trouble_and_comes_back(
             left = again.count()
             again.first.click()
             # Forms of the same settings are read together.
-            page.wait_for_function(
+            wait_until(
+                page,
                 "left => document.querySelectorAll('#main [role=alert] button').length < left",
                 arg=left,
             )
@@ -130,15 +131,15 @@ def test_the_way_back_closes_a_dialog_first(visit: Visits, service: RunningServi
     page.evaluate("location.hash = '#/users'")
     page.get_by_role("button", name="New account").click()
     page.get_by_role("dialog").wait_for()
-    page.wait_for_function("history.state?.over")
+    wait_until(page, "history.state?.over")
     page.go_back()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("heading", name="Accounts", level=1)).to_be_visible()
     # A dialog that was closed in another way leaves nothing behind.
     page.get_by_role("button", name="New account").click()
-    page.wait_for_function("history.state?.over")
+    wait_until(page, "history.state?.over")
     page.get_by_role("button", name="Cancel").click()
-    page.wait_for_function("!history.state?.over")
+    wait_until(page, "!history.state?.over")
     page.go_back()
     expect(page.get_by_role("heading", name="Audit log", level=1)).to_be_visible()
     # Another list has none of the dialogs of the one before.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row
+from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row, wait_until
 from tests.journeys.running import RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -193,7 +193,8 @@ def test_the_list_looks_as_its_reader_wants_it(visit: Visits, service: RunningSe
     assert person.accessibility_faults() == []
     page.get_by_role("link", name="Inbox").first.click()
     expect(row(page, "First of two")).to_be_visible()
-    page.wait_for_function(
+    wait_until(
+        page,
         "least => document.querySelectorAll('.row')[1]?.getBoundingClientRect().height > least",
         arg=before + 10,
     )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys.browser import Visits, message
+from tests.journeys.browser import Visits, message, wait_until
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -235,7 +235,7 @@ def test_html_goes_out_as_it_was_typed_after_it_was_looked_at(
     assert person.accessibility_faults() == []
     page.keyboard.press("Escape")
     # What was typed survives a reload as it was typed.
-    page.wait_for_function("(localStorage['mailbox.drafts'] ?? '').includes('offer')")
+    wait_until(page, "(localStorage['mailbox.drafts'] ?? '').includes('offer')")
     page.reload()
     expect(source).to_have_value('<h1 style="color:#005e6d">Dear Bob</h1><p>the <b>offer</b></p>')
     page.get_by_role("button", name="Send").click()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.journeys.browser import DESK, PHONE, SMALLEST, Theme, Visit, Visits, message
+from tests.journeys.browser import DESK, PHONE, SMALLEST, Theme, Visit, Visits, message, wait_until
 from tests.journeys.mini_app import launched, made
 from tests.journeys.running import RunningService
 
@@ -90,7 +90,7 @@ def test_telegram_web_shows_the_mini_app_in_its_frame(
     for around_it in ("https://web.telegram.org/a/", "https://elsewhere.example/k/"):
         person.complaints.clear()
         page.goto(around_it)
-        page.wait_for_function("document.querySelector('iframe') !== null")
+        wait_until(page, "document.querySelector('iframe') !== null")
         assert page.frame_locator("iframe").locator("#page").count() == 0
         assert any("frame-ancestors" in one for one in person.complaints)
     person.requests.clear()

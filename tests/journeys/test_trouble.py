@@ -95,7 +95,7 @@ def test_a_full_disk_asks_senders_to_come_back_and_is_over_when_there_is_room(
         address, token = service.open_address()
         accepted = []
         for number in range(200):
-            code, text = deliver(service, address, letter(f"number {number}", 200_000))
+            code, text = deliver(service, address, letter(f"number {number}", 300_000))
             if code != 250:
                 break
             accepted.append(f"number {number}")
@@ -137,7 +137,7 @@ def test_a_store_locked_by_another_program_still_takes_mail_and_refuses_the_rest
         other = sqlite3.connect(tmp_path / "data" / "mailbox.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor() as at_once:  # each waits for its seconds
-            large = at_once.submit(deliver, service, address, letter("large", 200_000))
+            large = at_once.submit(deliver, service, address, letter("large", 300_000))
             opened = at_once.submit(service.post, "/api/new_address", {"name": "late"})
             assert deliver(service, address, letter("meanwhile"))[0] == 250
             code, text = large.result()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,7 +87,7 @@ def heard(rules: Rules, address: str, keyword: str) -> tuple[list[bytes | None],
         f"MAIL FROM:<far@away.test>{keyword}".encode(),
         f"RCPT TO:<{address}>".encode("utf-8", "surrogatepass"),
     ]
-    replies = [dialog.hear(line) for line in lines]
+    replies = [dialog.hear(line) or asyncio.run(dialog.ask_address(line)) for line in lines]
     return replies, dialog.end_of_content().recipients
 
 
