@@ -62,6 +62,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "httpx2": ("mailbox_service.outbound", "mailbox_service.client", "smtp_proxy.remote"),
     "httpcore2": ("mailbox_service.outbound",),
     "uvicorn": ("mailbox_service.web",),
+    "brotli": ("mailbox_service.web.page",),
     "click": ("mailbox_service.commands", "mailbox_service.__main__", "smtp_proxy.__main__"),
     "email_validator": ("mailbox_service.core.address",),
     "nh3": ("mailbox_service.core.html",),

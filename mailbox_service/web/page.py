@@ -14,6 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import brotli  # type: ignore[import-untyped]
+
 from mailbox_service.web.answers import Answer, Headers
 from mailbox_service.web.document import (
     ENGLISH,
@@ -125,7 +127,10 @@ class Page:
         asset = self._documents.get(spot)
         if asset is None:
             body = filled(self._document, spot, self._frames, carried)
-            asset = asset_of(INDEX, body, document_headers(self._policy))
+            # As hard as can be, once: what fits into the first packets of a connection is there a
+            # journey earlier.
+            packed = brotli.compress(body, mode=brotli.MODE_TEXT)
+            asset = asset_of(INDEX, body, document_headers(self._policy), packed)
             self._documents[spot] = asset
         return asset
 

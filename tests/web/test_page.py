@@ -8,6 +8,7 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 
 from mailbox_service.web.page import Page
@@ -251,3 +252,16 @@ async def test_a_file_that_the_build_has_packed_goes_out_so(
         plain = await site.http.get(path, headers={"Accept-Encoding": "gzip"})
         assert (plain.headers["content-encoding"], plain.content) == ("gzip", SCRIPT)
         assert (await site.http.get(path + ".br")).status_code == 404
+
+
+async def test_the_document_is_packed_by_whatever_its_reader_takes(
+    site_with: SiteWith, framed: Path
+) -> None:
+    (framed / "index.html").write_bytes(DOCUMENT + b"<!-- long -->" * 200)
+    async with site_with(page=framed) as site:
+        plain = (await site.http.get("/", headers={"Accept-Encoding": "identity"})).content
+        for coding, unpacked in (("br", brotli.decompress), ("gzip", gzip.decompress)):
+            async with site.http.stream("GET", "/", headers={"Accept-Encoding": coding}) as answer:
+                assert answer.headers["content-encoding"] == coding
+                packed = b"".join([one async for one in answer.aiter_raw()])
+            assert unpacked(packed) == plain
