@@ -93,9 +93,12 @@ SELECT m.submission_id, m.queue_id, m.username, m.sender, m.subject, m.fields, m
  ORDER BY m.submission_id DESC, r.id LIMIT :limit
 """
 
+# The first rows are the oldest: an index by time would be paid for by every message.
 OLD = """
-SELECT submission_id, archived_content_id FROM sending_messages
- WHERE created_at < :before ORDER BY created_at LIMIT :limit
+SELECT submission_id, archived_content_id
+  FROM (SELECT submission_id, archived_content_id, created_at FROM sending_messages
+         ORDER BY submission_id LIMIT :limit) AS oldest
+ WHERE created_at < :before
 """
 
 REMOVE = "DELETE FROM sending_messages WHERE submission_id = :submission_id"
