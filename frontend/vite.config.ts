@@ -51,6 +51,10 @@ function everyVisit(): Plugin {
         const list = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/views/Mailbox.svelte')));
         if (!entry || !page || !list) throw new Error('no page');
         const always = [...new Set([page.fileName, ...page.imports])].filter((name) => name !== entry.fileName);
+        // Loaded beside them: what no frame shows.
+        const later = Object.keys(bundle).find((name) => /^assets\/later-.*\.css$/.test(name));
+        if (!later) throw new Error('no styles of the page');
+        always.push(later);
         const styles = new Set([entry, list, ...always.map((name) => bundle[name])].flatMap((file) => (file?.type === 'chunk' ? [...(file.viteMetadata?.importedCss ?? [])] : [])));
         let text = '';
         for (const name of styles) {

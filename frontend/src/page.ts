@@ -5,12 +5,14 @@ import App from './App.svelte';
 import { later } from './later';
 import { readPath } from './lib/paths';
 import { readInvitation, readRoute } from './lib/route';
+import { drawIcons, PAGE_ICONS } from './parts/icons';
 import { takePlace } from './shell/place';
 import { beginWorker } from './stores/worker';
 import { session } from './stores/session.svelte';
 import { speech } from './stores/language.svelte';
 import { theme } from './stores/theme.svelte';
 
+drawIcons(PAGE_ICONS);
 theme.apply();
 beginWorker();
 if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);
@@ -40,7 +42,7 @@ async function framed(): Promise<void> {
 }
 
 void speech.start().then(async () => {
-  const page = await whole();
+  const [page] = await Promise.all([whole(), import('./styles/later.css').catch(() => undefined)]);
   const target = document.getElementById('page');
   if (!target) return;
   takePlace(target, () => {
