@@ -14,12 +14,13 @@ _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _VALUE62 = {letter: value for value, letter in enumerate(_BASE62)}
 # Six, eleven and four letters; 62 ** 21 is beyond every time until the year 3000. Two letters at
-# a time, since one id is made for every message; three would be a table of fifteen megabytes.
+# a time, since one id is made for every message; three would be a table of fifteen megabytes. And
+# out of numbers below 2 ** 60, with which Python counts three times as fast.
 _TWOS = [a + b for a in _BASE62 for b in _BASE62]
 _TWO = 62**2
-_PAIRS = 10
+_TEN = 62**10
 # Python reads base 32 with the first letters of the alphabet.
-_PLAIN32 = str.maketrans(_BASE32, string.digits + string.ascii_lowercase[:22])
+_PLAIN32 = bytes.maketrans(_BASE32.encode(), (string.digits + string.ascii_lowercase[:22]).encode())
 _is_email_id = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}").fullmatch
 _is_schedule_id = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -28,14 +29,9 @@ _is_schedule_id = re.compile(
 
 def email_id_of(queue_id: str) -> str:
     """The e-mail id of a queue id."""
-    number = _number_of(queue_id)
-    letters = []
-    for _ in range(_PAIRS):
-        number, two = divmod(number, _TWO)
-        letters.append(_TWOS[two])
-    letters.append(_BASE62[number])
-    letters.reverse()
-    text = "".join(letters)
+    upper, lower = divmod(_number_of(queue_id), _TEN)
+    first, upper = divmod(upper, _TEN)
+    text = f"{_BASE62[first]}{_ten(upper)}{_ten(lower)}"
     return f"{text[:6]}-{text[6:17]}-{text[17:]}"
 
 
@@ -62,8 +58,17 @@ def queue_id_of_schedule(schedule_id: str) -> str | None:
     return _text_of(int(schedule_id.replace("-", ""), 16))
 
 
+def _ten(number: int) -> str:
+    """Ten letters of base 62."""
+    number, fifth = divmod(number, _TWO)
+    number, fourth = divmod(number, _TWO)
+    number, third = divmod(number, _TWO)
+    first, second = divmod(number, _TWO)
+    return _TWOS[first] + _TWOS[second] + _TWOS[third] + _TWOS[fourth] + _TWOS[fifth]
+
+
 def _number_of(queue_id: str) -> int:
-    return int(queue_id.translate(_PLAIN32), 32)
+    return int(queue_id.encode().translate(_PLAIN32), 32)
 
 
 def _text_of(number: int) -> str | None:

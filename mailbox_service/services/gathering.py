@@ -39,7 +39,8 @@ class Gathering(Generic[T, R]):
         patient: bool = False,
     ) -> None:
         """`linger`: seconds that the first of a group waits for others. `patient`: it waits while
-        each turn of the loop brings one more, which takes no time when nobody comes."""
+        each turn of the loop brings one more, which takes no time when nobody comes; so those who
+        were just answered, and ask again, are in the next group and not in the one after it."""
         self._write = write
         self._octets = octets
         self._most = most
@@ -99,7 +100,7 @@ class Gathering(Generic[T, R]):
         return group
 
     def _written(self, group: list[tuple[T, asyncio.Future[R]]], written: Written[R]) -> None:
-        if self._linger and 0 < len(self._pending) < self._most:
+        if (self._linger or self._patient) and 0 < len(self._pending) < self._most:
             self._soon(asyncio.get_running_loop())
         else:
             self._write_next()
