@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
+import binascii
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -86,9 +86,12 @@ class Opened:
     expires_at: int | None = None
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def base64_part(data: bytes) -> bytes:
     """A part of a token: base64url without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 HEADER = base64_part(b'{"alg":"HS256","typ":"JWT"}')

@@ -27,7 +27,12 @@ _LETTER_OF = bytes(ord(_LETTERS[octet & 31]) for octet in range(256))
 # What the system gives is drawn for many ids at once: asking costs more than making one.
 _DRAWN = 128
 _tails: list[str] = []
+# Random octets drawn ahead, by how many belong together; each is given away once. Longer pieces
+# are asked for as they are needed.
+_ahead: dict[int, list[bytes]] = {}
+_LONGEST_AHEAD = 64
 os.register_at_fork(after_in_child=_tails.clear)
+os.register_at_fork(after_in_child=_ahead.clear)
 
 
 def now_micros() -> int:
@@ -67,10 +72,27 @@ def _time_letters(millis: int) -> str:
     return "".join([_LETTERS[millis >> shift & 31] for shift in _TIME_SHIFTS])
 
 
+def random_octets(count: int) -> bytes:
+    """Random octets that nobody can guess and nobody else is given."""
+    if not 0 < count <= _LONGEST_AHEAD:
+        return os.urandom(count)
+    pieces = _ahead.get(count)
+    if pieces is None:
+        pieces = _ahead[count] = []
+    try:
+        return pieces.pop()
+    except IndexError:
+        drawn = os.urandom(count * _DRAWN)
+        fresh = [drawn[start : start + count] for start in range(0, len(drawn), count)]
+        piece = fresh.pop()
+        pieces.extend(fresh)
+        return piece
+
+
 def random_text(length: int) -> str:
     """Random lower-case letters and digits, for names and passwords, each as likely as another."""
     text = b""
     while len(text) < length:
         # Some more than are needed: of 256 octets the four that would favour letters are left out.
-        text += os.urandom(length + _SPARE_OCTETS).translate(_NAME_OCTETS, _LEFT_OUT)
+        text += random_octets(length + _SPARE_OCTETS).translate(_NAME_OCTETS, _LEFT_OUT)
     return text[:length].decode("ascii")

@@ -25,7 +25,7 @@ class Openings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._line: Gathering[NewAddress, int] = Gathering(
-            self._write, lambda new: 1, most=MOST, most_octets=MOST
+            self._write, lambda new: 1, most=MOST, most_octets=MOST, patient=True
         )
 
     def add(self, new: NewAddress) -> asyncio.Future[int]:

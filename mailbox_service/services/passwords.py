@@ -20,7 +20,7 @@ import string
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from mailbox_service.services.clock import random_text
+from mailbox_service.services.clock import random_octets, random_text
 
 LENGTH = 8  # mailbox-api §2.3
 _SALT_OCTETS = 16
@@ -57,13 +57,13 @@ class Passwords:
 
     def keep_generated(self, plain: str) -> str:
         """The stored form of a password of our own making."""
-        salt = secrets.token_bytes(_SALT_OCTETS)
+        salt = random_octets(_SALT_OCTETS)
         return f"$hmac${salt.hex()}${self._mac(salt, digest_of(plain))}"
 
     def keep_moved(self, digest: str) -> str:
         """The stored form of a password that comes from another deployment by the thousand: most
         are random, and a slow hash for each would take hours."""
-        salt = secrets.token_bytes(_SALT_OCTETS)
+        salt = random_octets(_SALT_OCTETS)
         return f"$hmac${salt.hex()}${self._mac(salt, digest)}"
 
     def made_for(self, what: str) -> str:

@@ -42,10 +42,6 @@ TOUCH = """
 UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
 """
 
-TOUCH = """
-UPDATE addresses SET updated_at = :now WHERE address = :address AND updated_at < :day_ago
-"""
-
 TOUCH_ALL = """
 UPDATE addresses SET updated_at = :now
  WHERE address IN ({addresses}) AND updated_at < :day_ago
