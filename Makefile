@@ -41,7 +41,7 @@ test: .venv/.dev $(PAGE) tests/node/node_modules/.installed
 	$(PY) -m tests.programs
 	$(NPM) frontend run check
 	$(NPM) frontend run test
-	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || { [ $$? -eq 1 ] && $(AGAIN); }
+	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || { [ $$? -eq 1 ] && $(AGAIN); }
 
 # Browsers, kills and real clocks share the machine with everything else that runs. What failed
 # beside others is tried once more, alone: a fault shows again and fails the run, and what does
