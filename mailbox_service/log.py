@@ -41,6 +41,8 @@ class Lines(logging.Formatter):
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s")
         self._second = 0
         self._text = ""
+        self._millis = 0
+        self._when = ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """The second of a record, UTC; worked out once a second."""
@@ -59,8 +61,11 @@ class Lines(logging.Formatter):
 
     def line(self, created: float, level: str, name: str, text: str) -> str:
         """The line of a fact."""
-        when = f"{self._second_text(int(created))}.{int(created % 1 * 1000):03d}Z"
-        line = f"{when} {level} {name} {text}"
+        millis = int(created * 1000)
+        if millis != self._millis:  # lines come in bursts
+            self._millis = millis
+            self._when = f"{self._second_text(millis // 1000)}.{millis % 1000:03d}Z"
+        line = f"{self._when} {level} {name} {text}"
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE] + "…"
         return neutral(line)
@@ -133,13 +138,12 @@ class Together(logging.Handler):
             logging.getLogger(name).info(text)
             return
         line = lines.line(time.time(), "INFO", name, text)
-        self.acquire()
-        try:
-            self._keep(line, at_once=False)
-        except (OSError, ValueError):
-            return  # nobody reads the log any more
-        finally:
-            self.release()
+        assert self.lock is not None
+        with self.lock:
+            try:
+                self._keep(line, at_once=False)
+            except (OSError, ValueError):
+                return  # nobody reads the log any more
 
     def _keep(self, line: str, *, at_once: bool) -> None:
         self._lines.append(line)

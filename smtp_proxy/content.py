@@ -14,7 +14,8 @@ from smtp_proxy.limits import Limits
 END = b"\r\n.\r\n"
 _DOT = ord(".")
 
-_bare_cr = re.compile(rb"\r(?!\n)").search
+# For what ends with a line end: a CR that is the last octet would not be found.
+_bare_cr = re.compile(rb"\r[^\n]").search
 _bare_lf = re.compile(rb"\n(?<!\r\n)")
 # One search for all that asks for a closer look, a bare LF, a stuffed dot and the end: it costs
 # less than looking for the end alone, and is most of the work on a large content.
@@ -77,8 +78,10 @@ class ContentReader:
         if found is None or found.start() != len(data) - len(END) + 1:
             return False
         self._at_start = False
-        self.content = data[:size]
-        self._finish()
+        if _bare_cr(data) or b"\0" in data:
+            self.refusal = replies.BARE_CR_OR_LF
+        else:
+            self.content = data[:size]
         return True
 
     def take(self, buffer: bytearray) -> bool:

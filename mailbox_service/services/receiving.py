@@ -130,6 +130,9 @@ class Receiving:
     def _below(self, recipient: str) -> str | None:
         return without_detail(recipient) if self._sub_addresses else None
 
+    def _is_below(self, envelope: Envelope) -> bool:
+        return self._sub_addresses and any(map(self._below, envelope.recipients))
+
     def receive(self, envelope: Envelope, content: bytes, peer: Peer) -> Answer:
         """Store a message for all its recipients; once it is on disk the answer comes. The
         receipt has no message ids, which mail gets a moment later.
@@ -144,7 +147,7 @@ class Receiving:
         self._check_content(content, counted=plain)
         if not plain:
             content = without_claims(content, self._own_name)
-        if self._has_files_to_drop(content) or any(map(self._below, envelope.recipients)):
+        if self._has_files_to_drop(content) or self._is_below(envelope):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
         return self._receive(envelope, content, peer)
 
