@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 from msgspec import Struct
 
 from mailbox_service.core.address import canonical, split
@@ -31,6 +32,8 @@ class Correspondent(Struct, frozen=True, gc=False):
     shown: str
     domain: str
     to_field: str
+    # `shown` as JSON.
+    json: str
 
 
 def correspondent(text: str) -> Correspondent | None:
@@ -53,7 +56,8 @@ def _correspondent(text: str) -> Correspondent | None:
     if not address.isascii():
         return None
     shown = shown_mailbox(NamedAddress(address, read.name))
-    return Correspondent(address, read.name, shown, split(address)[1], field)
+    json = msgspec.json.encode(shown).decode()
+    return Correspondent(address, read.name, shown, split(address)[1], field, json)
 
 
 def from_field(sender: Correspondent) -> str:

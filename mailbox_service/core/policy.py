@@ -166,6 +166,8 @@ def check_recipients(
     """
     if not recipients or not all(recipients):
         raise BadRequest(text("InvalidToMailMsg"), message_key="InvalidToMailMsg")
+    if not block_list:
+        return
     entries = block_list if written else [entry.lower() for entry in block_list]
     if any(contains_any(recipient, entries) for recipient in (*recipients, *written)):
         raise RecipientBlocked(text("AddressBlockedMsg"), message_key="AddressBlockedMsg")

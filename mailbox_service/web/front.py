@@ -40,8 +40,19 @@ MOST_HEADERS = 100
 LARGEST_HEADERS = 49_152  # 100 recipients in one field, and the rest
 
 JSON_TYPE = (b"content-type", JSON)
+CONTENT_LENGTH = b"content-length"
 # What every JSON answer has that says nothing else in its header, as it leaves.
 PLAIN_JSON = b"".join(b"%b: %b\r\n" % field for field in (JSON_TYPE, *ON_ALL, NEVER_KEPT))
+# The same where a route names the request itself, as those of the sending API do.
+NAMED_JSON = b"".join(
+    b"%b: %b\r\n" % field for field in (JSON_TYPE, *ON_ALL, *UNLESS_JSON, NEVER_KEPT, NO_DOCUMENT)
+)
+NAMED_FIELDS = [
+    b"x-request-id",
+    b"x-ratelimit-limit",
+    b"x-ratelimit-remaining",
+    b"x-ratelimit-reset",
+]
 CLOSING: Headers = ((b"connection", b"close"),)
 TOO_LARGE = {
     414: refusal(414, "The address of the request is too long", "TargetTooLong", CLOSING),
@@ -107,6 +118,8 @@ class Outgoing:
         if len(headers) == 2 and headers[0] == JSON_TYPE:
             further = (headers[1], (b"x-request-id", self._request_id))
             sent = self._whole(status, PLAIN_JSON, further, body)
+        elif len(headers) == 6 and headers[0] == JSON_TYPE and is_named(headers):
+            sent = self._whole(status, NAMED_JSON, headers[1:], body)
         else:
             completed = headers.copy()
             complete(completed, self._request_id)
@@ -118,6 +131,11 @@ class Outgoing:
     def _tell(self, status: int) -> None:
         if status >= 500 or log.isEnabledFor(logging.DEBUG):
             report(self._method, self._path, status, self._request_id, self._started)
+
+
+def is_named(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether an answer has its type, the fields of the sending API, its length, and no other."""
+    return [name for name, _ in headers[1:5]] == NAMED_FIELDS and headers[5][0] == CONTENT_LENGTH
 
 
 def complete(headers: list[tuple[bytes, bytes]], request_id: bytes) -> None:

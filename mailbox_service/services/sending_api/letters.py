@@ -28,7 +28,6 @@ from mailbox_service.core.letter import (
 )
 from mailbox_service.core.sending_api import ALLOWED, Credential, Refusal, SendingPrincipal
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
-from mailbox_service.services.kept_requests import json_text
 from mailbox_service.services.queueing import SentBy
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.composing import MOST_IN_A_LIST
@@ -86,10 +85,11 @@ class Standing(Struct, frozen=True):
     policy: Policy
     sender: Correspondent
     sender_field: str
-    shown: str
     owner: str
     principal: SendingPrincipal
     traits: str | None
+    # What is kept of a letter to these people: three lists, in JSON.
+    fields: str
 
 
 _read = msgspec.json.Decoder(LetterForm).decode
@@ -154,22 +154,13 @@ class Letters:
         recipients = tuple(dict.fromkeys([one.address for one in (*to, *cc, *bcc)]))
         subject = form.subject[:LONGEST_SHOWN]
         account, username = credential.account, credential.username
-        fields = {
-            "to": [one.shown for one in to],
-            "cc": [one.shown for one in cc],
-            "bcc": [one.shown for one in bcc],
-            "reply_to": "",
-            "headers": [],
-            "attachments": [],
-            "from": standing.shown,
-        }
         message = NewMessage(
             queue_id,
             account,
             username,
             sender.address,
             subject,
-            json_text(fields),
+            standing.fields % (json_list(to), json_list(cc), json_list(bcc)),
             len(content),
             ip,
             None,
@@ -210,10 +201,11 @@ class Letters:
             policy,
             person,
             from_field(person),
-            person.shown,
             f"{credential.account}/{credential.username}",
             SendingPrincipal("credential", person.address, unlimited=True, credential=credential),
             traits_of(credential.settings),
+            '{"to":%s,"cc":%s,"bcc":%s,"reply_to":"","headers":[],"attachments":[],'
+            f'"from":{person.json.replace("%", "%%")}}}',
         )
         if len(self._standings) >= MOST_STANDINGS:
             self._standings.clear()
@@ -241,7 +233,15 @@ def people(texts: list[str] | None) -> list[Correspondent] | None:
     """The people of a list; None when one of them, or their number, has to be looked at."""
     if not texts:
         return []
+    if len(texts) == 1:  # as in nearly all letters
+        one = correspondent(texts[0])
+        return None if one is None else [one]
     if len(texts) > MOST_IN_A_LIST:
         return None
     found = [one for one in map(correspondent, texts) if one is not None]
     return found if len(found) == len(texts) else None
+
+
+def json_list(people: list[Correspondent]) -> str:
+    """How people are shown, as JSON."""
+    return f"[{','.join([one.json for one in people])}]" if people else "[]"

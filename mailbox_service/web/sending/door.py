@@ -50,6 +50,11 @@ LARGEST_LETTER = 65_536
 # are larger than this only two are worked on at a time. What waits is held once, and counted.
 LARGE_BODY, LARGE_AT_ONCE = 1 << 20, 2
 
+# What the system gives is drawn for many requests at once: asking costs more than making one.
+DRAWN = 64
+_drawn: list[str] = []
+os.register_at_fork(after_in_child=_drawn.clear)
+
 _slashes = re.compile("/+")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -64,8 +69,8 @@ class SendingDoor:
         self._areas = areas
         self._document: bytes | None = None
         self._rows = {(row.verb, row.path): row for row in rows}
-        # Paths as nearly everybody writes them; every other spelling is looked at.
-        self._plain = {f"{PREFIX}/{row.path}": row.path for row in rows}
+        # As nearly everybody writes them; every other spelling of a path is looked at.
+        self._plain = {(row.verb, f"{PREFIX}/{row.path}"): row for row in rows}
         self._letters = self._rows.get(("POST", "email/send"))
         self._paths = frozenset(row.path for row in rows)
         self._rates = Rates(rate)
@@ -122,34 +127,43 @@ class SendingDoor:
 
     async def _data(self, call: Call, request_id: str, allowed: list[Allowed]) -> Any:
         """What a request gets. Raises MailError, HttpProblem, Refused, ClientGone."""
-        path = self._plain.get(call.path, "") or named_path(call.path)
-        if path == "api/index" and call.method in ("GET", "HEAD"):
-            return list(self.endpoints)
-        if path == "api/index":
-            words = f"{call.method} is not allowed on /{path}; use GET"
-            raise HttpProblem(405, words, allow="GET, HEAD")
-        if path not in self._paths:
-            raise HttpProblem(404, f"There is no endpoint /{path[:100]}")
-        row = self._rows.get((call.method, path))
+        row = self._plain.get((call.method, call.path))
         if row is None:
-            verbs = ", ".join(sorted(verb for verb, name in self._rows if name == path))
-            words = f"{call.method} is not allowed on /{path}; use {verbs}"
-            raise HttpProblem(405, words, allow=verbs)
-        self._rates.check_peer(call.client_ip)
+            path = named_path(call.path)
+            if path == "api/index" and call.method in ("GET", "HEAD"):
+                return list(self.endpoints)
+            row = self._row(call.method, path)
+        ip = call.client_ip
+        self._rates.check_peer(ip)
         api = call.services.sending_api
         key = shown_key(call)
         credential = None if key is None else await api.api_keys.prove(key)
-        check_size(call, path)
+        check_size(call, row.path)
         # Taken out when it is read: a frame that waits for the end would hold it until then.
         held = [await call.body()]
         if len(held[0]) <= LARGE_BODY:
-            return await self._done(call, row, credential, allowed, request_id, held)
+            return await self._done(call, ip, row, credential, allowed, request_id, held)
         async with self._large:
-            return await self._done(call, row, credential, allowed, request_id, held)
+            return await self._done(call, ip, row, credential, allowed, request_id, held)
+
+    def _row(self, method: str, path: str) -> Row:
+        """Who answers a method at the path of a row. Raises HttpProblem."""
+        if path == "api/index":
+            words = f"{method} is not allowed on /{path}; use GET"
+            raise HttpProblem(405, words, allow="GET, HEAD")
+        if path not in self._paths:
+            raise HttpProblem(404, f"There is no endpoint /{path[:100]}")
+        row = self._rows.get((method, path))
+        if row is None:
+            verbs = ", ".join(sorted(verb for verb, name in self._rows if name == path))
+            words = f"{method} is not allowed on /{path}; use {verbs}"
+            raise HttpProblem(405, words, allow=verbs)
+        return row
 
     async def _done(
         self,
         call: Call,
+        ip: str,
         row: Row,
         credential: Credential | None,
         allowed: list[Allowed],
@@ -174,7 +188,7 @@ class SendingDoor:
         if credential is None:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
-        policy = await check_place(api, credential, call.client_ip)
+        policy = await check_place(api, credential, ip)
         now_allowed, refusal = self._rates.pass_(path, credential.username)
         allowed.append(now_allowed)
         if refusal is not None:
@@ -182,7 +196,7 @@ class SendingDoor:
         if not row.open_to_keys and not credential.may(f"/{path}"):
             raise EndpointDenied(f"You do not have permission to access the endpoint /{path}")
         if letter is not None:
-            begun = api.letters.begin(credential, policy, letter, call.client_ip)
+            begun = api.letters.begin(credential, policy, letter, ip)
             if begun is not None:
                 return sent_letter(await begun)
             fields = read_body(body)
@@ -304,7 +318,12 @@ def named_path(path: str) -> str:
 
 def random_uuid() -> str:
     """A UUID of version 4 (RFC 9562 §5.4)."""
-    text = os.urandom(16).hex()
+    try:
+        text = _drawn.pop()
+    except IndexError:
+        drawn = os.urandom(16 * DRAWN).hex()
+        _drawn.extend([drawn[start : start + 32] for start in range(0, len(drawn), 32)])
+        text = _drawn.pop()
     variant = "89ab"[int(text[16], 16) & 3]
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
