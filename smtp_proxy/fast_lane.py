@@ -123,9 +123,11 @@ class FastLane(MailServer):
             return True
         if reply == SILENCE or replies.ends_connection(reply):
             self.say_goodbye(reply)
-        else:
-            self._write(reply)
-            self._wait(self._time_for_next())
+            return True
+        self._write(reply)
+        # As in `_time_for_next`: what was answered at once was not handed over.
+        limits = self._door.limits
+        self._wait(limits.idle if self._content is None else limits.content_pause)
         return True
 
     def _go_on(self) -> None:

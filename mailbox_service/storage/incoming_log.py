@@ -143,16 +143,14 @@ def write_at(file: int, data: bytes, offset: int) -> None:
 
 def header(number: int, payload: Payload) -> bytes:
     """What stands before a payload."""
-    length = len(payload[0]) + len(payload[1])
-    return HEADER.pack(MAGIC, number, length, checksum(number, *payload))
+    head, octets = payload
+    check = zlib.crc32(octets, checksum(number, head))
+    return HEADER.pack(MAGIC, number, len(head) + len(octets), check)
 
 
-def checksum(number: int, *pieces: bytes) -> int:
+def checksum(number: int, payload: bytes) -> int:
     """Of number and payload: a payload under another's number is no record."""
-    check = number & 0xFFFFFFFF
-    for piece in pieces:
-        check = zlib.crc32(piece, check)
-    return check
+    return zlib.crc32(payload, number & 0xFFFFFFFF)
 
 
 def records(path: Path) -> Iterator[tuple[int, bytes]]:
