@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.web import front
 from mailbox_service.web.sending import rates
 from mailbox_service.web.sending.table import ROWS
 from tests.web.sending.conftest import LETTER, Api, serving_api
@@ -260,3 +262,34 @@ async def test_a_site_password_is_not_asked_for(tmp_path: Path) -> None:
             ("/health_check", 401),
         ):
             assert (await api.site.http.get(path)).status_code == status, path
+
+
+async def test_an_answer_in_one_step_has_the_fields_that_it_has_in_two() -> None:
+    told: list[tuple[bytes, bytes]] = []
+
+    def whole(
+        status: int, lines: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        for line in lines.split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b": ")
+            told.append((name, value))
+        told.extend(headers)
+        return True
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    fields = [
+        front.JSON_TYPE,
+        (b"x-request-id", b"r"),
+        (b"x-ratelimit-limit", b"1000"),
+        (b"x-ratelimit-remaining", b"999"),
+        (b"x-ratelimit-reset", b"1"),
+        (b"content-length", b"2"),
+    ]
+    assert front.is_named(fields)
+    assert front.Outgoing("POST", "/v3/email/send", b"own", send, whole).send_whole(
+        200, fields, b"{}"
+    )
+    front.complete(fields, b"own")
+    assert sorted(told) == sorted(fields)
