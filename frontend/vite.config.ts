@@ -21,7 +21,7 @@ function offlineList(): Plugin {
       order: 'post',
       handler(_, bundle) {
         const files = Object.values(bundle).filter((file) => {
-          if (!/^assets\/(?!Admin|admin|fill-).*\.(?:js|css)$/.test(file.fileName)) return false;
+          if (!/^assets\/(?!Admin|admin).*\.(?:js|css)$/.test(file.fileName)) return false;
           // Other languages are kept when they have been spoken.
           return file.type === 'asset' || !/\/texts\/(?!en\/)[\w-]+\/\w+\.ts$/.test(file.facadeModuleId ?? '');
         });
@@ -33,7 +33,7 @@ function offlineList(): Plugin {
 
 /**
  * The styles of every visit lie in the document itself: on a slow line a file of their own costs a journey more. The scripts
- * of every visit are named there, so that none of them waits for another; `shell/early.ts` sends for them.
+ * of every visit are named there, so that none of them waits for another.
  */
 function everyVisit(): Plugin {
   return {
@@ -67,7 +67,7 @@ function everyVisit(): Plugin {
         }
         document.source = String(document.source)
           .replace(/\s*<link rel="(?:stylesheet|modulepreload)"[^>]*>/g, '')
-          .replace(/\s*<script type="module"[^>]*><\/script>/, () => `<meta name="entry" content="/${entry.fileName}" data-load="${always.map((name) => `/${name}`).join(' ')}">`)
+          .replace('<script type="module"', () => `<script type="module" data-load="${always.map((name) => `/${name}`).join(' ')}"`)
           .replace('<!--head-->', () => `<!--head--><style>${text}</style>`);
       },
     },

@@ -16,7 +16,6 @@ import { readInvitation, readRoute } from '../lib/route';
 import type { OpenSettings } from '../account/account.svelte';
 import type { ServiceSettings } from '../lib/wire';
 import { found } from '../texts/languages';
-import type { Looks } from './fill';
 import { painted } from './painted';
 import { ADDRESS_DOMAIN, ADDRESS_LOCAL, type FrameName } from './marks';
 
@@ -32,24 +31,11 @@ const accounts = carried<OpenSettings>('accounts');
 // A form of the frame is not to be sent before the page is there to take it.
 addEventListener('submit', (event) => event.preventDefault());
 
-let frame: HTMLTemplateElement | null = null;
-try {
-  if (settings.domains && !settings.needAuth) begin();
-} catch (error) {
-  // The page says what is the matter; it does not need the frame.
-  reportError(error);
-}
-// What there is to read is painted before the line and the processor are busy with scripts.
-void (frame ? painted() : Promise.resolve()).then(() => {
-  const entry = document.querySelector<HTMLMetaElement>('meta[name="entry"]');
-  load(entry?.dataset['load']);
+let whole = false;
+if (settings.domains && !settings.needAuth) begin();
+void (whole ? painted() : Promise.resolve()).then(() => {
+  load(document.querySelector<HTMLElement>('script[data-load]')?.dataset['load']);
   load(document.querySelector<HTMLMetaElement>('meta[name="load"]')?.content);
-  load(frame?.dataset['load']);
-  const script = document.createElement('script');
-  script.type = 'module';
-  script.crossOrigin = '';
-  script.src = entry?.content ?? '';
-  document.head.append(script);
 });
 
 function begin(): void {
@@ -71,16 +57,15 @@ function begin(): void {
       const current = currentOf(book);
       const address = (jwt && addressInToken(jwt)) || (jwt ? '' : current?.address) || '';
       const token = jwt ?? current?.jwt ?? '';
-      const prefs = recall('mailbox.preferences', {}, (value): value is { simple?: boolean; page?: number; whole?: boolean; dense?: boolean; lines?: number; utc?: boolean; remote?: boolean } => typeof value === 'object' && value !== null);
+      const prefs = recall('mailbox.preferences', {}, (value): value is { simple?: boolean; page?: number; whole?: boolean; dense?: boolean; lines?: number } => typeof value === 'object' && value !== null);
       const route = mail === null ? readRoute(location.hash) : ({ view: 'mail', id: mail } as const);
       if (address && token) {
-        // The first of them has the line that the document came over.
-        const mail = route.view === 'mail' && !prefs.remote ? ask('GET', `/api/inbox/${route.id}`, token) : null;
-        const list = ask('GET', `/api/inbox/brief?limit=${prefs.page ?? 50}`, token);
+        ask('GET', `/api/inbox/brief?limit=${prefs.page ?? 50}`, token);
         if (jwt) ask('GET', '/api/settings', token);
+        if (route.view === 'mail') ask('GET', `/api/inbox/${route.id}`, token);
         if (prefs.simple || prefs.whole || prefs.dense || (prefs.lines ?? 1) !== 1) break;
-        if (route.view === 'inbox' || route.view === 'mail') show(route.view, hold, address);
-        fill(list, mail, { language, utc: Boolean(prefs.utc), open: route.view === 'mail' ? route.id : null });
+        if (route.view === 'inbox') show('inbox', hold, address);
+        else if (route.view === 'mail') show('mail', hold, address);
       } else if (!jwt && mayCreate && route.view === 'inbox') {
         if (!asksHuman) ask('POST', '/api/new_address', '', '{}');
         show('first', hold);
@@ -100,69 +85,33 @@ function carried<Told extends object>(id: string): Partial<Told> {
 }
 
 /** Begins a request that the page will make. */
-function ask(method: string, path: string, token: string, body: string | null = null): Promise<Response> {
+function ask(method: string, path: string, token: string, body: string | null = null): void {
   const headers = headersFor({ token }, language, fingerprint());
-  const answer = fetch(path, { ...PLAIN, method, headers, body }).then(read);
+  const answer = fetch(path, { ...PLAIN, method, headers, body });
   // Whoever takes it hears of its failure.
   answer.catch(() => undefined);
   (globalThis.begun ??= new Map()).set(nameOf(method, path, headers, body), answer);
-  return answer;
-}
-
-/** The answer with all of its text: whoever takes it has that at once, before anything is painted. */
-async function read(answer: Response): Promise<Response> {
-  const { ok, status, headers } = answer;
-  const text = await answer.text();
-  return { ok, status, headers, text: () => Promise.resolve(text), json: () => Promise.resolve().then(() => JSON.parse(text) as unknown) } as Response;
-}
-
-/** Puts what the first answers say into the frame that is shown. Without them it waits for the page as it is. */
-function fill(list: Promise<Response>, mail: Promise<Response> | null, looks: Looks): void {
-  const page = document.getElementById('page');
-  const place = page?.querySelector<HTMLElement>('.app');
-  const file = frame?.dataset['fill'];
-  if (!place || !file) return;
-  const script = import(/* @vite-ignore */ file) as Promise<typeof import('./fill')>;
-  const styled = Promise.all((frame?.dataset['load'] ?? '').split(' ').filter((path) => path.endsWith('.css')).map(style));
-  const put = async (answer: Promise<Response>, how: 'fillList' | 'fillMail') => {
-    const [fills, told] = [await script, await answer, await styled];
-    if (told.ok && place.isConnected) fills[how](place, (await told.json()) as never, looks);
-  };
-  const parts = [put(list, 'fillList'), ...(mail ? [put(mail, 'fillMail')] : [])].map((one) => one.catch(() => undefined));
-  globalThis.filling = parts.at(-1);
 }
 
 /** Puts a frame in its place, without what does not hold here. */
 function show(name: FrameName, hold: Readonly<Record<string, boolean>>, address = ''): void {
+  const frame = document.querySelector<HTMLTemplateElement>(`template[data-frame="${name}"]`);
   const page = document.getElementById('page');
-  if (!page || language !== root.lang) return;
-  frame = document.querySelector<HTMLTemplateElement>(`template[data-frame="${name}"]`);
-  if (!frame) return;
+  if (!frame || !page || language !== root.lang) return;
   const { local, domain } = splitAddress(address);
   page.innerHTML = frame.innerHTML.replaceAll(ADDRESS_LOCAL, plain(local)).replaceAll(ADDRESS_DOMAIN, plain(domain));
   for (const part of page.querySelectorAll<HTMLElement>('[data-when]')) if (!hold[part.dataset['when'] ?? '']) part.remove();
   const domains = page.querySelector<HTMLSelectElement>('select[data-when]');
   if (domains) domains.length = 1;
   for (const one of settings.defaultDomains?.length ? settings.defaultDomains : (settings.domains ?? [])) domains?.add(new Option(`@${one}`));
-}
-
-/** What is filled in is not to be seen without its styles. */
-function style(path: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const link = document.createElement('link');
-    link.rel = 'stylesheet';
-    link.crossOrigin = '';
-    link.href = path;
-    link.onload = resolve;
-    link.onerror = reject;
-    document.head.append(link);
-  });
+  load(frame.dataset['load']);
+  // Where the frame is all that there is to read, it is painted before the processor is busy with scripts.
+  whole = name !== 'inbox' && name !== 'mail';
 }
 
 /** Sends for files: scripts of the page, or their styles. */
 function load(files = ''): void {
   for (const path of files.split(' ').filter(Boolean)) {
-    if (document.querySelector(`link[href="${path}"]`)) continue;
     const link = document.createElement('link');
     link.rel = path.endsWith('.js') ? 'modulepreload' : 'preload';
     if (link.rel === 'preload') link.as = 'style';

@@ -9,16 +9,3 @@ export function painted(): Promise<void> {
     requestAnimationFrame(() => setTimeout(resolve));
   });
 }
-
-declare global {
-  /** The frame is being filled with the first answers. */
-  var filling: Promise<unknown> | undefined;
-}
-
-/** Resolves when what the first answers say has been seen, too; whoever answers late is not waited for. */
-export async function seen(): Promise<void> {
-  await painted();
-  if (!globalThis.filling || document.visibilityState === 'hidden') return;
-  const late = new Promise((resolve) => setTimeout(resolve, LONGEST_MS));
-  await Promise.race([globalThis.filling.then(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))), late]);
-}
