@@ -66,7 +66,7 @@ def test_every_screen_is_accessible_while_it_is_empty(
         assert person.sideways() <= 0, place
 
 
-@pytest.mark.parametrize(("size", "theme"), [(DESK, "light"), (SMALLEST, "dark")])
+@pytest.mark.parametrize(("size", "theme"), [(SMALLEST, "dark")])
 def test_every_screen_says_when_the_service_is_in_trouble_and_comes_back(
     visit: Visits, size: tuple[int, int], theme: Theme
 ) -> None:
