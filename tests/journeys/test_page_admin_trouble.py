@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import DESK, LOOKS, SMALLEST, Theme, Visits, wait_until
+from tests.journeys.browser import LOOKS, SMALLEST, Theme, Visits, wait_until
 from tests.journeys.running import ADMIN_PASSWORD, RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
