@@ -25,7 +25,7 @@ class Openings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._line: Gathering[NewAddress, int] = Gathering(
-            self._write, lambda new: 1, most=MOST, most_octets=MOST, patient=True
+            self._write, lambda new: 1, most=MOST, most_octets=MOST
         )
 
     def add(self, new: NewAddress) -> asyncio.Future[int]:
