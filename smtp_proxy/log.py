@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+
+from mailbox_service.log_lines import info_lines
 
 logger = logging.getLogger("mailbox.smtp")
 
@@ -40,29 +40,18 @@ def accepted(
 ) -> None:
     """Write that a message was accepted. Every message has this line, and only one of its values
     is a peer's choice."""
-    if logger.isEnabledFor(logging.INFO):
+    write = info_lines(logger)
+    if write is not None:
         shown = queue_id if queue_id.isascii() and queue_id.isalnum() else neutral(queue_id)
-        text = (
+        write(
             f"accepted queue_id={shown[:LONGEST_VALUE]} door={door} "
             f"reverse_path={_shown(reverse_path)} recipients={recipients} size={size} ip={ip}"
         )
-        take_line = _direct()
-        if take_line is None:
-            logger.info(text)
-        else:
-            take_line(logger.name, text)
 
 
 @lru_cache(maxsize=1_024)
 def _shown(reverse_path: str) -> str:
     return neutral(f"<{reverse_path}>")
-
-
-def _direct() -> Callable[[str, str], Any] | None:
-    """The way of a line of INFO past records and filters, where the one handler offers it: that
-    of `mailbox_service.log` does, and a record costs several times what the line does."""
-    handlers = logger.root.handlers
-    return getattr(handlers[0], "take_line", None) if len(handlers) == 1 else None
 
 
 def bug(name: str, error: BaseException, **facts: object) -> None:

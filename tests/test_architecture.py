@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "mailbox_service.core": (),
     "mailbox_service.config": (),
     "mailbox_service.log": (),
+    "mailbox_service.log_lines": (),
     "mailbox_service.memory": (),
     "mailbox_service.signals": (),
     "mailbox_service.configuring": ("mailbox_service.config",),
@@ -25,6 +26,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "mailbox_service.services": (
         "mailbox_service.core",
         "mailbox_service.config",
+        "mailbox_service.log_lines",
         "mailbox_service.storage",
         "mailbox_service.signals",
     ),
@@ -34,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "mailbox_service.services",
         "mailbox_service.signals",
     ),
-    "smtp_proxy": ("mailbox_service.core",),
+    "smtp_proxy": ("mailbox_service.core", "mailbox_service.log_lines"),
     # For programs elsewhere: it speaks to the service over HTTP, and sees nothing of it.
     "mailbox_service.client": (),
     "mailbox_service.assembly": ("mailbox_service", "smtp_proxy"),

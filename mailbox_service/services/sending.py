@@ -34,6 +34,7 @@ from mailbox_service.core.policy import (
 from mailbox_service.core.submission_fields import from_addresses, prepare_submission
 from mailbox_service.core.texts import text
 from mailbox_service.core.trace_fields import count_received
+from mailbox_service.log_lines import info_lines
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
@@ -47,7 +48,6 @@ from mailbox_service.services.kept_requests import (
     new_message_id,
     record_of,
 )
-from mailbox_service.services.log_lines import info_lines
 from mailbox_service.services.orders import KEPT_SUBJECT, NOTHING, Orders
 from mailbox_service.services.queueing import Key, Order, Price, SentBy, no_balance
 from mailbox_service.signals import Signals

@@ -12,6 +12,7 @@ from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.address import split, without_detail
 from mailbox_service.core.errors import MailError
+from mailbox_service.log_lines import info_lines
 from mailbox_service.services.attempts import Job, Outcome, notice_of
 from mailbox_service.services.clock import Clock
 from mailbox_service.services.gathering import Gathering
@@ -94,9 +95,10 @@ class Settling:
             sub_addresses=self._sub_addresses,
         )
         noticed = await self._write_record(entry)
-        if log.isEnabledFor(logging.INFO):
+        write = info_lines(log)
+        if write is not None:
             for outcome in outcomes:
-                tell(job.submission.queue_id, outcome.settled)
+                tell(write, job.submission.queue_id, outcome.settled)
         self._signals.notify(topics.mailbox(job.submission.address))
         self._signals.notify(topics.SENDING_EVENTS)
         for recipient in deposit_to:
@@ -144,16 +146,9 @@ class Settling:
         return False
 
 
-def tell(queue_id: str, one: Settled) -> None:
+def tell(write: Callable[[str], object], queue_id: str, one: Settled) -> None:
     """Log an attempt: every recipient of every message has this line."""
-    text = (
+    write(
         f"attempt queue_id={queue_id} recipient={one.claim.recipient} state={one.state}"
         f" attempt={one.claim.attempt} remote={one.remote} reply={one.reply}"
     )
-    handlers = log.root.handlers
-    # The handler of `mailbox_service.log` takes lines without the record that others need.
-    take_line = getattr(handlers[0], "take_line", None) if len(handlers) == 1 else None
-    if take_line is None:
-        log.info("%s", text)
-    else:
-        take_line(log.name, text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
-from tests.journeys.browser import DESK, Theme, Visit, Visits, message
+from tests.journeys.browser import DESK, Theme, Visit, Visits, message, wait_until
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -26,14 +25,6 @@ def reading(visit: Visits, service: RunningService, **look: Any) -> Visit:
     person.page.get_by_role("link", name="First of two").click()
     expect(person.page.locator("#mail-subject")).to_have_text("First of two")
     return person
-
-
-def until(page: Page, expression: str) -> None:
-    """Wait until it is so. Asked from outside: the page's policy lets nobody evaluate inside."""
-    deadline = time.monotonic() + 30
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        time.sleep(0.05)
 
 
 def box(locator: Locator) -> dict[str, float]:
@@ -101,7 +92,7 @@ def test_places_stand_left_right_or_above(
     page.get_by_role("link", name="Mailbox settings").click()
     page.get_by_label("Where the places stand").select_option("Right")
     expect(page.locator("html")).to_have_attribute("data-rail", "right")
-    until(
+    wait_until(
         page,
         "document.querySelector('.rail')?.getBoundingClientRect().x >"
         " document.querySelector('.sheet')?.getBoundingClientRect().x",
@@ -110,7 +101,7 @@ def test_places_stand_left_right_or_above(
     page.get_by_label("Where the places stand").select_option("Top")
     expect(page.locator("html")).to_have_attribute("data-rail", "top")
     page.reload()
-    until(
+    wait_until(
         page,
         "document.querySelector('.rail')?.getBoundingClientRect().bottom <="
         " document.querySelector('.sheet')?.getBoundingClientRect().top",
@@ -128,7 +119,7 @@ def test_margins_keep_the_page_in_the_middle_of_a_wide_screen(
     page = person.page
     page.get_by_role("link", name="Mailbox settings").click()
     page.get_by_label("Margins at the sides").check()
-    until(page, "document.querySelector('.rail')?.getBoundingClientRect().x > 200")
+    wait_until(page, "document.querySelector('.rail')?.getBoundingClientRect().x > 200")
     page.reload()
-    until(page, "document.querySelector('.rail')?.getBoundingClientRect().x > 200")
+    wait_until(page, "document.querySelector('.rail')?.getBoundingClientRect().x > 200")
     assert person.sideways() <= 0
