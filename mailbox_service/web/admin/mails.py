@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
 from mailbox_service.core.address import canonical
-from mailbox_service.core.errors import BadAddress
-from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.core.errors import BadAddress, NotFound
+from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.downloads import message_answer
 from mailbox_service.web.guards import ADMIN
+from mailbox_service.web.mailbox.inbox import OpenedMail, part_answer, read_mail, whole_mail
 from mailbox_service.web.mailbox.mails import named_rows
-from mailbox_service.web.queries import AddressPageQuery, PageQuery
+from mailbox_service.web.mailbox.sent import OpenedSentMail, opened_row
+from mailbox_service.web.queries import AddressPageQuery, OpenedQuery, PageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
-from mailbox_service.web.rows import MailPage, MailRow
+from mailbox_service.web.rows import LightRow, MailPage, MailRow, light_row
 
 routes = Routes("admin mails")
+
+
+class EverybodysQuery(AddressPageQuery):
+    """Whose mail is wanted."""
+
+    unknown: Annotated[int, Meta(ge=0, le=1, description="1: for addresses nobody opened.")] = 0
+
+
+class EverybodysPage(Struct, frozen=True):
+    """A page of light rows; `count` is the total on the first page, and 0 on all others."""
+
+    results: list[LightRow]
+    count: int
 
 
 def wanted_address(call: Call) -> str | None:
@@ -64,3 +86,91 @@ async def delete_mail(call: Call) -> Success:
     if mail_id is not None:
         await call.services.reading.delete(None, [mail_id])
     return SUCCESS
+
+
+# As the page shows mail: without the sources of twenty mails at a time, and taken apart
+
+
+@routes.get("/admin/inbox", ADMIN, query=EverybodysQuery, returns=EverybodysPage)
+async def list_everybodys(call: Call) -> EverybodysPage:
+    """A page of light rows of all mails, of one address, or of addresses that nobody has opened,
+    newest first."""
+    limit, offset = call.page()
+    page = await call.services.reading.page(
+        wanted_address(call),
+        limit=limit,
+        offset=offset,
+        counted=offset == 0,
+        unknown_only=call.switch("unknown"),
+    )
+    names = await call.services.registering.names_of(one.address for one in page.messages)
+    rows = [
+        msgspec.structs.replace(light_row(one), address=names.get(one.address, one.address))
+        for one in page.messages
+    ]
+    return EverybodysPage(rows, page.count)
+
+
+@routes.get("/admin/inbox/{id}", ADMIN, query=OpenedQuery, returns=OpenedMail | None)
+async def open_anybodys(call: Call) -> OpenedMail | None:
+    """One mail of anybody opened for reading, as its owner reads it; it is not marked as seen.
+    Null when it is not there."""
+    return await read_mail(call, None)
+
+
+@routes.get("/admin/mails/{id}/raw", ADMIN, returns=bytes, media_type="message/rfc822")
+async def download_anybodys(call: Call) -> Answer:
+    """A message of anybody octet for octet as it is stored, as a file."""
+    message, raw = await whole_mail(call, None)
+    return message_answer(raw, f"mail-{message.id}.eml")
+
+
+@routes.get(
+    "/admin/mails/{id}/attachments/{index}",
+    ADMIN,
+    returns=bytes,
+    media_type="application/octet-stream",
+)
+async def download_attachment(call: Call) -> Answer:
+    """One part of anybody's mail, decoded, as a file; `index` is that of its row."""
+    _, raw = await whole_mail(call, None)
+    return await part_answer(call, raw)
+
+
+@routes.get("/admin/sent/{id}", ADMIN, returns=OpenedSentMail | None)
+async def open_sent(call: Call) -> OpenedSentMail | None:
+    """One mail that anybody sent, with its text and every attempt at it; null when it is not
+    there."""
+    sent_id = call.path_id()
+    if sent_id is None:
+        return None
+    try:
+        opened = await call.services.sent.open(None, sent_id)
+    except NotFound:
+        return None
+    return await asyncio.to_thread(opened_row, opened)
+
+
+@routes.get("/admin/sent/{id}/raw", ADMIN, returns=bytes, media_type="message/rfc822")
+async def download_sent(call: Call) -> Answer:
+    """A message that anybody sent octet for octet as it was queued, as a file."""
+    return message_answer(await sent_octets(call), f"sent-{call.path_id()}.eml")
+
+
+@routes.get(
+    "/admin/sent/{id}/attachments/{index}",
+    ADMIN,
+    returns=bytes,
+    media_type="application/octet-stream",
+)
+async def download_sent_attachment(call: Call) -> Answer:
+    """One part of a mail that anybody sent, decoded, as a file; `index` is that of its row."""
+    return await part_answer(call, await sent_octets(call))
+
+
+async def sent_octets(call: Call) -> bytes:
+    """The message of the path as it was queued. Raises NotFound."""
+    sent_id = call.path_id()
+    if sent_id is None:
+        raise NotFound("There is no sent mail with that id")
+    return await call.services.sent.raw(None, sent_id)

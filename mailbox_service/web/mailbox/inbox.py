@@ -171,8 +171,13 @@ async def inbox_page(
 async def open_mail(call: Call) -> OpenedMail | None:
     """One mail opened for reading; null when it is not there. With `remote=1` its HTML keeps
     what it would load from the web."""
+    return await read_mail(call, call.address)
+
+
+async def read_mail(call: Call, address: str | None) -> OpenedMail | None:
+    """The mail of the path in a mailbox, or in any for None, opened for reading."""
     mail_id = call.path_id()
-    found = None if mail_id is None else await call.services.reading.content(call.address, mail_id)
+    found = None if mail_id is None else await call.services.reading.content(address, mail_id)
     if found is None:
         return None
     allow_remote = call.switch("remote")
@@ -235,7 +240,7 @@ async def wait_for_mail(call: Call) -> Waited:
 @routes.get("/api/mails/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
 async def download_mail(call: Call) -> Answer:
     """The message octet for octet as it is stored, as a file."""
-    message, raw = await whole_mail(call)
+    message, raw = await whole_mail(call, call.address)
     return message_answer(raw, f"mail-{message.id}.eml")
 
 
@@ -260,8 +265,13 @@ async def mail_authentication(call: Call) -> Authentication:
 )
 async def download_attachment(call: Call) -> Answer:
     """One part of a mail, decoded, as a file; `index` is that of its row."""
+    _, raw = await whole_mail(call, call.address)
+    return await part_answer(call, raw)
+
+
+async def part_answer(call: Call, raw: bytes) -> Answer:
+    """The part of a message that the path names, as a file. Raises NotFound."""
     index = call.path_id("index")
-    _, raw = await whole_mail(call)
     found = None if index is None else await asyncio.to_thread(find_part, raw, index)
     if found is None:
         raise NotFound("The mail has no such attachment")
@@ -277,19 +287,15 @@ def find_part(raw: bytes, index: int) -> tuple[PartRow, bytes] | None:
     return None
 
 
-async def stored_mail(call: Call) -> tuple[StoredMessage, bytes]:
-    """The mail of the path. Raises NotFound."""
+async def whole_mail(call: Call, address: str | None) -> tuple[StoredMessage, bytes]:
+    """The mail of the path in a mailbox, or in any for None, with the octets that were accepted.
+    Raises NotFound, and Uncaught when the disk has damaged them: an empty file would be taken for
+    an empty mail."""
     mail_id = call.path_id()
-    found = None if mail_id is None else await call.services.reading.content(call.address, mail_id)
+    found = None if mail_id is None else await call.services.reading.content(address, mail_id)
     if found is None:
         raise NotFound("There is no such mail")
-    return found
-
-
-async def whole_mail(call: Call) -> tuple[StoredMessage, bytes]:
-    """The mail of the path with the octets that were accepted. Raises NotFound, and Uncaught
-    when the disk has damaged them: an empty file would be taken for an empty mail."""
-    message, raw = await stored_mail(call)
+    message, raw = found
     if not raw:
         raise Uncaught("DamagedContent", "The stored content of this mail is damaged")
     return message, raw
