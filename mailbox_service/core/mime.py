@@ -25,11 +25,13 @@ _ASCII = bytes(range(128))
 def text_part(text: str, subtype: str) -> bytes:
     """A text part in UTF-8 with CRLF line ends. Raises BadRequest for lone surrogates."""
     try:
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        data = text.replace("\n", "\r\n").encode()
+        data = text.encode()
     except UnicodeEncodeError as error:
         raise BadRequest(f"The {subtype} text is not valid Unicode") from error
+    # Octets, of which Python replaces one by two several times as fast as characters.
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = data.replace(b"\n", b"\r\n")
     if not data.endswith(b"\r\n"):
         data += b"\r\n"
     return encoded_part(f"text/{subtype}; charset=utf-8", data, ends_checked=True)
