@@ -19,6 +19,8 @@ SHELL := /bin/sh
 .PHONY: setup serve test check crash bench docs pictures lighthouse lock clean
 
 export UV_PYTHON_DOWNLOADS := never
+# Tests start the service some hundred times: what was compiled once is kept.
+unexport PYTHONDONTWRITEBYTECODE
 ifdef PYTHON
 export PYTHON
 endif

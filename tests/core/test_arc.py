@@ -19,8 +19,9 @@ from mailbox_service.core.signatures import KeyTexts, SignedMessage
 
 PEM = generate_key("rsa")
 KEY = serialization.load_pem_private_key(PEM.encode(), None)
+RECORD = dns_record(PEM).encode()
 KEYS: dict[str, tuple[bytes, ...]] = {
-    f"arc._domainkey.hop{n}.example": (dns_record(PEM).encode(),) for n in range(1, 60)
+    f"arc._domainkey.hop{n}.example": (RECORD,) for n in range(1, 60)
 }
 MESSAGE = b"From: ann@sender.example\r\nSubject: Hello\r\n\r\nOne line\r\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Request
 
 from tests.journeys.running import RunningService
 from tests.programs import ROOT
@@ -41,6 +42,7 @@ class Visit:
     clicks: int = 0
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    ended: list[Request] = field(default_factory=list)
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self.service.url + path)
@@ -78,6 +80,19 @@ class Visit:
     def settled(self) -> None:
         """The open line is up: mail from now on comes by itself."""
         self.page.locator(".live .pulse").first.wait_for(state="attached")
+
+    def seen(self) -> str:
+        """What the page shows and asked for, for whoever wonders why a test failed."""
+        lines = [f"{self.page.url}: {self.complaints}"]
+        for request in self.ended[-40:]:
+            answer = None if request.failure else request.existing_response
+            told = f"{answer.status}" if answer else request.failure or "no answer"
+            lines.append(f"  {request.method} {request.url}: {told}")
+        begun = self.requests[-40:]
+        lines += [f"  unanswered: {url}" for url in begun if url not in {r.url for r in self.ended}]
+        with contextlib.suppress(Error):
+            lines.append(self.page.locator("body").inner_text(timeout=2_000)[:2_000])
+        return "\n".join(lines)
 
     def sideways(self) -> int:
         """By how many pixels the page is wider than the window."""

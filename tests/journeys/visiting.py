@@ -6,7 +6,7 @@ long as it is open, so no async test may stand in the same module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -25,7 +25,18 @@ ARGUMENTS = (
     # Our service is on loopback; a page that plays Telegram Web is not.
     "--disable-features=LocalNetworkAccessChecks",
 )
-PATIENCE_MS = 15_000  # a machine that runs several suites at once
+PATIENCE_MS = 60_000  # a machine that runs several suites at once
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let `visit` know of a failure."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +50,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
+def visit(
+    browser: Browser, service: RunningService, request: pytest.FixtureRequest
+) -> Iterator[Visits]:
     """Opens profiles, each without any memory. At the end no page may have complained or asked
-    another host for anything, unless its test said so by emptying the lists."""
+    another host for anything, unless its test said so by emptying the lists. After a failure it
+    is told what each of them saw."""
     visits: list[Visit] = []
 
     def new_visit(
@@ -64,6 +78,8 @@ def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
         page = context.new_page()
         visit = Visit(where, context, page)
         context.on("request", lambda request: visit.requests.append(request.url))
+        context.on("requestfinished", lambda request: visit.ended.append(request))
+        context.on("requestfailed", lambda request: visit.ended.append(request))
         context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
         page.on(
             "console",
@@ -78,6 +94,8 @@ def visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
 
     yield new_visit
     for one in visits:
+        if request.node.stash.get(FAILED, False):
+            print(one.seen())
         one.context.close()
     for one in visits:
         assert one.foreign_requests == []
