@@ -430,6 +430,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ""
     )
     enable_index_about: Annotated[bool, described("Show the about tab.")] = False
+    repository_url: Annotated[
+        str, described("Where the source can be read; the page links to it.")
+    ] = ""
     disable_show_github: Annotated[bool, described("Hide the source link.")] = False
     disable_show_github_for_user: Annotated[bool, described("Hide it from users.")] = False
     enable_agent_email_info: Annotated[bool, described("Show what agents need.")] = False

@@ -133,11 +133,12 @@ class AccountAddresses:
     # Looking.
 
     async def page(
-        self, user_id: int, *, limit: int, offset: int
+        self, user_id: int, *, limit: int, offset: int, query: str
     ) -> tuple[list[CountedAddress], int]:
-        """A page of an account's addresses, and how many there are."""
+        """A page of those of an account's addresses that contain `query`, and how many there
+        are."""
         return await self._database.read(
-            user_addresses.list_page, user_id, limit=limit, offset=offset
+            user_addresses.list_page, user_id, limit=limit, offset=offset, query=query
         )
 
     async def credential(self, user_id: int, address_id: int) -> str:
@@ -210,6 +211,12 @@ class AccountAddresses:
 
     async def delete_mail(self, user_id: int, message_id: int) -> None:
         """Delete a mail of an address of an account; anybody else's is kept in silence."""
+        address = await self.mailbox_of(user_id, message_id)
+        if address is not None:
+            await self._reading.delete(address, [message_id])
+
+    async def mailbox_of(self, user_id: int, message_id: int) -> str | None:
+        """The address of an account that a mail lies in; None for anybody else's mail."""
 
         async def unit(tx: Transaction) -> str | None:
             found = await messages.by_id(tx, message_id)
@@ -218,9 +225,7 @@ class AccountAddresses:
             owned = await user_addresses.addresses_of(tx, user_id, address=found.address)
             return found.address if owned else None
 
-        address = await self._database.read(unit)
-        if address is not None:
-            await self._reading.delete(address, [message_id])
+        return await self._database.read(unit)
 
 
 def canonical_or_as_is(address: str) -> str:

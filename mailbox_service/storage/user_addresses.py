@@ -11,7 +11,7 @@ from mailbox_service.core.stored import (
 )
 from mailbox_service.storage import locks, messages
 from mailbox_service.storage.addresses import COLUMNS as ADDRESS_COLUMNS
-from mailbox_service.storage.addresses import DAY, address_of
+from mailbox_service.storage.addresses import DAY, address_of, contains
 from mailbox_service.storage.database import Transaction
 
 BIND = """
@@ -30,12 +30,18 @@ RELEASE_ALL = "DELETE FROM user_addresses WHERE user_id = :user_id"
 
 COUNT = "SELECT count(*) FROM user_addresses WHERE user_id = :user_id"
 
+COUNT_NAMED = """
+SELECT count(*) FROM user_addresses u JOIN addresses a ON a.id = u.address_id
+ WHERE u.user_id = :user_id AND lower(a.name) LIKE :pattern ESCAPE '\\'
+"""
+
 LIST = """
 SELECT a.id, a.name, a.source_meta, a.created_at, a.updated_at,
        (SELECT count(*) FROM messages m WHERE m.address = a.address),
        (SELECT count(*) FROM submissions s WHERE s.address = a.address AND s.listed = 1)
   FROM user_addresses u JOIN addresses a ON a.id = u.address_id
- WHERE u.user_id = :user_id ORDER BY a.id DESC LIMIT :limit OFFSET :offset
+ WHERE u.user_id = :user_id AND (:query = '' OR lower(a.name) LIKE :pattern ESCAPE '\\')
+ ORDER BY a.id DESC LIMIT :limit OFFSET :offset
 """
 
 OWNED = f"""
@@ -114,11 +120,18 @@ async def count(tx: Transaction, user_id: int) -> int:
 
 
 async def list_page(
-    tx: Transaction, user_id: int, *, limit: int, offset: int
+    tx: Transaction, user_id: int, *, limit: int, offset: int, query: str = ""
 ) -> tuple[list[CountedAddress], int]:
-    """A page of an account's addresses, newest first, and how many there are."""
-    rows = await tx.fetch_all(LIST, {"user_id": user_id, "limit": limit, "offset": offset})
-    return [CountedAddress(*row) for row in rows], await count(tx, user_id)
+    """A page of those of an account's addresses that contain `query`, newest first, and how many
+    there are."""
+    params = {"user_id": user_id, "query": query, "pattern": contains(query)}
+    rows = await tx.fetch_all(LIST, {**params, "limit": limit, "offset": offset})
+    found = [CountedAddress(*row) for row in rows]
+    if not query:
+        return found, await count(tx, user_id)
+    total = await tx.fetch_one(COUNT_NAMED, params)
+    assert total is not None
+    return found, int(total[0])
 
 
 async def any_idle(tx: Transaction, user_id: int, *, now: int) -> bool:

@@ -58,6 +58,7 @@ class SiteSettings(Struct, frozen=True, kw_only=True, rename="camel"):
     copyright: str | UnsetType = UNSET
     cf_turnstile_site_key: str | UnsetType = UNSET
     enable_altcha: bool | UnsetType = UNSET
+    repository_url: str | UnsetType = UNSET
 
 
 class Challenge(Struct, frozen=True):
@@ -150,6 +151,7 @@ def settings_of(config: Config, now: InForce, *, need_auth: bool) -> SiteSetting
         status_url=config.status_url,
         enable_global_turnstile_check=config.enable_global_turnstile_check and asks(config),
         enable_altcha=config.enable_altcha or UNSET,
+        repository_url=UNSET if config.disable_show_github else config.repository_url or UNSET,
     )
 
 

@@ -106,6 +106,7 @@ class BoundPageQuery(Struct):
 
     limit: Limit = 20
     offset: Offset = 0
+    query: Annotated[str, Meta(description="Part of the address.")] = ""
 
 
 class AccountsQuery(PageQuery):

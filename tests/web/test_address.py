@@ -255,16 +255,20 @@ async def test_the_open_settings_have_the_keys_of_the_contract(site_with: SiteWi
         assert found["needAuth"] is False
         assert found["enableSendMail"] is True
     texts = {"title": "T", "admin_contact": "me", "copyright": "c", "cf_turnstile_site_key": "k"}
+    texts["repository_url"] = "https://code.example/mailbox"
     async with site_with(passwords=[SITE_PASSWORD], domains=["UP.test"], **texts) as site:
         found = (await site.http.get("/open_api/settings")).json()
         assert set(found) - SITE_KEYS == {
-            "title", "adminContact", "copyright", "cfTurnstileSiteKey"
+            "title", "adminContact", "copyright", "cfTurnstileSiteKey", "repositoryUrl"
         }  # fmt: skip
         assert found["domains"] == ["up.test"]
         assert found["needAuth"] is True
         shown = {"x-custom-auth": SITE_PASSWORD}
         found = (await site.http.get("/open_api/settings", headers=shown)).json()
         assert found["needAuth"] is False
+    async with site_with(disable_show_github=True, **texts) as site:
+        found = (await site.http.get("/open_api/settings")).json()
+        assert (found["showGithub"], "repositoryUrl" in found) == (False, False)
 
 
 SITE_WORDS = "You have enabled the private site password, please provide the password"

@@ -51,6 +51,27 @@ async def test_binding_an_address(site: Site) -> None:
     assert got.text == "邮箱地址已被绑定，请先解绑"
 
 
+async def test_addresses_are_found_by_a_part_of_them(site: Site) -> None:
+    ann = await sign_up(site)
+    await rules(site, maxAddressCount=0)
+    for name in ("alpha", "beta", "alice", "alxice"):
+        await bind(site, ann, await site.open(name))
+    for query, offset, names, count in (
+        ("", 0, ["alxice", "alice", "beta", "alpha"], 4),
+        ("AL", 0, ["alxice", "alice", "alpha"], 3),
+        ("AL", 1, ["alice", "alpha"], 0),
+        ("al_", 0, [], 0),
+        ("%", 0, [], 0),
+        ("beta@", 0, ["beta"], 1),
+    ):
+        found = {"query": query, "offset": str(offset)}
+        got = (await site.http.get(BIND, params=found, headers=ann.auth)).json()
+        assert [row["name"].split("@")[0].removeprefix("tmp") for row in got["results"]] == names
+        assert got["count"] == count, query
+    got = await site.http.get(BIND, params={"query": "a" * 1001}, headers=ann.auth)
+    assert got.status_code == 400
+
+
 # what stands in Authorization, and the uncaught failure that it is
 BAD_TOKENS = [
     (None, "Error no authorization included in request"),
@@ -368,6 +389,25 @@ async def test_one_inbox_of_light_rows(site: Site) -> None:
     for query in ("limit=0", "before_id=x", "after_id=x"):
         got = await site.http.get(f"/user_api/inbox?{query}", headers=ann.auth)
         assert got.status_code == 400
+
+
+async def test_a_mail_of_an_account_is_downloaded_as_it_is_stored(site: Site) -> None:
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    one, two, free = await site.open("one"), await site.open("two"), await site.open("free")
+    await bind(site, ann, one)
+    await bind(site, ann, two)
+    plain = b"From: x@y.example\r\nSubject: plain\r\n\r\nHello\r\n"
+    first, second = await site.arrive(one.address), await site.arrive(two.address, raw=plain)
+    strange = await site.arrive(free.address)
+    for mail_id, mailbox in ((first, one), (second, two)):
+        got = await site.http.get(f"/user_api/mails/{mail_id}/raw", headers=ann.auth)
+        theirs = await site.http.get(f"/api/mails/{mail_id}/raw", headers=mailbox.auth)
+        assert (got.status_code, got.content) == (200, theirs.content)
+        assert got.headers["content-type"] == "message/rfc822"
+        assert "sandbox" in got.headers["content-security-policy"]
+    for person, number in ((bob, first), (ann, strange), (ann, 999), (ann, "x")):
+        got = await site.http.get(f"/user_api/mails/{number}/raw", headers=person.auth)
+        assert (got.status_code, got.text) == (404, "There is no such mail")
 
 
 async def test_deleting_a_mail_of_an_account(site_with: SiteWith) -> None:

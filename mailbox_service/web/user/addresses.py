@@ -49,10 +49,10 @@ def wanted_id(value: int | str | None) -> int | None:
     "/user_api/bind_address", ACCOUNT_AND_MAILBOX, query=BoundPageQuery, returns=AddressPage
 )
 async def list_addresses(call: Call) -> AddressPage:
-    """A page of the account's addresses, newest first."""
+    """A page of the account's addresses, newest first; with `query` of those that contain it."""
     limit, offset = call.page(limit=PAGE, offset=0)
     rows, count = await call.services.account_addresses.page(
-        call.account.user_id, limit=limit, offset=offset
+        call.account.user_id, limit=limit, offset=offset, query=call.search_text("query")
     )
     return AddressPage([address_row(row) for row in rows], count if offset == 0 else 0)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.core.errors import NotFound
+from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.downloads import message_answer
 from mailbox_service.web.guards import ACCOUNT
-from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage
+from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage, whole_mail
 from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
@@ -44,6 +46,19 @@ async def list_inbox(call: Call) -> InboxPage:
         page.unread,
         page.messages[-1].id if full else None,
     )
+
+
+@routes.get("/user_api/mails/{id}/raw", ACCOUNT, returns=bytes, media_type="message/rfc822")
+async def download_mail(call: Call) -> Answer:
+    """A mail of an address of the account, octet for octet as it is stored, as a file."""
+    mail_id = call.path_id()
+    address = None
+    if mail_id is not None:
+        address = await call.services.account_addresses.mailbox_of(call.account.user_id, mail_id)
+    if address is None:
+        raise NotFound("There is no such mail")
+    message, raw = await whole_mail(call, address)
+    return message_answer(raw, f"mail-{message.id}.eml")
 
 
 @routes.delete("/user_api/mails/{id}", ACCOUNT, returns=Success)
