@@ -4,6 +4,7 @@ import { standing, zoneFile, type DnsRecord } from '../src/admin/domains';
 import { addressesFault, domainsFault, faultOfField, patternFault, sameSetting, type Field } from '../src/admin/fields';
 import { bounceShare, peak, stepName, type Point } from '../src/admin/figures';
 import { NO_RULE, readRules, ruleFault } from '../src/admin/forwarding';
+import { listPlace, readListPlace } from '../src/admin/places';
 import { faultsOf, KNOWN, newProvider, readProviders } from '../src/admin/providers';
 import { asked, ALL, readPlace } from '../src/admin/queue';
 import { ACCOUNT, limitsOf, limitsToStore } from '../src/admin/settings';
@@ -147,6 +148,17 @@ test.each([
 test('a filter asks for what is set alone', () => {
   expect(asked(ALL)).toEqual({});
   expect(asked({ ...ALL, state: 'held', sender: ' ' })).toEqual({ state: 'held' });
+});
+
+test.each([
+  ['', 'mails', { begin: '', open: null }],
+  ['12', 'mails', { begin: '', open: 12 }],
+  ['ann@x.test', 'sent', { begin: 'ann@x.test', open: null }],
+  ['ann@x.test/12', 'sent', { begin: 'ann@x.test', open: 12 }],
+  ['12', 'addresses', { begin: '12', open: null }],
+])('the place “%s” of the list of %s', (rest, list, place) => {
+  expect(readListPlace(rest, list)).toEqual(place);
+  expect(decodeURIComponent(listPlace(list, place.begin, place.open))).toBe(rest ? `#/${list}/${rest}` : `#/${list}`);
 });
 
 describe('DNS records', () => {

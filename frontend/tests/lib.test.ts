@@ -1,5 +1,4 @@
 import { linesOf, listOf, valueAt, withValue } from '../src/admin/fields';
-import { decodeWords, headOf } from '../src/lib/rawhead';
 import { describe, expect, test } from 'vitest';
 import { addressInToken, currentOf, isAddressBook, NO_ADDRESSES, switchedTo, withAddress, withoutAddress } from '../src/lib/addresses';
 import { search } from '../src/lib/api';
@@ -159,14 +158,6 @@ test('texts fill in values and choose plural forms', () => {
   expect(t('arrived.held', { n: 1 })).toBe('1 new mail');
   expect(t('arrived.held', { n: 2 })).toBe('2 new mails');
   expect(t('copy.what', { what: '{n}' })).toBe('Copy {n}');
-});
-
-test('heads of raw mails are read as people read them', () => {
-  const raw = 'Subject: =?utf-8?b?R3LDvMOf?=\r\n =?utf-8?q?e_=26_more?=\r\nFrom: Ann <a@x.example>\r\n\r\nSubject: not this';
-  expect(headOf(raw, 'subject')).toBe('Grüße & more');
-  expect(headOf(raw, 'From')).toBe('Ann <a@x.example>');
-  expect(headOf(raw, 'To')).toBe('');
-  expect(decodeWords('=?nonsense?b?AA==?=')).toBe('=?nonsense?b?AA==?=');
 });
 
 test('settings are read and changed by their path, without touching what was given', () => {

@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import LOOKS, Theme, Visits, message
+from tests.journeys.browser import LOOKS, Theme, Visits, message, read
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
+from tests.letters import letter_with_files
 
 pytest_plugins = ["tests.journeys.visiting"]
 
@@ -127,19 +128,76 @@ def test_an_account_is_made_given_an_address_and_deleted(
     person.complaints.clear()  # the browser notes the refusal
 
 
-def test_mail_of_anybody_is_shown_as_text_alone(visit: Visits, service: RunningService) -> None:
-    address, _ = service.open_address()
-    trap = message("=?utf-8?b?R3LDvMOfZQ==?=", "<script>hit()</script><img src=//evil.example/x>")
-    service.deliver(address, trap)
+def test_mail_of_anybody_is_read_as_its_owner_reads_it(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    service.deliver(address, letter_with_files())
     person = signed_in(visit)
     page = person.page
     page.get_by_role("link", name="Mails", exact=True).first.click()
     page.get_by_role("searchbox").fill(address)
     expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody tr")).to_contain_text("Grüße")
-    page.get_by_role("button", name=f"Raw: {address}").click()
-    expect(page.locator("pre")).to_contain_text("<script>hit()</script>")
-    assert page.locator("dialog img, dialog script").count() == 0
+    expect(page.locator("tbody tr")).to_contain_text("Zoë")
+    page.get_by_role("link", name="Büro").click()
+    dialog = page.get_by_role("dialog", name="Büro")
+    expect(dialog.locator(".facts")).to_contain_text("answers@far.example")
+    expect(dialog.locator(".facts")).to_contain_text("Where it comes from")
+    expect(dialog.frame_locator("iframe").locator("body")).to_contain_text("Grüße")
+    # What lies elsewhere is held back, and counted.
+    expect(dialog).to_contain_text("1 remote image blocked.")
+    assert person.foreign_requests == []
+    page.route("https://track.example/**", lambda route: route.fulfill(body=b""))
+    with page.expect_request("https://track.example/x.png"):
+        dialog.get_by_role("button", name="Show images").click()
+    person.requests.clear()
+    dialog.get_by_role("button", name="Show as text").click()
+    expect(dialog.locator(".text")).to_have_text("Grüße")
+    # A file of type HTML is looked at as its source, and saved as it is.
+    dialog.get_by_role("button", name="evil.html", exact=True).click()
+    looked = page.get_by_role("dialog", name="evil.html")
+    expect(looked.locator("pre")).to_contain_text("<script>alert(1)</script>")
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Download Rechnung Mai.pdf").click()
+    assert read(download.value.path()) == b"\x00\x01\xff"
+    dialog.get_by_role("button", name="Headers and raw source").click()
+    source = page.get_by_role("dialog", name="Headers and raw source")
+    expect(source).to_contain_text("<files@far.example>")
+    with page.expect_download() as download:
+        source.get_by_role("button", name="Download .eml").click()
+    assert b"Rechnung Mai.pdf" in read(download.value.path())
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    # Its owner still finds it unread.
+    assert service.get("/api/inbox", token=token).json()["unread"] == 1
+
+
+def test_a_mail_that_anybody_sent_is_read_with_what_became_of_it(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    draft = {
+        "to_mail": ["bob@far.example"], "subject": "Plan", "is_html": True,
+        "content": "<h1>Plan of the week</h1>",
+    }  # fmt: skip
+    assert service.post("/api/send_mail", draft, token=token).status == 200
+    person = signed_in(visit, f"sent/{address}")
+    page = person.page
+    page.get_by_role("link", name="Plan", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Plan")
+    expect(dialog.locator(".who-got")).to_contain_text("bob@far.example")
+    expect(dialog.frame_locator("iframe").locator("h1")).to_have_text("Plan of the week")
+    dialog.get_by_role("button", name="Headers and raw source").click()
+    source = page.get_by_role("dialog", name="Headers and raw source")
+    source.get_by_role("button", name="Raw source", exact=True).click()
+    expect(source.locator("pre")).to_contain_text("Subject: Plan")
+    # The way back closes what is open, and the list is as it was.
+    page.keyboard.press("Escape")
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("searchbox")).to_have_value(address)
 
 
 def test_a_mail_is_written_in_the_name_of_any_address_and_nothing_is_lost_before(

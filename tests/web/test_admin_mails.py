@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.letters import letter_with_files
 from tests.web.site import ADMIN, Site
-from tests.web.test_mails import LIGHT, OPENED, letter_with_files
+from tests.web.test_mails import LIGHT, OPENED
 
 pytestmark = pytest.mark.anyio
 

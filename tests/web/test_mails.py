@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
 
+from tests.letters import letter_with_files
 from tests.web.site import ADMIN, LETTER, Site, until
 
 pytestmark = pytest.mark.anyio
@@ -24,25 +24,6 @@ OPENED = LIGHT | {
     "text", "html", "remote_count", "headers", "attachments", "reply_to", "cc", "in_reply_to",
     "references",
 }  # fmt: skip
-
-
-def letter_with_files() -> bytes:
-    message = EmailMessage()
-    message["From"] = "Zoë <zoe@far.example>"
-    message["To"] = "ann@inbox.test"
-    message["Cc"] = "bob@far.example"
-    message["Reply-To"] = "answers@far.example"
-    message["In-Reply-To"] = "<before@far.example>"
-    message["References"] = "<first@far.example> <before@far.example>"
-    message["Subject"] = "Büro"
-    message["Message-ID"] = "<files@far.example>"
-    message.set_content("Grüße\n")
-    message.add_alternative("<p>Grüße <img src='https://track.example/x.png'></p>", subtype="html")
-    message.add_attachment(
-        b"\x00\x01\xff", maintype="application", subtype="pdf", filename="Rechnung Mai.pdf"
-    )
-    message.add_attachment("<script>alert(1)</script>", subtype="html", filename="../../evil.html")
-    return bytes(message).replace(b"\n", b"\r\n")
 
 
 async def test_a_list_has_the_rows_of_the_contract(site: Site) -> None:

@@ -1,7 +1,7 @@
 /** The mail that is open. */
 
-import { contentId, isPicture, picturesNamed } from '../lib/pictures';
-import { dataUrl, safeFilename, saveBlob } from '../lib/files';
+import { carriedPictures } from '../lib/pictures';
+import { safeFilename, saveBlob } from '../lib/files';
 import { inWords, Refusal, Unreachable } from '../lib/refusal';
 import type { Flags, Mail, Part, Verdicts } from '../lib/wire';
 import { t } from '../texts';
@@ -12,9 +12,6 @@ import { session } from './session.svelte';
 
 /** Where a mail comes from is found out after it was taken: within this time as a rule. */
 const LOOKED_AT_MS = 2000;
-
-/** Pictures inside one mail beyond this are left as files: they are held in memory as text. */
-const MOST_PICTURE_BYTES = 12_000_000;
 
 class Reader {
   id = $state<number | null>(null);
@@ -112,7 +109,9 @@ class Reader {
       }
       this.mail = mail;
       this.remote = remote;
-      void this.fetchPictures(mail, request.signal);
+      void carriedPictures(mail, (part) => session.api.attachment(id, part.index), request.signal).then((found) => {
+        if (!request.signal.aborted && found.size > 0) this.pictures = found;
+      });
       if (!mail.verdicts) setTimeout(() => void this.lookAgain(id), LOOKED_AT_MS);
     } catch (error) {
       if (request.signal.aborted) return;
@@ -129,25 +128,6 @@ class Reader {
     // Without an answer it stays unknown, as it is.
     const told = await session.api.json<{ verdicts: Verdicts | null }>('GET', `/api/mails/${id}/authentication`).catch(() => null);
     if (told?.verdicts && this.mail?.id === id) this.mail = { ...this.mail, verdicts: told.verdicts };
-  }
-
-  /** Pictures that the mail carries itself (`cid:`) come as data URLs: the frame has no origin to fetch from. */
-  private async fetchPictures(mail: Mail, signal: AbortSignal): Promise<void> {
-    const named = picturesNamed(mail.html);
-    const found = new Map<string, string>();
-    let bytes = 0;
-    for (const part of mail.attachments) {
-      const name = contentId(part.content_id ?? '');
-      if (!named.has(name) || !isPicture(part.mime_type) || bytes + part.size > MOST_PICTURE_BYTES) continue;
-      bytes += part.size;
-      try {
-        found.set(name, await dataUrl(await session.api.attachment(mail.id, part.index), part.mime_type));
-      } catch {
-        // The picture stays a hole; the mail is readable without it.
-      }
-      if (signal.aborted) return;
-    }
-    if (found.size > 0) this.pictures = found;
   }
 }
 

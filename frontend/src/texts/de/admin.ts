@@ -24,6 +24,8 @@ export const admin: AdminTexts = {
   'admin.what': 'Was',
   'admin.origin': 'Angelegt von',
   'admin.exact': 'Genaue Adresse',
+  'admin.read': 'Lesen',
+  'admin.mailbox': 'Postfach',
   'admin.token': 'Schlüssel zeigen',
   'admin.edit': 'Ändern',
   'admin.role': 'Rolle',

@@ -24,6 +24,8 @@ export const admin = {
   'admin.what': 'What',
   'admin.origin': 'Made from',
   'admin.exact': 'Exact address',
+  'admin.read': 'Read',
+  'admin.mailbox': 'Mailbox',
   'admin.token': 'Show the key',
   'admin.edit': 'Change',
   'admin.role': 'Role',

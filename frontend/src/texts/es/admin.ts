@@ -24,6 +24,8 @@ export const admin: AdminTexts = {
   'admin.what': 'Qué',
   'admin.origin': 'Creada desde',
   'admin.exact': 'Dirección exacta',
+  'admin.read': 'Leer',
+  'admin.mailbox': 'Buzón',
   'admin.token': 'Mostrar la clave',
   'admin.edit': 'Cambiar',
   'admin.role': 'Rol',

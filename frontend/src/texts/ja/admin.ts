@@ -24,6 +24,8 @@ export const admin: AdminTexts = {
   'admin.what': '内容',
   'admin.origin': '作成元',
   'admin.exact': '完全なアドレス',
+  'admin.read': '読む',
+  'admin.mailbox': 'メールボックス',
   'admin.token': '鍵を表示',
   'admin.edit': '変更',
   'admin.role': '役割',

@@ -24,6 +24,8 @@ export const admin: AdminTexts = {
   'admin.what': 'O quê',
   'admin.origin': 'Criado de',
   'admin.exact': 'Endereço exato',
+  'admin.read': 'Ler',
+  'admin.mailbox': 'Caixa postal',
   'admin.token': 'Mostrar a chave',
   'admin.edit': 'Alterar',
   'admin.role': 'Papel',

@@ -24,6 +24,8 @@ export const admin: AdminTexts = {
   'admin.what': '内容',
   'admin.origin': '创建来源',
   'admin.exact': '完整地址',
+  'admin.read': '阅读',
+  'admin.mailbox': '邮箱',
   'admin.token': '显示凭据',
   'admin.edit': '修改',
   'admin.role': '角色',
