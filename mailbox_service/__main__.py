@@ -11,7 +11,7 @@ import click
 from mailbox_service import __version__
 
 # Each command is an object of its own name in the module of that name; with a `_` behind it
-# where Python keeps the name for itself.
+# where Python keeps the name for itself, and with a `_` for each `-`.
 COMMANDS = (
     *("serve", "check", "health", "address", "apikey", "queue", "import", "export"),
     *(
@@ -20,6 +20,7 @@ COMMANDS = (
         "mcp",
         "backup",
         "restore",
+        "migrate-store",
     ),
 )
 
@@ -35,7 +36,7 @@ class Commands(click.Group):
             return None
         # Imports leave next to no garbage, and what they make stays: looking through it again
         # and again would be a third of the start, and a part of every collection afterwards.
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         gc.disable()
         try:
             module = import_module(f"mailbox_service.commands.{name}")

@@ -134,6 +134,25 @@ def test_postgresql_is_told_its_own_commands(shell: Shell, tmp_path: Path) -> No
     assert "pg_restore" in result.output
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://x", "no engine of ours"),
+        ("sqlite:///other.db", "postgresql://user@host/name"),
+        ("postgresql://ann:secret@/mail?host=/nowhere", "cannot be reached"),
+    ],
+)
+def test_a_store_moves_to_a_database_that_answers_or_not_at_all(
+    shell: Shell, url: str, words: str
+) -> None:
+    open_box(shell)
+    result = shell.mailbox("migrate-store", url)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert len(result.output.splitlines()) == 1
+    assert "secret" not in result.output
+
+
 def test_beside_a_running_service(tmp_path: Path) -> None:
     """Send and wait, a backup under load (hazard 26), and a restore that is refused until the
     service has stopped."""
