@@ -37,7 +37,7 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 def test_commands_of_the_readme_exist() -> None:
-    named = set(re.findall(r"`mailbox ([a-z]+)", (ROOT / "README.md").read_text("utf-8")))
+    named = set(re.findall(r"`mailbox ([a-z-]+)", (ROOT / "README.md").read_text("utf-8")))
     assert named
     assert named <= set(COMMANDS)
 
