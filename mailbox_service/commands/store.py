@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from mailbox_service.assembly import Parts, build
 from mailbox_service.commands.common import fail
 from mailbox_service.config import Config
+from mailbox_service.core.audit_words import COMMAND_LINE
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.auditing import COMMAND_LINE
 from mailbox_service.storage.migrate import SchemaTooNew
 
 T = TypeVar("T")

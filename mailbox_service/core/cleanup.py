@@ -23,6 +23,14 @@ LONGEST_NAME = 200  # characters of a statement's name that a refusal repeats
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a statement cannot be run; `why` may be a sentence with a code."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run of one kind of cleanup. Times are microseconds UTC; `problem` is empty when it
     came to its end."""

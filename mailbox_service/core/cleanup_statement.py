@@ -20,6 +20,7 @@ from typing import Any, Literal
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.sqlite_time import moment_text
 from mailbox_service.core.texts import text
+from mailbox_service.core.told import Words
 
 LONGEST = 1000  # characters (mailbox-api §12.3)
 Dialect = Literal["sqlite", "postgresql"]
@@ -89,6 +90,26 @@ _TOKEN = re.compile(
 )
 _ALIAS = re.compile(r"[a-z][a-z0-9]?")  # no table of any engine has so short a name
 MOST_DEPTH = 20  # of parentheses; SQLite itself gives up at some hundred
+LONGEST_WORD = 40  # characters of a word that a refusal repeats
+
+WORDS = Words(
+    "statement",
+    {
+        "delete-from": "expected DELETE FROM and a table",
+        "no-target": "nothing can be deleted from '{word}'",
+        "where": "expected WHERE, not '{word}'",
+        "unreadable": "cannot be read at '{word}'",
+        "deep": "too many parentheses",
+        "not-closed": "a parenthesis is not closed",
+        "not-opened": "a parenthesis was never opened",
+        "no-function": "there is no function '{word}'",
+        "no-table": "there is no table '{word}'",
+        "unknown": "there is no '{word}'",
+        "time-arguments": "{word}() has arguments that are not known here",
+        "time-column": "{word}() takes one column here, or texts",
+        "not-understood": "the store does not understand its condition",
+    },
+)
 
 
 class BadStatementWord(BadRequest):
@@ -153,15 +174,15 @@ def read_statement(sql: Any, *, now: int) -> Selection:
     """
     tokens = _tokens(check_words(sql))
     if len(tokens) < 3 or not tokens[1].says("from"):
-        raise BadStatementWord("expected DELETE FROM and a table")
+        raise _bad("delete-from")
     table = tokens[2].value
     if tokens[2].kind != "name" or table not in TARGETS:
-        raise BadStatementWord(f"nothing can be deleted from {_shown(tokens[2].value)}")
+        raise _bad("no-target", tokens[2].value)
     rest = tokens[3:]
     if not rest:
         return Selection(table, Condition("1 = 1", "1 = 1", {}))
     if not rest[0].says("where") or len(rest) < 2:
-        raise BadStatementWord(f"expected WHERE, not {_shown(rest[0].value)}")
+        raise _bad("where", rest[0].value)
     return Selection(table, _Reader(rest[1:], now).read())
 
 
@@ -171,7 +192,7 @@ def _tokens(statement: str) -> list[Token]:
     while at < end:
         found = _TOKEN.match(statement, at)
         if found is None or found.lastgroup is None:
-            raise BadStatementWord(f"cannot be read at {_shown(statement[at:].strip()[:20])}")
+            raise _bad("unreadable", statement[at:].strip()[:20])
         kind, value = found.lastgroup, found[found.lastgroup]
         if kind == "text":
             value = value[1:-1].replace("''", "'")
@@ -224,7 +245,7 @@ class _Reader:
     def _closing(self, at: int, end: int, depth: int) -> int:
         """Where the parenthesis that opens at `at` closes."""
         if depth >= MOST_DEPTH:
-            raise BadStatementWord("too many parentheses")
+            raise _bad("deep")
         open_ones = 0
         for place in range(at, end):
             if self._tokens[place].says("("):
@@ -233,14 +254,14 @@ class _Reader:
                 open_ones -= 1
                 if open_ones == 0:
                     return place
-        raise BadStatementWord("a parenthesis is not closed")
+        raise _bad("not-closed")
 
     def _call(self, name: str, at: int, end: int, *, depth: int) -> tuple[str, str]:
         """A function and its arguments, which lie between `at` and `end`."""
         if name in TIMES:
             return self._time(name, at, end, depth=depth)
         if name not in FUNCTIONS:
-            raise BadStatementWord(f"there is no function {_shown(name)}")
+            raise _bad("no-function", name)
         inner = self._span(at, end, depth=depth)
         return f"{name}({inner[0]})", f"{_POSTGRESQL_FUNCTIONS.get(name, name)}({inner[1]})"
 
@@ -253,12 +274,12 @@ class _Reader:
         ):
             value = moment_text(name, [token.value for token in given[::2]], self._now)
             if value is None:
-                raise BadStatementWord(f"{name}() has arguments that are not known here")
+                raise _bad("time-arguments", name)
             if isinstance(value, str):
                 return self._parameter(value)
             return repr(value), repr(value)
         if name not in _TIMES_OF_COLUMNS or any(token.says(",") for token in given):
-            raise BadStatementWord(f"{name}() takes one column here, or texts")
+            raise _bad("time-column", name)
         inner = self._span(at, end, depth=depth)
         words = _TIMES_OF_COLUMNS[name]
         return words["sqlite"].format(inner[0]), words["postgresql"].format(inner[1])
@@ -269,7 +290,7 @@ class _Reader:
         if token.kind == "number":
             return token.value, token.value
         if token.says(")"):
-            raise BadStatementWord("a parenthesis was never opened")
+            raise _bad("not-opened")
         if token.value in _WORDS:
             words = _WORDS[token.value]
             return words["sqlite"], words["postgresql"]
@@ -287,10 +308,10 @@ class _Reader:
         if name in KEYWORDS:
             return name.upper(), name.upper()
         if at and self._tokens[at - 1].value in ("from", "join") and name not in TABLES:
-            raise BadStatementWord(f"there is no table {_shown(name)}")
+            raise _bad("no-table", name)
         if name in TABLES or name in COLUMNS or _ALIAS.fullmatch(name):
             return name, name
-        raise BadStatementWord(f"there is no {_shown(name)}")
+        raise _bad("unknown", name)
 
     def _parameter(self, value: str) -> tuple[str, str]:
         name = f"text{len(self._params)}"
@@ -299,8 +320,8 @@ class _Reader:
         return word, word
 
 
-def _shown(word: str) -> str:
-    return repr(word[:40])
+def _bad(name: str, word: str = "") -> BadStatementWord:
+    return BadStatementWord(WORDS.say(name, **({"word": word[:LONGEST_WORD]} if word else {})))
 
 
 def _refusal(key: str) -> BadRequest:

@@ -3,7 +3,9 @@ say them in another language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, KeysView, Mapping
+from functools import cache
 
 Value = str | int
 
@@ -44,9 +46,31 @@ class Words:
         }
         return Told.of(f"{self._area}.{name}", found.format(**shown), values)
 
+    @property
+    def names(self) -> KeysView[str]:
+        """The names of the sentences, in their order."""
+        return self._sentences.keys()
+
+    def recognise(self, text: str) -> Told | None:
+        """The sentence that a stored text is, with its values; None when it is none of these. For
+        those of one form and without spans of time."""
+        for name, form in self._sentences.items():
+            if isinstance(form, str) and (found := re.fullmatch(_pattern(form), text, re.DOTALL)):
+                return Told.of(f"{self._area}.{name}", text, found.groupdict())
+        return None
+
     def codes(self) -> Iterable[tuple[str, str | tuple[str, str]]]:
         """Every code with its English text."""
         return ((f"{self._area}.{name}", text) for name, text in self._sentences.items())
+
+
+@cache
+def _pattern(form: str) -> str:
+    """What finds a sentence of this form; names of values stand in braces."""
+    pieces = re.split(r"\{(\w+)\}", form)
+    return "".join(
+        f"(?P<{piece}>.*?)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)
+    )
 
 
 def span(seconds: int) -> str:

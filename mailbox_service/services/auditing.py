@@ -20,6 +20,7 @@ from mailbox_service.core.audit import (
     safe_detail,
     safe_text,
 )
+from mailbox_service.core.audit_words import NOBODY
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.throttling import network_of
@@ -27,10 +28,6 @@ from mailbox_service.storage import audit_log
 from mailbox_service.storage.database import Database, Transaction
 
 log = logging.getLogger("mailbox.audit")
-
-ADMIN_PASSWORD = "admin password"  # noqa: S105
-ANYBODY = "anybody (no password is asked for)"
-COMMAND_LINE = "command line"
 
 # More than a busy administrator changes in a year, and some tens of megabytes at most.
 KEPT_MICROS = 365 * 86_400 * 1_000_000
@@ -113,7 +110,7 @@ class Auditing:
         before = 0 if tries is None else tries.since
         detail = {"more_tries_before": before} if before else {}
         await self.note(
-            "login.failed", actor="nobody", peer=peer, subject="administration", detail=detail
+            "login.failed", actor=NOBODY, peer=peer, subject="administration", detail=detail
         )
 
     async def page(

@@ -18,8 +18,8 @@ from typing import Any
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core import cleanup
-from mailbox_service.core.cleanup import DAY, Kind, Run
-from mailbox_service.core.cleanup_statement import Selection, read_statement
+from mailbox_service.core.cleanup import DAY, Kind, Problem, Run
+from mailbox_service.core.cleanup_statement import WORDS, Selection, read_statement
 from mailbox_service.core.errors import BadRequest, MailError, StatementRefused
 from mailbox_service.core.stored import Address
 from mailbox_service.services.administering import Administering
@@ -118,14 +118,19 @@ class Cleaning:
     async def clean_by_statement(self, name: str, sql: str, *, asked_by: str = "admin") -> int:
         """Delete what a statement selects; how many rows. Raises BadRequest for one that cannot
         be run here."""
-        selection = read_statement(sql, now=self._clock())
+        now = self._clock()
+        try:
+            selection = read_statement(sql, now=now)
+        except BadRequest as error:
+            await self._write_down(f"[{name}]", asked_by, now, 0, error.detail)
+            raise
         return await self._recorded(f"[{name}]", asked_by, self._selected(selection))
 
     async def automatic(self) -> Any:
         """The settings of the automatic cleanup as they were saved; None when they never were."""
         return await self._administering.stored(SETTING)
 
-    async def save_automatic(self, posted: Any) -> list[str]:
+    async def save_automatic(self, posted: Any) -> list[Problem]:
         """Save the settings of the automatic cleanup. Raises BadRequest by the contract's rules;
         returns what is wrong with statements that follow them and still cannot be run here.
         Raises TemporaryFailure when the store cannot be asked about them; nothing is saved then."""
@@ -134,7 +139,7 @@ class Cleaning:
         for entry in cleanup.listed_statements(posted):
             problem = await self._problem_of(entry.get("sql"))
             if problem:
-                problems.append(f"[{cleanup.name_of(entry)}]: {problem}")
+                problems.append(Problem(cleanup.name_of(entry), problem))
         await self._administering.change({SETTING: posted})
         return problems
 
@@ -289,7 +294,7 @@ class Cleaning:
                 began_at=began,
                 ended_at=self._clock(),
                 removed=removed,
-                problem=problem,
+                problem=str(problem),
                 kept=KEPT_RUNS,
             )
         except MailError as error:
@@ -406,7 +411,7 @@ class Cleaning:
                 cleaning.find_matching, selection, after=after, window=window
             )
         except StatementRefused as refused:
-            raise BadRequest("the store does not understand its condition") from refused
+            raise BadRequest(WORDS.say("not-understood")) from refused
 
     async def _remove_selected(self, table: str, keys: Sequence[cleaning.Key]) -> int:
         if table == "raw_mails":

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from mailbox_service.core.audit_words import ADMIN_PASSWORD, ANYBODY, account_actor
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.texts import text
 from mailbox_service.services.accounts import ExpiredAccess
-from mailbox_service.services.auditing import ADMIN_PASSWORD, ANYBODY
 from mailbox_service.web.answers import json_answer
 from mailbox_service.web.errors import Refused, Uncaught, message
 from mailbox_service.web.request import Call
@@ -105,7 +105,7 @@ async def has_admin_role(call: Call) -> bool:
     if role != wanted:
         raise Refused(message(401, "UserRoleIsNotAdminMsg", call.language))
     claims = call.services.authenticating.signed_claims(shown)
-    call.actor = f"user {claims.get('user_id')} ({claims.get('user_email')})"
+    call.actor = account_actor(claims.get("user_id"), claims.get("user_email"))
     return True
 
 

@@ -7,15 +7,28 @@ import re
 
 import pytest
 
-from mailbox_service.core import domain_records, first_steps, queue_words
+from mailbox_service.core import (
+    audit_words,
+    cleanup_statement,
+    domain_records,
+    first_steps,
+    queue_words,
+)
 from mailbox_service.core.told import Words
 from tests.programs import ROOT
 
 TEXTS = ROOT / "frontend" / "src" / "texts"
 LANGUAGES = ("en", "de", "es", "ja", "pt-BR", "zh")
-TABLES = (queue_words.WORDS, first_steps.WORDS, domain_records.WORDS)
+TABLES = (
+    queue_words.WORDS,
+    first_steps.WORDS,
+    domain_records.WORDS,
+    audit_words.ACTIONS,
+    audit_words.ACTORS,
+    cleanup_statement.WORDS,
+)
 # One entry a line: a text, or its two forms.
-ENTRY = re.compile(r"^  'told\.(?P<code>[a-z.-]+)': (?P<text>.*),$", re.M)
+ENTRY = re.compile(r"^  'told\.(?P<code>[a-z._-]+)': (?P<text>.*),$", re.M)
 
 
 def placeholders(text: str) -> set[str]:
@@ -36,6 +49,15 @@ def test_what_is_filled_in_is_never_read_as_a_form() -> None:
     assert Words("area", {"said": "It said {reply}."}).say("said", reply="{n} {0}") == (
         "It said {n} {0}."
     )
+
+
+def test_a_stored_text_is_recognised_with_its_values() -> None:
+    words = Words("area", {"plain": "It is over", "who": "a {what} of {who}"})
+    assert words.recognise("It is over") == "It is over"
+    told = words.recognise("a letter (1) of Ann\nand Bob")
+    assert told is not None
+    assert (told.code, told.values) == ("area.who", {"what": "letter (1)", "who": "Ann\nand Bob"})
+    assert words.recognise("It is overcast") is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

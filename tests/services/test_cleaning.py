@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core import cleanup
+from mailbox_service.core.cleanup import Problem
 from mailbox_service.core.errors import BadRequest, TemporaryFailure
 from mailbox_service.services import cleaning as services_cleaning
 from mailbox_service.services.cleaning import Cleaning, close_step, portions
@@ -216,7 +217,7 @@ async def test_a_statement_that_is_wrong_is_told_from_a_store_in_trouble(
 
     words = "the store does not understand its condition"
     assert await worker.save_automatic(saved("id > 7")) == []
-    assert await worker.save_automatic(saved("id AND OR")) == [f"[mine]: {words}"]
+    assert await worker.save_automatic(saved("id AND OR")) == [Problem("mine", words)]
     with pytest.raises(BadRequest, match=words):
         await worker.clean_by_statement("mine", "DELETE FROM raw_mails WHERE id AND OR")
     before = await worker.automatic()

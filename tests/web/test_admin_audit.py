@@ -54,7 +54,13 @@ async def test_a_change_with_who_where_what_and_to_whom(site: Site) -> None:
     body = await log(site)
     assert (body["count"], body["next_before_id"]) == (2, None)
     deleted, made = body["results"]
-    assert set(made) == {"id", "at", "actor", "from", "action", "subject", "detail"}
+    assert set(made) == {
+        "id", "at", "actor", "from", "action", "subject", "detail",
+        "title", "title_told", "actor_told",
+    }  # fmt: skip
+    assert made["title"] == "Address opened"
+    assert made["title_told"] == {"code": "audit.address.open", "values": {}}
+    assert made["actor_told"] == {"code": "actor.password", "values": {}}
     assert (made["actor"], made["from"]) == ("admin password", OUTSIDE)
     assert (made["action"], made["subject"]) == ("address.open", "ann@inbox.test")
     assert made["detail"]["domain"] == "inbox.test"
@@ -147,3 +153,13 @@ async def test_where_no_password_is_asked_for_that_is_said(site_with: SiteWith) 
 
 async def test_the_log_is_for_administrators(site: Site) -> None:
     assert (await site.http.get("/admin/audit")).status_code == 401
+
+
+async def test_every_action_is_listed_with_its_words(site: Site) -> None:
+    answer = await site.http.get("/admin/audit/actions", headers=ADMIN)
+    listed = {one["action"]: one for one in answer.json()["results"]}
+    assert listed["queue.drop"] == {
+        "action": "queue.drop",
+        "title": "Waiting mail given up",
+        "title_told": {"code": "audit.queue.drop", "values": {}},
+    }

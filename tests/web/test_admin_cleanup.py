@@ -252,6 +252,12 @@ async def test_a_statement_that_breaks_a_rule_is_not_saved(
     assert (await site.http.get("/admin/auto_cleanup", headers=ADMIN)).text == "null"
 
 
+def problem(name: str, words: str, code: str, word: str = "") -> dict[str, Any]:
+    values = {"word": word} if word else {}
+    told = {"code": f"statement.{code}", "values": values}
+    return {"name": name, "problem": words, "problem_told": told}
+
+
 async def test_what_cannot_be_run_here_is_saved_with_a_warning_and_never_run(site: Site) -> None:
     statements = {
         "good": "delete from raw_mails where created_at < datetime('now', '-7 days')",
@@ -271,6 +277,11 @@ async def test_what_cannot_be_run_here_is_saved_with_a_warning_and_never_run(sit
             "[inner]: there is no table 'messages'",
             "[broken]: the store does not understand its condition",
         ],
+        "problems": [
+            problem("passwords", "nothing can be deleted from 'settings'", "no-target", "settings"),
+            problem("inner", "there is no table 'messages'", "no-table", "messages"),
+            problem("broken", "the store does not understand its condition", "not-understood"),
+        ],
     }
     await site.arrive()
     await site.parts.cleaning._clean_all()
@@ -278,6 +289,13 @@ async def test_what_cannot_be_run_here_is_saved_with_a_warning_and_never_run(sit
     assert await stored(site, "settings") == 1
     runs = (await site.http.get("/admin/cleanup/runs", headers=ADMIN)).json()["results"]
     assert {run["kind"] for run in runs if not run["problem"]} == {"[good]"}
+    # Those that were not run say why, and with a code.
+    told = {run["kind"]: run["problem_told"] for run in runs if run["problem"]}
+    assert {kind: one["code"] for kind, one in told.items()} == {
+        "[passwords]": "statement.no-target",
+        "[inner]": "statement.no-table",
+        "[broken]": "statement.not-understood",
+    }
 
 
 async def test_what_was_done_is_told(site: Site) -> None:

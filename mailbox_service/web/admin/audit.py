@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from mailbox_service.core.audit import AuditEntry
+from mailbox_service.core.audit_words import ACTORS, action_words, known_actions
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.queries import Limit
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin audit")
 
@@ -29,7 +32,7 @@ class AuditQuery(Struct):
 
 class AuditRow(Struct, frozen=True, rename={"from_": "from"}):
     """A change: who did it and from where, what, to whom, and with which values. Secrets are
-    hidden."""
+    hidden. `title` is the action in words, or as it is called where there are none."""
 
     id: int
     at: str
@@ -38,6 +41,9 @@ class AuditRow(Struct, frozen=True, rename={"from_": "from"}):
     action: str
     subject: str
     detail: dict[str, Any]
+    title: str
+    title_told: ToldRow | None
+    actor_told: ToldRow | None
 
 
 class AuditPage(Struct, frozen=True):
@@ -46,6 +52,20 @@ class AuditPage(Struct, frozen=True):
     results: list[AuditRow]
     count: int
     next_before_id: int | None
+
+
+class KnownAction(Struct, frozen=True):
+    """An action by its name in the log, and in words."""
+
+    action: str
+    title: str
+    title_told: ToldRow
+
+
+class KnownActions(Struct, frozen=True):
+    """Actions, those about the same beside each other."""
+
+    results: list[KnownAction]
 
 
 @routes.get("/admin/audit", ADMIN, query=AuditQuery, returns=AuditPage)
@@ -60,16 +80,30 @@ async def audit(call: Call) -> AuditPage:
         action=call.search_text("action"),
         q=call.search_text("q"),
     )
-    rows = [
-        AuditRow(
-            entry.id,
-            wire_time(entry.at),
-            entry.actor,
-            entry.peer,
-            entry.action,
-            entry.subject,
-            dict(entry.detail),
-        )
-        for entry in found
-    ]
+    rows = [audit_row(entry) for entry in found]
     return AuditPage(rows, count, rows[-1].id if len(rows) == limit else None)
+
+
+def audit_row(entry: AuditEntry) -> AuditRow:
+    """The wire form of a change."""
+    action, actor = action_words(entry.action), ACTORS.recognise(entry.actor)
+    return AuditRow(
+        entry.id,
+        wire_time(entry.at),
+        entry.actor,
+        entry.peer,
+        entry.action,
+        entry.subject,
+        dict(entry.detail),
+        title=str(action or entry.action),
+        title_told=told_row(action) if action else None,
+        actor_told=told_row(actor) if actor else None,
+    )
+
+
+@routes.get("/admin/audit/actions", ADMIN, returns=KnownActions)
+async def actions(call: Call) -> KnownActions:
+    """What an entry may be about: every action with its words."""
+    return KnownActions(
+        [KnownAction(name, str(words), told_row(words)) for name, words in known_actions()]
+    )

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.core.cleanup import BadStatement, Run, read_request
+from mailbox_service.core.cleanup_statement import WORDS
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.texts import localised, text
 from mailbox_service.web.answers import SUCCESS, Success
@@ -17,6 +18,7 @@ from mailbox_service.web.queries import RunQuery
 from mailbox_service.web.request import Call, invalid_input, shallow
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin cleanup")
 
@@ -71,11 +73,21 @@ class AutoCleanup(Struct, frozen=True):
     # fmt: on
 
 
+class StatementProblem(Struct, frozen=True):
+    """A statement that cannot be run here, and why."""
+
+    name: str
+    problem: str
+    problem_told: ToldRow | None
+
+
 class Saved(Struct, frozen=True):
-    """Saved. `warnings` names statements that cannot be run here, and why."""
+    """Saved. `warnings` names statements that cannot be run here, and why; `problems` says the
+    same in its parts."""
 
     success: bool = True
     warnings: list[str] | UnsetType = UNSET
+    problems: list[StatementProblem] | UnsetType = UNSET
 
 
 class RunRow(Struct, frozen=True):
@@ -88,6 +100,7 @@ class RunRow(Struct, frozen=True):
     ended_at: str
     removed: int
     problem: str
+    problem_told: ToldRow | None
 
 
 class RunPage(Struct, frozen=True):
@@ -142,7 +155,12 @@ async def save_auto_cleanup(call: Call) -> Saved:
         reason = localised(error.reason.detail, error.reason.message_key, call.language)
         code = (error.reason.message_key or "InvalidInputMsg").removesuffix("Msg")
         raise Refused(refusal(400, f"[{error.name}]: {reason}", code)) from None
-    return Saved(warnings=problems or UNSET)
+    if not problems:
+        return Saved()
+    return Saved(
+        warnings=[f"[{one.name}]: {one.why}" for one in problems],
+        problems=[StatementProblem(one.name, str(one.why), why_told(one.why)) for one in problems],
+    )
 
 
 @routes.get("/admin/cleanup/runs", ADMIN, query=RunQuery, returns=RunPage)
@@ -163,4 +181,11 @@ def run_row(run: Run) -> RunRow:
         wire_time(run.ended_at),
         run.removed,
         run.problem,
+        why_told(run.problem),
     )
+
+
+def why_told(why: str) -> ToldRow | None:
+    """The code of what is wrong with a statement, when it is that."""
+    told = WORDS.recognise(why)
+    return told_row(told) if told else None
