@@ -28,6 +28,13 @@ ADDED = (
     "expires_at",
 )
 
+UNLESS_OPEN = "(address) DO NOTHING"
+
+# SQLite: the highest id that was ever given out, and what the statement before has added.
+HIGHEST_ID = "SELECT seq FROM sqlite_sequence WHERE name = 'addresses'"
+COUNT_ADDED = "SELECT changes(), last_insert_rowid()"
+ADDED_ABOVE = "SELECT address, id FROM addresses WHERE id > :before"
+
 OPEN_AGAIN = """
 INSERT INTO addresses (address, name, created_at, updated_at, expires_at)
 VALUES (:address, :name, :now, :now, :expires_at)
@@ -122,11 +129,34 @@ async def open_all(tx: Transaction, wanted: Sequence[NewAddress]) -> list[int | 
     ]
     # In one order everywhere: two processes that open the same two never wait for one another.
     rows.sort(key=itemgetter(0))
-    added = await many_rows.insert_returning(
-        tx, "addresses", ADDED, rows, "address, id", "(address) DO NOTHING"
-    )
+    if tx.dialect == "sqlite":
+        added = await _add_numbered(tx, rows)
+    else:
+        added = await many_rows.insert_returning(
+            tx, "addresses", ADDED, rows, "address, id", UNLESS_OPEN
+        )
     ids: dict[str, int] = dict(added)
     return [ids.pop(new.address, None) for new in wanted]
+
+
+async def _add_numbered(tx: Transaction, rows: Sequence[Row]) -> list[Row]:
+    """Add rows where ids are given out one behind the other (`many_rows.insert_numbered`): the
+    address and id of each that was not open. What was added is asked for only when one was."""
+    added: list[Row] = []
+    for portion in many_rows.portions(rows):
+        highest = await tx.fetch_one(HIGHEST_ID)
+        before = 0 if highest is None else int(highest[0])
+        sql = many_rows.statement("addresses", ADDED, len(portion), "", tx.dialect, UNLESS_OPEN)
+        await tx.fetch_values(sql, [value for row in portion for value in row])
+        counted = await tx.fetch_one(COUNT_ADDED)
+        assert counted is not None
+        if counted[0] == len(portion):
+            added += zip(
+                (row[0] for row in portion), range(before + 1, counted[1] + 1), strict=True
+            )
+        else:
+            added += await tx.fetch_all(ADDED_ABOVE, {"before": before})
+    return added
 
 
 async def open_address(
