@@ -91,6 +91,7 @@ class RunningService:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    roles: str = ""  # all of them
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +129,11 @@ class RunningService:
             shutil.copyfile(empty_store(), store)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailbox_service", "serve", "--config", self.config_file],
+                [
+                    *(sys.executable, "-m", "mailbox_service", "serve"),
+                    *("--config", self.config_file),
+                    *(("--roles", self.roles) if self.roles else ()),
+                ],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,9 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
@@ -74,3 +77,37 @@ def test_a_database_server_that_crashes_asks_senders_to_come_back(
     assert deliver(service, address, letter("after"))[0] == 250
     assert subjects(service, token) == ["after", "before"]
     assert "Traceback" not in service.log
+
+
+def test_two_processes_share_the_work(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """One has the page and submission, the other takes mail in and sends it out; what the one
+    does wakes the other."""
+    asyncio.run(postgres_server.run("CREATE DATABASE shared_work"))
+    settings = {"database_url": postgres_server.url("shared_work")}
+    front = RunningService(tmp_path / "front", settings, roles="web,submission")
+    back = RunningService(tmp_path / "back", settings, roles="reception,delivery,housekeeping")
+    front.start()
+    back.start(wait=False)
+    try:
+        back.wait_for_log("service started")
+        address, token = front.open_address()
+        other, others_token = front.open_address()
+        with ThreadPoolExecutor(1) as beside:
+            waiting = beside.submit(front.wait_for_mail, token)
+            back.deliver(address, letter("in"))
+            assert waiting.result()["subject"] == "in"
+        with front.submission(token) as smtp:
+            smtp.sendmail(address, [other], letter("across"))
+        assert front.wait_for_mail(others_token)["subject"] == "across"
+        with pytest.raises(ConnectionRefusedError):
+            front.smtp()
+        with pytest.raises(URLError):
+            back.get("/health_check")
+        back.kill()
+        with front.submission(token) as smtp:
+            smtp.sendmail(address, [other], letter("later"))
+        back.start(wait=False)
+        assert front.wait_for_mail(others_token, subject="later")
+    finally:
+        back.kill()
+        front.kill()
