@@ -74,7 +74,8 @@ State = tuple[int, int, str | None, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which messages of a mailbox are wanted; texts are matched as they are, in any case."""
+    """Which messages of a mailbox are wanted; texts are matched as they are, in any case.
+    `since` is when they came at the earliest, microseconds UTC."""
 
     q: str = ""
     sender: str = ""
@@ -82,6 +83,7 @@ class Filters:
     unread: bool = False
     flagged: bool = False
     codes: bool = False
+    since: int | None = None
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS

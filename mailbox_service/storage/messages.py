@@ -259,6 +259,9 @@ def conditions(
         clauses.append(f"(m.flags & {FLAGGED}) <> 0")
     if filters.codes:
         clauses.append("(s.codes <> '[]' OR s.links <> '[]')")
+    if filters.since is not None:
+        clauses.append("m.received_at >= :since")
+        params["since"] = filters.since
     return " AND ".join(clauses) or "1 = 1", params
 
 

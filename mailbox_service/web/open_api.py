@@ -229,7 +229,7 @@ async def admin_login(call: Call) -> Success:
 
 @routes.post("/open_api/credential_login", OPEN, body=Credential, returns=Success)
 async def credential_login(call: Call) -> Success:
-    """Test an address token."""
+    """Test an address token: its signature, and that its address is open and it was not revoked."""
     told = await call.json(read_credential)
     await check_human_at_login(call, told.cf_token)
     authenticating = call.services.authenticating
@@ -242,4 +242,5 @@ async def credential_login(call: Call) -> Success:
 
     if not await call.guesses.prove(call.client_ip, "token", told.credential or "", proves):
         raise Refused(message(401, "InvalidAddressCredentialMsg", call.language))
+    await authenticating.address_token(told.credential or "")
     return SUCCESS

@@ -28,6 +28,14 @@ class FilterFields(Struct, kw_only=True, rename={"from_": "from"}):
     from_: Annotated[str, Meta(max_length=1000, description="In the sender.")] = ""
     subject: Annotated[str, Meta(max_length=1000, description="In the subject.")] = ""
     after_id: Annotated[int | None, Meta(description="Only mails behind this id.")] = None
+    since: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="Only mails that came then or later: `2026-01-31`, `2026-01-31 23:59:59`, "
+            "ISO 8601, or seconds since 1970; UTC unless it says otherwise.",
+        ),
+    ] = ""
 
 
 class MailsQuery(FilterFields, kw_only=True, rename={"from_": "from"}):

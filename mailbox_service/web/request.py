@@ -14,11 +14,13 @@ from starlette.types import Receive, Scope
 
 from mailbox_service.config import Config
 from mailbox_service.core.accounts import SignedIn
+from mailbox_service.core.api_values import read_date
 from mailbox_service.core.envelope import Peer, Principal
 from mailbox_service.core.errors import BadRequest, TemporaryFailure
 from mailbox_service.core.texts import Language, choose_language, text
 from mailbox_service.web.answers import Answer
 from mailbox_service.web.errors import ClientGone, Refused, Uncaught, message, refusal
+from mailbox_service.web.exchange import NOTE
 from mailbox_service.web.json_text import mended
 from mailbox_service.web.peers import TrustedProxies
 from mailbox_service.web.rates import Guesses
@@ -42,7 +44,7 @@ UNCOUNTED = 65_536
 DEEPEST_JSON = 32
 LARGEST_ID = (1 << 63) - 1  # what both engines' integers hold
 
-_PARSE_INT = re.compile(r"\s*([+-]?\d{1,30})", re.ASCII)
+_PARSE_INT = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]{1,30})|(\d{1,30}))", re.ASCII)
 # A query of names and values in which nothing is encoded.
 _plain_query = re.compile(rb"(?:[\w.~@-]+=[\w.~@-]*&)*[\w.~@-]+=[\w.~@-]*", re.ASCII).fullmatch
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -184,6 +186,12 @@ class Call:
         """The client, for trace fields and limits."""
         return Peer(ip=self.client_ip, protocol="HTTP")
 
+    @property
+    def note(self) -> object:
+        """What a short way found out about the request before it handed it over."""
+        state = self._scope.get("state")
+        return state.get(NOTE) if state else None
+
     def header(self, name: bytes) -> str | None:
         """A header, name in lower case. Passwords in headers are UTF-8 where they can be."""
         value = self.headers.get(name)
@@ -240,6 +248,17 @@ class Call:
         if number is None:
             raise BadRequest(f"{key} is not a number")
         return number
+
+    def moment(self, key: str) -> int | None:
+        """A time in the query, microseconds UTC; None when absent or empty. Raises BadRequest."""
+        value = self.query.get(key, "")
+        if not value:
+            return None
+        try:
+            moment = read_date(value)
+        except BadRequest:
+            raise BadRequest(f"{key} is not a time") from None
+        return moment
 
     # Path
 
@@ -352,11 +371,15 @@ def read_query(query_string: bytes) -> dict[str, str]:
 
 
 def parse_int(value: str | None, default: int | None = None) -> int | None:
-    """A number as JavaScript's parseInt reads it: `10abc` is 10, `1.9` is 1, `x` is none."""
+    """A number as JavaScript's parseInt reads it: `10abc` is 10, `1.9` is 1, `0x10` is 16, `x`
+    is none."""
     if value is None:
         return default
     match = _PARSE_INT.match(value)
-    return int(match[1]) if match else None
+    if match is None:
+        return None
+    number = int(match[2], 16) if match[2] else int(match[3])
+    return -number if match[1] == "-" else number
 
 
 def read_id(value: str) -> int | None:

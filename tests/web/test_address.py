@@ -297,6 +297,21 @@ async def test_the_logins_that_only_test_a_secret(site_with: SiteWith) -> None:
             assert (answer.status_code, answer.text) == (401, "Invalid address credential")
 
 
+async def test_a_token_that_opens_nothing_any_more_is_no_credential(site: Site) -> None:
+    """Revoked, or its address is closed: what every other route says of it (mailbox-api §2.1)."""
+    ann, bob = await site.open("ann"), await site.open("bob")
+    answer = await site.http.post("/api/revoke_tokens", headers=ann.auth)
+    assert answer.status_code == 200, answer.text
+    await site.parts.registering.close(bob.address_id, bob.address)
+    for ended in (ann.jwt, bob.jwt):
+        told = await site.http.post("/open_api/credential_login", json={"credential": ended})
+        assert (told.status_code, told.text) == (401, "Invalid address credential")
+    told = await site.http.post(
+        "/open_api/credential_login", json={"credential": answer.json()["jwt"]}
+    )
+    assert told.json() == {"success": True}
+
+
 class Turnstile:
     """Says yes to one token, and remembers whom it was asked about."""
 

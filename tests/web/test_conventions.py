@@ -141,6 +141,8 @@ PAGES = [
     ("limit=1&offset=0", 200, None),
     ("limit=100&offset=0", 200, None),
     ("limit=10abc&offset=0x", 200, None),
+    ("limit=0x10&offset=0X0", 200, None),
+    ("limit=0x65&offset=0", 400, "Invalid limit"),
     ("limit=1.9&offset=0.9", 200, None),
     ("limit=%20%207&offset=%2B0", 200, None),
     ("limit=5&limit=0&offset=0", 200, None),

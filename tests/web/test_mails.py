@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.storage.database import Transaction
 from tests.letters import letter_with_files
 from tests.web.site import ADMIN, LETTER, Site, until
 
@@ -315,6 +316,43 @@ async def test_search_takes_every_character_as_itself(
         answer = await site.http.get(f"{path}&{query}", headers=ann.auth)
         assert answer.status_code == 200, answer.text
         assert sorted(row["id"] for row in answer.json()["results"]) == [ids[n] for n in found]
+
+
+async def test_mail_since_a_time_is_mail_that_came_then_or_later(site: Site) -> None:
+    """mailbox-api §15, 12."""
+    ann = await site.open()
+    early, late = await site.arrive(), await site.arrive()
+    moments = {early: 1_700_000_000_000_000, late: 1_700_000_000_000_000 + 3_600_000_000}
+    for mail_id, moment in moments.items():
+
+        async def unit(tx: Transaction, mail_id: int = mail_id, moment: int = moment) -> None:
+            await tx.execute(
+                "UPDATE messages SET received_at = :moment WHERE id = :id",
+                {"moment": moment, "id": mail_id},
+            )
+
+        await site.parts.database.write(unit)
+    wanted = {
+        "2023-11-14": [late, early],
+        "2023-11-14 22:13:20": [late, early],
+        "2023-11-14T22:13:21Z": [late],
+        "2023-11-15T00:13:20%2B01:00": [late],
+        "1700003600": [late],
+        "2023-11-14 23:13:21": [],
+        "": [late, early],
+    }
+    for since, ids in wanted.items():
+        for path in (
+            "/api/mails?limit=20&offset=0",
+            "/api/parsed_mails?limit=20&offset=0",
+            "/api/inbox?limit=20",
+        ):
+            answer = await site.http.get(f"{path}&since={since}", headers=ann.auth)
+            assert [row["id"] for row in answer.json()["results"]] == ids, (path, since)
+            assert answer.json()["count"] == len(ids)
+    for nonsense in ("yesterday", "2023-13-01", "x" * 100, "1e99"):
+        answer = await site.http.get(f"/api/inbox?since={nonsense}", headers=ann.auth)
+        assert (answer.status_code, answer.text) == (400, "since is not a time")
 
 
 async def test_a_search_of_ten_kilobytes_is_refused_at_once(site: Site) -> None:

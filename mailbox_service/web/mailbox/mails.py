@@ -21,7 +21,7 @@ from mailbox_service.web.rows import MailPage, MailRow, ParsedPage, ParsedRow, m
 
 routes = Routes("mails")
 
-FILTERS = frozenset(("q", "from", "subject", "unread", "flagged", "codes"))
+FILTERS = frozenset(("q", "from", "subject", "unread", "flagged", "codes", "since"))
 
 
 def check_deletion(call: Call) -> None:
@@ -42,6 +42,7 @@ def filters(call: Call) -> Filters:
         unread=call.switch("unread"),
         flagged=call.switch("flagged"),
         codes=call.switch("codes"),
+        since=call.moment("since"),
     )
 
 
