@@ -51,7 +51,7 @@ self.addEventListener('fetch', (event) => {
     event.respondWith(navigated(request));
   } else if (url.pathname.startsWith('/assets/') || /^\/favicon/.test(url.pathname)) {
     event.respondWith(file(request));
-  } else if (KEPT.test(url.pathname)) {
+  } else if (request.cache !== 'reload' && KEPT.test(url.pathname)) {
     event.respondWith(mail(request, url));
   }
 });

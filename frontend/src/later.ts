@@ -34,6 +34,7 @@ export const later = {
   admin: () => part(['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate', 'adminTold'], import('./admin/Admin.svelte')),
   telegram: () => part(['mail', 'telegram'], import('./telegram/Telegram.svelte')),
   announcement: () => part(['mail'], import('./parts/Announcement.svelte')),
+  footer: () => part([], import('./parts/Footer.svelte'), false),
   preview: () => part(['mail', 'more'], import('./parts/PreviewDialog.svelte')),
   human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),

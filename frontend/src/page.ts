@@ -13,6 +13,12 @@ import { speech } from './stores/language.svelte';
 import { theme } from './stores/theme.svelte';
 
 drawIcons(PAGE_ICONS);
+// Telegram may open the mailbox itself; its proof is kept for the tab, and would end in histories.
+if (location.hash.includes('tgWebAppData') && readPath(location.pathname).page === 'mailbox') {
+  const { hash } = location;
+  history.replaceState(null, '', location.pathname + location.search);
+  void import('./telegram/launch').then(({ readLaunch }) => readLaunch(hash, () => sessionStorage));
+}
 theme.apply();
 beginWorker();
 if (!readPath(location.pathname).known) history.replaceState(null, '', `/${location.search}${location.hash}`);

@@ -1,11 +1,11 @@
 /** The account that is signed in here: its token, what it may, its addresses. */
 
-import { Api } from '../lib/api';
+import { Api, search } from '../lib/api';
 import { carried } from '../lib/carried';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone } from '../lib/refusal';
 import { canUsePasskeys, makePasskey, showPasskey, type CreationJson, type RequestJson } from '../lib/webauthn';
-import { isAddressBook, NO_ADDRESSES, withAddress } from '../lib/addresses';
+import { isAddressBook, NO_ADDRESSES, withAddress, type OpenAddress } from '../lib/addresses';
 import { prove } from '../stores/proof';
 import { language } from '../texts';
 
@@ -165,8 +165,13 @@ class Account {
     await this.api.json('POST', '/user_api/passkey/register_response', { origin: location.origin, passkey_name: name, credential });
   }
 
+  /** A page of those addresses that contain the words; further pages are not counted again. */
+  find(words: string, offset: number): Promise<{ results: BoundAddress[]; count: number }> {
+    return this.api.json('GET', `/user_api/bind_address${search({ limit: PAGE, query: words, offset })}`);
+  }
+
   async load(offset: number): Promise<void> {
-    const page = await this.api.json<{ results: BoundAddress[]; count: number }>('GET', `/user_api/bind_address?limit=${PAGE}&offset=${offset}`);
+    const page = await this.find('', offset);
     this.addresses = page.results;
     // Further pages do not count again.
     if (offset === 0) this.count = page.count;
@@ -175,7 +180,12 @@ class Account {
   /** Puts the key of an address into this browser and makes it the current one. */
   async take(id: number, address: string): Promise<void> {
     const { jwt } = await this.api.json<{ jwt: string }>('GET', `/user_api/bind_address_jwt/${id}`);
-    remember(BOOK, withAddress(recall(BOOK, NO_ADDRESSES, isAddressBook), { address, jwt }));
+    this.hold({ address, jwt });
+  }
+
+  /** Puts a key into this browser and makes its address the current one. */
+  hold(entry: OpenAddress): void {
+    remember(BOOK, withAddress(recall(BOOK, NO_ADDRESSES, isAddressBook), entry));
   }
 
   /** Addresses whose keys this browser holds. */

@@ -74,8 +74,9 @@ export class Api {
     await this.json('POST', '/api/request_send_mail_access');
   }
 
-  async inbox(query: InboxQuery = {}, signal?: AbortSignal): Promise<InboxPage> {
-    const page = await this.json<InboxPage<BriefRow>>('GET', `/api/inbox/brief${search(query)}`, undefined, { signal });
+  /** `fresh` is what the service says now, never what this browser has kept. */
+  async inbox(query: InboxQuery = {}, signal?: AbortSignal, fresh = false): Promise<InboxPage> {
+    const page = await this.json<InboxPage<BriefRow>>('GET', `/api/inbox/brief${search(query)}`, undefined, { signal, fresh });
     return { ...page, results: page.results.map(wholeRow) };
   }
 
@@ -123,7 +124,7 @@ export class Api {
     method: string,
     path: string,
     body?: Body,
-    how: { token?: string; signal?: AbortSignal | undefined; keepalive?: boolean; human?: boolean } = {},
+    how: { token?: string; signal?: AbortSignal | undefined; keepalive?: boolean; human?: boolean; fresh?: boolean } = {},
   ): Promise<T> {
     const proved = async () => ({ ...body, cf_token: await this.prove!(this) });
     const answer = await this.request(method, path, how.human && this.prove ? await proved() : body, how).catch(async (error: unknown) => {
@@ -148,6 +149,7 @@ export class Api {
       keepalive?: boolean;
       headers?: Record<string, string>;
       patience?: number | null;
+      fresh?: boolean;
     },
   ): Promise<Response> {
     const patience = new AbortController();
@@ -158,7 +160,7 @@ export class Api {
     const text = body === undefined ? null : JSON.stringify(body);
     let answer: Response;
     try {
-      answer = await (takeBegun(nameOf(method, path, headers, text)) ?? fetch(path, { ...PLAIN, method, headers, body: text, signal, keepalive: how.keepalive ?? false }));
+      answer = await (takeBegun(nameOf(method, path, headers, text)) ?? fetch(path, { ...PLAIN, method, headers, body: text, signal, keepalive: how.keepalive ?? false, ...(how.fresh ? { cache: 'reload' } : {}) }));
     } catch (cause) {
       if (how.signal?.aborted) throw cause;
       throw new Unreachable();

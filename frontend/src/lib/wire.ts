@@ -28,6 +28,8 @@ export interface ServiceSettings {
   enableWebhook?: boolean;
   isS3Enabled?: boolean;
   showGithub?: boolean;
+  showGithubForUser?: boolean;
+  repositoryUrl?: string;
   statusUrl?: string;
   version: string;
   smtpImapProxyConfig: {

@@ -89,22 +89,25 @@ class Inbox {
     this.typing = setTimeout(() => this.restart(), TYPING_MS);
   }
 
-  /** The newest page again, merged into what is shown: after a break of the line. */
-  async refresh(): Promise<void> {
-    if (!this.loaded) return this.load();
-    const before = this.newestSeen;
-    await this.load(true);
+  /**
+   * The newest page again, merged into what is shown: after a break of the line, or while there is none. False when
+   * nobody answered; `quietly` what is shown stays then.
+   */
+  async refresh(quietly = false): Promise<boolean> {
+    const before = this.loaded ? this.newestSeen : Infinity;
+    const answered = await this.load(this.loaded, quietly);
     for (const row of this.rows.filter((one) => one.id > before && !one.seen).slice(0, 3).reverse()) this.announce(row);
+    return answered;
   }
 
-  async load(keep = false): Promise<void> {
+  async load(keep = false, quietly = false): Promise<boolean> {
     this.request?.abort();
     const request = (this.request = new AbortController());
     this.loading = true;
     this.meanwhile = [];
     try {
-      const page = await session.api.inbox({ limit: prefs.value.page, ...queryFor(this.filter, this.words) }, request.signal);
-      if (request.signal.aborted) return;
+      const page = await session.api.inbox({ limit: prefs.value.page, ...queryFor(this.filter, this.words) }, request.signal, quietly);
+      if (request.signal.aborted) return true;
       const newest = page.results[0]?.id ?? 0;
       const missed = this.meanwhile.filter((row) => row.id > newest);
       const oldest = page.results.at(-1)?.id ?? 0;
@@ -118,10 +121,12 @@ class Inbox {
       this.newestSeen = Math.max(this.newestSeen, this.rows[0]?.id ?? 0);
       this.loaded = true;
       this.trouble = '';
+      return true;
     } catch (error) {
-      if (request.signal.aborted) return;
-      this.trouble = inWords(error);
+      if (request.signal.aborted) return true;
+      if (!(quietly && this.loaded)) this.trouble = inWords(error);
       void session.noticed(error);
+      return false;
     } finally {
       if (this.request === request) this.loading = false;
     }

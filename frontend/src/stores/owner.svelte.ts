@@ -18,6 +18,8 @@ const MOST_PAGES = 10;
 class Owner {
   phase = $state<'starting' | 'out' | 'in'>('starting');
   email = $state('');
+  /** The account may administrate the service. */
+  isAdmin = $state(false);
   trouble = $state('');
   addresses = $state.raw<readonly BoundAddress[]>([]);
   private token = '';
@@ -33,10 +35,13 @@ class Owner {
     this.trouble = '';
     if (!this.token) {
       this.phase = 'out';
+      this.isAdmin = false;
       return;
     }
     try {
-      this.email = (await this.api.json<Me>('GET', '/user_api/settings')).user_email;
+      const me = await this.api.json<Me>('GET', '/user_api/settings');
+      this.email = me.user_email;
+      this.isAdmin = me.is_admin;
       await this.load();
       this.phase = 'in';
     } catch (error) {

@@ -23,7 +23,7 @@ export interface Preferences {
   lines: number;
   /** Mails asked for at a time. */
   page: number;
-  /** Seconds between looks at the list beside the open line; 0 for none. */
+  /** Seconds between looks at the list while the open line is down; 0 for none. */
   every: number;
   /** Pixels of the list beside the mail; 0 as the page thinks fit. */
   split: number;
@@ -33,7 +33,7 @@ export interface Preferences {
   margins: boolean;
 }
 
-const DEFAULTS: Preferences = { simple: false, asText: false, remote: false, notify: false, utc: false, whole: false, dense: false, lines: 1, page: 50, every: 0, split: 0, rail: 'left', margins: false };
+const DEFAULTS: Preferences = { simple: false, asText: false, remote: false, notify: false, utc: false, whole: false, dense: false, lines: 1, page: 50, every: 60, split: 0, rail: 'left', margins: false };
 
 /** What an older page wrote, or another hand, counts as far as it has the right shape. */
 function isPreferences(value: unknown): value is Partial<Preferences> {

@@ -7,7 +7,7 @@ import { inWords } from '../lib/refusal';
 import type { Mail, NewAddress } from '../lib/wire';
 import { prove } from '../stores/proof';
 import { language } from '../texts';
-import { readLaunch } from './launch';
+import { keepHeld, readLaunch } from './launch';
 
 const BOOK = 'mailbox.addresses';
 const ADMIN = 'mailbox.admin-password';
@@ -35,6 +35,7 @@ class Telegram {
   async load(): Promise<void> {
     try {
       this.addresses = this.proof ? await this.ask<OpenAddress[]>('get_bind_address') : [];
+      if (this.proof) keepHeld(this.addresses, () => sessionStorage);
       this.loaded = true;
       this.trouble = '';
     } catch (error) {

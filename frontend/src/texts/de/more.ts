@@ -112,11 +112,10 @@ export const more: MoreTexts = {
   'prefs.split.reset': 'Wie am Anfang',
   'prefs.lines': 'Zeilen einer Mail in der Liste',
   'prefs.page': 'Mails auf einmal',
-  'prefs.every': 'Auch selbst nach Mail sehen',
-  'prefs.every.never': 'Unnötig: sie kommt sofort',
+  'prefs.every': 'Nach Mail sehen, wenn die Leitung ruht',
+  'prefs.every.never': 'Nie',
   'prefs.every.seconds': 'Alle {n} Sekunden',
   about: 'Über diesen Dienst',
   'about.why': '{name}, Version {version}.',
   'about.api': 'Beschreibung der API',
-  'about.status': 'Läuft alles?',
 };

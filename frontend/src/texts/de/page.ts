@@ -163,4 +163,10 @@ export const page: PageTexts = {
   // Keys
   keys: 'Tastatur',
   'keys.title': 'Tastatur (?)',
+  'look.next': 'Nächster Blick in {n} s',
+  'look.every': 'Neue Post kommt gerade nicht von selbst. Alle {every} s wird nach ihr gesehen, wieder in {n} s.',
+  'look.now': 'Jetzt nachsehen',
+  'look.none': 'Eben nachgesehen: nichts Neues',
+  'nav.source': 'Quelltext',
+  'nav.status': 'Läuft alles?',
 };

@@ -64,6 +64,13 @@ export const account = {
   'passkey.add': 'Add a passkey',
   'passkey.added': 'The passkey is ready',
   'passkey.remove': 'Remove {name}',
+  'tg.addresses': 'In Telegram',
+  'tg.why': 'The bot tells you of their mail.',
+  'tg.again': 'Open the page from the bot again to see your addresses in Telegram.',
+  'account.find': 'Find an address',
+  'account.find.none': 'No address with "{words}".',
+  'account.find.more': 'More addresses',
+  'account.filter': 'Mail of {address}',
 };
 
 export type AccountTexts = Table<typeof account>;

@@ -112,13 +112,12 @@ export const more = {
   'prefs.split.reset': 'As at first',
   'prefs.lines': 'Lines of a mail in the list',
   'prefs.page': 'Mails loaded at a time',
-  'prefs.every': 'Look for mail by itself, too',
-  'prefs.every.never': 'Not needed: it arrives at once',
+  'prefs.every': 'Look for mail while the line is down',
+  'prefs.every.never': 'Never',
   'prefs.every.seconds': 'Every {n} seconds',
   about: 'About this service',
   'about.why': '{name}, version {version}.',
   'about.api': 'Description of the API',
-  'about.status': 'Is it running well?',
 };
 
 export type MoreTexts = Table<typeof more>;

@@ -167,6 +167,12 @@ export const page = {
   // Keys
   keys: 'Keyboard',
   'keys.title': 'Keyboard (?)',
+  'look.next': 'Next look in {n} s',
+  'look.every': 'New mail does not come by itself just now. It is looked for every {every} s, again in {n} s.',
+  'look.now': 'Look now',
+  'look.none': 'Looked just now: nothing new',
+  'nav.source': 'Source code',
+  'nav.status': 'Is it running well?',
 };
 
 export type PageTexts = Table<typeof page>;

@@ -64,4 +64,11 @@ export const account: AccountTexts = {
   'passkey.add': 'Añadir una llave de acceso',
   'passkey.added': 'La llave de acceso está lista',
   'passkey.remove': 'Quitar {name}',
+  'tg.addresses': 'En Telegram',
+  'tg.why': 'El bot te avisa de su correo.',
+  'tg.again': 'Abre la página otra vez desde el bot para ver tus direcciones de Telegram.',
+  'account.find': 'Buscar una dirección',
+  'account.find.none': 'Ninguna dirección con «{words}».',
+  'account.find.more': 'Más direcciones',
+  'account.filter': 'Correo de {address}',
 };

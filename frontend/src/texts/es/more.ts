@@ -112,11 +112,10 @@ export const more: MoreTexts = {
   'prefs.split.reset': 'Como al principio',
   'prefs.lines': 'Líneas de un correo en la lista',
   'prefs.page': 'Correos cargados a la vez',
-  'prefs.every': 'Buscar correo también cada',
-  'prefs.every.never': 'No hace falta: llega al momento',
+  'prefs.every': 'Buscar correo si se corta la conexión',
+  'prefs.every.never': 'Nunca',
   'prefs.every.seconds': 'Cada {n} segundos',
   about: 'Sobre este servicio',
   'about.why': '{name}, versión {version}.',
   'about.api': 'Descripción de la API',
-  'about.status': '¿Funciona todo?',
 };

@@ -163,4 +163,10 @@ export const page: PageTexts = {
   // Keys
   keys: 'Teclado',
   'keys.title': 'Teclado (?)',
+  'look.next': 'Próxima consulta en {n} s',
+  'look.every': 'Ahora el correo nuevo no llega solo. Se busca cada {every} s; de nuevo en {n} s.',
+  'look.now': 'Buscar ahora',
+  'look.none': 'Recién consultado: nada nuevo',
+  'nav.source': 'Código fuente',
+  'nav.status': '¿Funciona bien?',
 };

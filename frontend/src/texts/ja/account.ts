@@ -64,4 +64,11 @@ export const account: AccountTexts = {
   'passkey.add': 'パスキーを追加',
   'passkey.added': 'パスキーの準備ができました',
   'passkey.remove': '{name} を外す',
+  'tg.addresses': 'Telegram のアドレス',
+  'tg.why': 'ボットが新着を知らせます。',
+  'tg.again': 'Telegram のアドレスを見るには、ボットからもう一度開いてください。',
+  'account.find': 'アドレスを探す',
+  'account.find.none': '「{words}」を含むアドレスはありません。',
+  'account.find.more': 'さらに表示',
+  'account.filter': '{address} のメール',
 };

@@ -112,11 +112,10 @@ export const more: MoreTexts = {
   'prefs.split.reset': '初期状態に戻す',
   'prefs.lines': '一覧でのメールの行数',
   'prefs.page': '一度に読み込む件数',
-  'prefs.every': '自動で確認する間隔',
-  'prefs.every.never': '不要（すぐに届きます）',
+  'prefs.every': '接続が切れている間の確認間隔',
+  'prefs.every.never': 'しない',
   'prefs.every.seconds': '{n} 秒ごと',
   about: 'このサービスについて',
   'about.why': '{name}、バージョン {version}。',
   'about.api': 'API の説明',
-  'about.status': '稼働状況',
 };

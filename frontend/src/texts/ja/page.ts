@@ -163,4 +163,10 @@ export const page: PageTexts = {
   // Keys
   keys: 'キーボード',
   'keys.title': 'キーボード (?)',
+  'look.next': '次の確認まで {n} 秒',
+  'look.every': '新着メールは今、自動では届きません。{every} 秒ごとに確認しています。次は {n} 秒後です。',
+  'look.now': '今すぐ確認',
+  'look.none': '確認しました。新着はありません',
+  'nav.source': 'ソースコード',
+  'nav.status': '稼働状況',
 };

@@ -64,4 +64,11 @@ export const account: AccountTexts = {
   'passkey.add': 'Adicionar uma chave de acesso',
   'passkey.added': 'A chave de acesso está pronta',
   'passkey.remove': 'Remover {name}',
+  'tg.addresses': 'No Telegram',
+  'tg.why': 'O bot avisa sobre os e-mails deles.',
+  'tg.again': 'Abra a página de novo pelo bot para ver seus endereços no Telegram.',
+  'account.find': 'Procurar um endereço',
+  'account.find.none': 'Nenhum endereço com "{words}".',
+  'account.find.more': 'Mais endereços',
+  'account.filter': 'E-mails de {address}',
 };

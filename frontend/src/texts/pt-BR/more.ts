@@ -112,11 +112,10 @@ export const more: MoreTexts = {
   'prefs.split.reset': 'Como no início',
   'prefs.lines': 'Linhas de um e-mail na lista',
   'prefs.page': 'E-mails carregados por vez',
-  'prefs.every': 'Verificar e-mails também a cada',
-  'prefs.every.never': 'Não é preciso: chega na hora',
+  'prefs.every': 'Verificar e-mails quando a conexão cai',
+  'prefs.every.never': 'Nunca',
   'prefs.every.seconds': 'A cada {n} segundos',
   about: 'Sobre este serviço',
   'about.why': '{name}, versão {version}.',
   'about.api': 'Descrição da API',
-  'about.status': 'Está tudo funcionando?',
 };

@@ -163,4 +163,10 @@ export const page: PageTexts = {
   // Keys
   keys: 'Teclado',
   'keys.title': 'Teclado (?)',
+  'look.next': 'Próxima verificação em {n} s',
+  'look.every': 'No momento, e-mails novos não chegam sozinhos. São verificados a cada {every} s, de novo em {n} s.',
+  'look.now': 'Verificar agora',
+  'look.none': 'Verificado agora: nada novo',
+  'nav.source': 'Código-fonte',
+  'nav.status': 'Está tudo funcionando?',
 };

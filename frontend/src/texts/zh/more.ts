@@ -112,11 +112,10 @@ export const more: MoreTexts = {
   'prefs.split.reset': '恢复默认',
   'prefs.lines': '列表中每封邮件的行数',
   'prefs.page': '每次加载的邮件数',
-  'prefs.every': '另外定时检查邮件',
-  'prefs.every.never': '无需：邮件即时到达',
+  'prefs.every': '连接中断时检查邮件',
+  'prefs.every.never': '从不',
   'prefs.every.seconds': '每 {n} 秒',
   about: '关于本服务',
   'about.why': '{name}，版本 {version}。',
   'about.api': 'API 说明',
-  'about.status': '运行状态',
 };

@@ -163,4 +163,10 @@ export const page: PageTexts = {
   // Keys
   keys: '键盘',
   'keys.title': '键盘 (?)',
+  'look.next': '{n} 秒后再次检查',
+  'look.every': '新邮件暂时不会自动到达。每 {every} 秒检查一次，{n} 秒后再次检查。',
+  'look.now': '立即检查',
+  'look.none': '刚刚检查过：没有新邮件',
+  'nav.source': '源代码',
+  'nav.status': '运行状态',
 };
