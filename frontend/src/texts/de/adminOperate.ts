@@ -140,6 +140,9 @@ export const adminOperate: AdminOperateTexts = {
   'audit.words': 'Gegenstand und Einzelheiten suchen',
   'audit.actor': 'Wer',
   'audit.action': 'Tat',
+  'audit.every': 'Jede Handlung',
+  'audit.all-of': '{what}: alle',
+  'audit.others': 'Andere',
   'audit.more': 'Einzelheiten',
   'audit.no-match': 'Kein Eintrag passt.',
 };

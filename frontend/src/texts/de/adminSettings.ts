@@ -274,6 +274,7 @@ export const adminSettings: AdminSettingsTexts = {
   'sql.remove': '{name} entfernen',
   'sql.add': 'Anweisung hinzufügen',
   'sql.statement': 'Anweisung',
+  'sql.not-run': 'kann hier nicht laufen: {why}',
   'sql.help': 'Ein DELETE mit einer Bedingung, höchstens 1000 Zeichen.',
   'sql.fault.empty': 'Eine Anweisung schreiben oder diese entfernen.',
   'sql.fault.long': 'Sie hat mehr als 1000 Zeichen.',

@@ -140,6 +140,9 @@ export const adminOperate = {
   'audit.words': 'Search subject and details',
   'audit.actor': 'Who',
   'audit.action': 'Act',
+  'audit.every': 'Every act',
+  'audit.all-of': '{what}: all',
+  'audit.others': 'Others',
   'audit.more': 'Details',
   'audit.no-match': 'No entry fits.',
 };

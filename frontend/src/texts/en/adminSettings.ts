@@ -274,6 +274,7 @@ export const adminSettings = {
   'sql.remove': 'Remove {name}',
   'sql.add': 'Add a statement',
   'sql.statement': 'Statement',
+  'sql.not-run': 'cannot be run here: {why}',
   'sql.help': 'One DELETE with a condition, 1000 characters at most.',
   'sql.fault.empty': 'Write a statement, or remove this one.',
   'sql.fault.long': 'It has more than 1000 characters.',

@@ -140,6 +140,9 @@ export const adminOperate: AdminOperateTexts = {
   'audit.words': 'Buscar objeto y detalles',
   'audit.actor': 'Quién',
   'audit.action': 'Acción',
+  'audit.every': 'Todo acto',
+  'audit.all-of': '{what}: todos',
+  'audit.others': 'Otros',
   'audit.more': 'Detalles',
   'audit.no-match': 'Ninguna entrada coincide.',
 };

@@ -274,6 +274,7 @@ export const adminSettings: AdminSettingsTexts = {
   'sql.remove': 'Quitar {name}',
   'sql.add': 'Añadir una sentencia',
   'sql.statement': 'Sentencia',
+  'sql.not-run': 'no puede ejecutarse aquí: {why}',
   'sql.help': 'Un DELETE con condición, 1000 caracteres como máximo.',
   'sql.fault.empty': 'Escribe una sentencia o quita esta.',
   'sql.fault.long': 'Tiene más de 1000 caracteres.',

@@ -140,6 +140,9 @@ export const adminOperate: AdminOperateTexts = {
   'audit.words': '対象と詳細を検索',
   'audit.actor': '誰',
   'audit.action': '操作',
+  'audit.every': 'すべての操作',
+  'audit.all-of': '{what}：すべて',
+  'audit.others': 'その他',
   'audit.more': '詳細',
   'audit.no-match': '当てはまる記録はありません。',
 };

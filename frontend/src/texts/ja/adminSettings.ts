@@ -274,6 +274,7 @@ export const adminSettings: AdminSettingsTexts = {
   'sql.remove': '{name} を削除',
   'sql.add': '文を追加',
   'sql.statement': '文',
+  'sql.not-run': 'ここでは実行できません：{why}',
   'sql.help': '条件付きの DELETE を 1 つ、1000 文字まで。',
   'sql.fault.empty': '文を書くか、これを削除してください。',
   'sql.fault.long': '1000 文字を超えています。',

@@ -140,6 +140,9 @@ export const adminOperate: AdminOperateTexts = {
   'audit.words': 'Buscar objeto e detalhes',
   'audit.actor': 'Quem',
   'audit.action': 'Ação',
+  'audit.every': 'Todo ato',
+  'audit.all-of': '{what}: todos',
+  'audit.others': 'Outros',
   'audit.more': 'Detalhes',
   'audit.no-match': 'Nenhuma entrada serve.',
 };

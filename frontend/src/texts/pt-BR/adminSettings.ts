@@ -274,6 +274,7 @@ export const adminSettings: AdminSettingsTexts = {
   'sql.remove': 'Remover {name}',
   'sql.add': 'Adicionar uma instrução',
   'sql.statement': 'Instrução',
+  'sql.not-run': 'não pode ser executado aqui: {why}',
   'sql.help': 'Um DELETE com condição, no máximo 1000 caracteres.',
   'sql.fault.empty': 'Escreva uma instrução ou remova esta.',
   'sql.fault.long': 'Tem mais de 1000 caracteres.',

@@ -140,6 +140,9 @@ export const adminOperate: AdminOperateTexts = {
   'audit.words': '搜索对象和详情',
   'audit.actor': '谁',
   'audit.action': '操作',
+  'audit.every': '所有操作',
+  'audit.all-of': '{what}：全部',
+  'audit.others': '其他',
   'audit.more': '详情',
   'audit.no-match': '没有符合的条目。',
 };

@@ -274,6 +274,7 @@ export const adminSettings: AdminSettingsTexts = {
   'sql.remove': '移除 {name}',
   'sql.add': '添加语句',
   'sql.statement': '语句',
+  'sql.not-run': '在这里不能运行：{why}',
   'sql.help': '一条带条件的 DELETE，最多 1000 个字符。',
   'sql.fault.empty': '请填写语句，或移除此项。',
   'sql.fault.long': '超过 1000 个字符。',
