@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     # For programs elsewhere: it speaks to the service over HTTP, and sees nothing of it.
     "mailbox_service.client": (),
     "mailbox_service.assembly": ("mailbox_service", "smtp_proxy"),
+    "mailbox_service.service": ("mailbox_service", "smtp_proxy"),
     "mailbox_service.commands": ("mailbox_service",),
     "mailbox_service.__main__": ("mailbox_service.commands",),
     "mailbox_service": (),

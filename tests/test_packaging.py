@@ -58,7 +58,7 @@ MODULES = {
 }
 # Declared, never imported by us.
 SILENT = {
-    "uvloop": "uvicorn and the assembly ask for it by name",
+    "uvloop": "uvicorn and the service ask for it by name",
     "httptools": "uvicorn asks for it by name",
     "greenlet": "SQLAlchemy's async engines, while Alembic runs on PostgreSQL",
     "sqlalchemy": "Alembic stands on it",

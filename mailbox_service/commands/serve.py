@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from mailbox_service import log, memory
-from mailbox_service.assembly import ROLES, Service
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.core.errors import MailError
 from mailbox_service.first_run import Loaded, welcome
+from mailbox_service.service import ROLES, Service
 from mailbox_service.storage.migrate import SchemaTooNew
 
 SWITCH_SECONDS = 0.0005

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.assembly import Service
 from mailbox_service.config import Config
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.errors import NotYours, QuotaReached
 from mailbox_service.core.mailboxes import Box
 from mailbox_service.core.stored import ALL_FLAGS, DELETED, SEEN
+from mailbox_service.service import Service
 from mailbox_service.storage import contents, messages
 from mailbox_service.storage.database import Transaction
 from tests.imap.conftest import Site

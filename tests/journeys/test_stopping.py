@@ -16,7 +16,7 @@ from tests.crash.killing import all_pages
 from tests.journeys.flooding import Flood
 from tests.journeys.running import RunningService, running
 
-GRACE_SECONDS = 8.0  # assembly.GRACE_SECONDS, which containers and systemd wait for
+GRACE_SECONDS = 8.0  # service.GRACE_SECONDS, which containers and systemd wait for
 
 
 def test_a_stop_under_load_keeps_everything_acknowledged(tmp_path: Path) -> None:
