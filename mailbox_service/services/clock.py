@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import string
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+
+from mailbox_service.services.randomness import DrawnAhead, random_octets
 
 # Microseconds since 1970, UTC.
 Clock = Callable[[], int]
@@ -24,15 +25,6 @@ _TIME_SHIFTS = range(45, -1, -5)
 _RANDOM_LETTERS = 16
 # A random octet as a letter, five of its bits.
 _LETTER_OF = bytes(ord(_LETTERS[octet & 31]) for octet in range(256))
-# What the system gives is drawn for many ids at once: asking costs more than making one.
-_DRAWN = 128
-_tails: list[str] = []
-# Random octets drawn ahead, by how many belong together; each is given away once. Longer pieces
-# are asked for as they are needed.
-_ahead: dict[int, list[bytes]] = {}
-_LONGEST_AHEAD = 64
-os.register_at_fork(after_in_child=_tails.clear)
-os.register_at_fork(after_in_child=_ahead.clear)
 
 
 def now_micros() -> int:
@@ -51,42 +43,26 @@ def second_of(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def _tails(drawn: bytes) -> list[str]:
+    """The random letters of ids."""
+    letters = drawn.translate(_LETTER_OF).decode("ascii")
+    starts = range(0, len(letters), _RANDOM_LETTERS)
+    return [letters[start : start + _RANDOM_LETTERS] for start in starts]
+
+
+_tails_ahead = DrawnAhead(_RANDOM_LETTERS, _tails)
+
+
 def new_id() -> str:
     """A queue id: 48 bits of milliseconds and 80 random bits, so that ids sort by age and
     none can be guessed."""
-    head = _time_letters(time.time_ns() // 1_000_000)
-    try:
-        return head + _tails.pop()
-    except IndexError:
-        drawn = os.urandom(_RANDOM_LETTERS * _DRAWN).translate(_LETTER_OF).decode("ascii")
-        starts = range(0, len(drawn), _RANDOM_LETTERS)
-        fresh = [drawn[start : start + _RANDOM_LETTERS] for start in starts]
-        tail = fresh.pop()
-        _tails.extend(fresh)
-        return head + tail
+    return _time_letters(time.time_ns() // 1_000_000) + _tails_ahead.take()
 
 
 # All mail of one millisecond shares them.
 @lru_cache(maxsize=4)
 def _time_letters(millis: int) -> str:
     return "".join([_LETTERS[millis >> shift & 31] for shift in _TIME_SHIFTS])
-
-
-def random_octets(count: int) -> bytes:
-    """Random octets that nobody can guess and nobody else is given."""
-    if not 0 < count <= _LONGEST_AHEAD:
-        return os.urandom(count)
-    pieces = _ahead.get(count)
-    if pieces is None:
-        pieces = _ahead[count] = []
-    try:
-        return pieces.pop()
-    except IndexError:
-        drawn = os.urandom(count * _DRAWN)
-        fresh = [drawn[start : start + count] for start in range(0, len(drawn), count)]
-        piece = fresh.pop()
-        pieces.extend(fresh)
-        return piece
 
 
 def random_text(length: int) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 
 from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.gathering import Gathering, Written
+from mailbox_service.services.gathering import Gathering, Waiter, Written, pass_on
 from mailbox_service.services.queueing import Order, enqueue, enqueue_all, undoes_nothing
 from mailbox_service.storage.database import Database
 
@@ -43,10 +43,24 @@ class Departures:
     def add(self, order: Order) -> asyncio.Future[Receipt]:
         """Queue one message; the future ends with its receipt once it is on disk, or with what
         is in its way."""
-        small = len(order.content) <= QUICK_OCTETS and len(order.recipients) <= QUICK_RECIPIENTS
-        if small and undoes_nothing(order):
+        if self._goes_along(order):
             return self._letters.add(order)
-        write = self._database.write_quick if small else self._database.write
+        return self._write_one(order)
+
+    def add_for(self, order: Order, waiter: Waiter[Receipt]) -> None:
+        """Queue one message; `waiter` is told its receipt once it is on disk, or what is in its
+        way."""
+        if self._goes_along(order):
+            self._letters.add_for(order, waiter)
+        else:
+            self._write_one(order).add_done_callback(partial(pass_on, waiter))
+
+    def _goes_along(self, order: Order) -> bool:
+        """Whether it may be queued together with others."""
+        return is_small(order) and undoes_nothing(order)
+
+    def _write_one(self, order: Order) -> asyncio.Future[Receipt]:
+        write = self._database.write_quick if is_small(order) else self._database.write
         written = write(enqueue, order)
         written.add_done_callback(partial(self._one_written, order))
         return written
@@ -66,6 +80,11 @@ class Departures:
     def _one_written(self, order: Order, written: asyncio.Future[Receipt]) -> None:
         if not written.cancelled() and written.exception() is None:
             self._queued([order], [written.result()])
+
+
+def is_small(order: Order) -> bool:
+    """Whether it is a common letter to a few."""
+    return len(order.content) <= QUICK_OCTETS and len(order.recipients) <= QUICK_RECIPIENTS
 
 
 def octets_of(order: Order) -> int:

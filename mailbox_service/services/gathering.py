@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mailbox_service.core.errors import MailError
 
@@ -22,6 +22,28 @@ QUIET_TURNS = 3
 MOST_TURNS = 16
 
 Written = asyncio.Future[list[R | MailError]]
+
+A = TypeVar("A", contravariant=True)
+
+
+class Waiter(Protocol[A]):
+    """Who waits for an answer: a future, or what is told in that very moment."""
+
+    def done(self) -> bool:
+        """It waits no longer."""
+        ...
+
+    def set_result(self, answer: A, /) -> None:
+        """Hear the answer."""
+        ...
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Hear why there is none."""
+        ...
+
+    def cancel(self) -> object:
+        """Hear that there will be none."""
+        ...
 
 
 class Gathering(Generic[T, R]):
@@ -37,28 +59,34 @@ class Gathering(Generic[T, R]):
         most_octets: int,
         linger: float = 0.0,
         patient: bool = False,
+        enough: int | None = None,
     ) -> None:
         """`linger`: seconds that the first of a group waits for others. `patient`: it waits while
         each turn of the loop brings one more, which takes no time when nobody comes; so those who
-        were just answered, and ask again, are in the next group and not in the one after it."""
+        were just answered, and ask again, are in the next group and not in the one after it.
+        `enough`: a group of so many waits for nobody, so that others work meanwhile."""
         self._write = write
         self._octets = octets
         self._most = most
         self._most_octets = most_octets
         self._linger = linger
         self._patient = patient
-        self._pending: list[tuple[T, asyncio.Future[R]]] = []
+        self._enough = most if enough is None else enough
+        self._pending: list[tuple[T, Waiter[R]]] = []
         self._writing = False
 
     def add(self, item: T) -> asyncio.Future[R]:
         """Write one item; the future ends with its answer once it is on disk."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[R] = loop.create_future()
-        self._pending.append((item, future))
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.add_for(item, future)
+        return future
+
+    def add_for(self, item: T, waiter: Waiter[R]) -> None:
+        """Write one item; `waiter` is told its answer once it is on disk."""
+        self._pending.append((item, waiter))
         if not self._writing:
             self._writing = True
-            self._soon(loop)
-        return future
+            self._soon(asyncio.get_running_loop())
 
     def _soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write the next group when it had time to become one."""
@@ -73,7 +101,7 @@ class Gathering(Generic[T, R]):
         """Write the next group once nobody has joined it for some turns of the loop."""
         now = len(self._pending)
         quiet = 0 if now > before else quiet + 1
-        if quiet < QUIET_TURNS and turns < MOST_TURNS and now < self._most:
+        if quiet < QUIET_TURNS and turns < MOST_TURNS and now < self._enough:
             loop = asyncio.get_running_loop()
             loop.call_soon(self._wait_for_more, now, quiet, turns + 1)
         else:
@@ -87,7 +115,7 @@ class Gathering(Generic[T, R]):
             written = self._write([item for item, _ in group])
             written.add_done_callback(partial(self._written, group))
 
-    def _take_group(self) -> list[tuple[T, asyncio.Future[R]]]:
+    def _take_group(self) -> list[tuple[T, Waiter[R]]]:
         """All that waits, or a large group out of a flood."""
         octets = count = 0
         for item, _ in self._pending[: self._most]:
@@ -99,38 +127,48 @@ class Gathering(Generic[T, R]):
         del self._pending[:count]
         return group
 
-    def _written(self, group: list[tuple[T, asyncio.Future[R]]], written: Written[R]) -> None:
-        if (self._linger or self._patient) and 0 < len(self._pending) < self._most:
+    def _written(self, group: list[tuple[T, Waiter[R]]], written: Written[R]) -> None:
+        if (self._linger or self._patient) and 0 < len(self._pending) < self._enough:
             self._soon(asyncio.get_running_loop())
         else:
             self._write_next()
         if not written.cancelled() and written.exception() is None:
-            for (_, future), answer in zip(group, written.result(), strict=True):
-                tell(future, answer)
+            for (_, waiter), answer in zip(group, written.result(), strict=True):
+                tell(waiter, answer)
         elif len(group) == 1:
-            self._tell_failure(group[0][1], written)
+            tell_failure(group[0][1], written)
         else:  # one may not fail the others
-            for item, future in group:
-                self._write([item]).add_done_callback(partial(self._written_alone, future))
+            for item, waiter in group:
+                self._write([item]).add_done_callback(partial(self._written_alone, waiter))
 
-    def _written_alone(self, future: asyncio.Future[R], written: Written[R]) -> None:
+    def _written_alone(self, waiter: Waiter[R], written: Written[R]) -> None:
         if written.cancelled() or written.exception() is not None:
-            self._tell_failure(future, written)
+            tell_failure(waiter, written)
         else:
-            tell(future, written.result()[0])
-
-    def _tell_failure(self, future: asyncio.Future[R], written: Written[R]) -> None:
-        if written.cancelled():
-            future.cancel()
-        elif not future.done():
-            future.set_exception(written.exception() or RuntimeError("no reason was given"))
+            tell(waiter, written.result()[0])
 
 
-def tell(future: asyncio.Future[R], answer: R | MailError) -> None:
+def tell(waiter: Waiter[R], answer: R | MailError) -> None:
     """Answer whoever waits, if somebody still does."""
-    if future.done():
+    if waiter.done():
         return
     if isinstance(answer, MailError):
-        future.set_exception(answer)
+        waiter.set_exception(answer)
     else:
-        future.set_result(answer)
+        waiter.set_result(answer)
+
+
+def tell_failure(waiter: Waiter[R], written: asyncio.Future[T]) -> None:
+    """Tell whoever waits why nothing was written."""
+    if written.cancelled():
+        waiter.cancel()
+    elif not waiter.done():
+        waiter.set_exception(written.exception() or RuntimeError("no reason was given"))
+
+
+def pass_on(waiter: Waiter[R], written: asyncio.Future[R]) -> None:
+    """Tell whoever waits what became of one item that was written alone."""
+    if written.cancelled() or written.exception() is not None:
+        tell_failure(waiter, written)
+    else:
+        tell(waiter, written.result())

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from mailbox_service.config import Config
 from mailbox_service.core.address import split
 from mailbox_service.core.errors import BadRequest, MessageTooBig, NoChannel
+from mailbox_service.core.letter import Correspondent
 from mailbox_service.core.policy import served_by
+from mailbox_service.core.settings import Rules
 from mailbox_service.core.texts import text
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, as_datetime
@@ -25,6 +27,8 @@ MOST_RECIPIENTS = 1_000
 LETTER_RECIPIENTS = 20
 # Characters kept of a subject for lists; the message has the rest.
 KEPT_SUBJECT = 500
+# Recipients that are remembered: a megabyte.
+MOST_KNOWN = 4_096
 # What costs nothing.
 NOTHING = Price()
 
@@ -41,6 +45,8 @@ class Orders:
         self._relayed = frozenset(
             domain.lower() for domain in (*config.smtp_config, *config.resend_keys)
         )
+        # Recipients of plain messages; nearly all are written to again.
+        self._known: dict[tuple[str, bool], NewRecipient] = {}
         self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
 
     def of_ours(
@@ -120,6 +126,33 @@ class Orders:
             unopened=unopened,
             submitted_by=submitted_by,
         )
+
+    @property
+    def rules(self) -> Rules:
+        """The administrator's rules as they are now: the same object until they change."""
+        return self._administering.rules
+
+    def plain_way(self, sender_domain: str) -> bool | None:
+        """Whether what leaves from a domain is held, for recipients of other servers; None where a
+        message has more to pass than that: counters, a block list, a way out that only some
+        recipients have. It holds for as long as the rules do."""
+        rules = self._administering.rules
+        if rules.send_mail_limit_config is not None or rules.send_block_list:
+            return None
+        if sender_domain in self._relayed:
+            return False
+        if self._may_go_out and sender_domain not in self._may_go_out:
+            return None
+        return self._holds
+
+    def recipient(self, one: Correspondent, holds: bool) -> NewRecipient:
+        """A recipient to whom a plain message goes now, where it is held or not."""
+        known = self._known.get((one.address, holds))
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = self._known[one.address, holds] = self._new_recipient(one.address, holds)
+        return known
 
     def _new_recipient(
         self, recipient: str, holds: bool, sent_by: SentBy | None = None

@@ -20,7 +20,8 @@ import string
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from mailbox_service.services.clock import random_octets, random_text
+from mailbox_service.services.clock import random_text
+from mailbox_service.services.randomness import random_octets
 
 LENGTH = 8  # mailbox-api §2.3
 _SALT_OCTETS = 16

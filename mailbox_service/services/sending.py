@@ -39,6 +39,7 @@ from mailbox_service.services.administering import Administering
 from mailbox_service.services.allowances import Allowances, may_send
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
 from mailbox_service.services.departures import Departures
+from mailbox_service.services.gathering import Waiter
 from mailbox_service.services.kept_requests import (
     LONGEST_KEY,
     draft_fingerprint,
@@ -143,6 +144,14 @@ class Sending:
         except MailError as refusal:
             return refused(refusal)
         return self._departures.add(order)
+
+    def depart(self, order: Order) -> asyncio.Future[Receipt]:
+        """Queue what was judged and composed elsewhere (`sending_api.letters`)."""
+        return self._departures.add(order)
+
+    def depart_for(self, order: Order, waiter: Waiter[Receipt]) -> None:
+        """The same; `waiter` is told in the moment in which it is on disk."""
+        self._departures.add_for(order, waiter)
 
     def _submit_sent(
         self,

@@ -69,6 +69,7 @@ from mailbox_service.web.request import Memory, Surroundings
 from mailbox_service.web.routing import WHOLE_FILE, WHOLE_MESSAGE, Operation, Routes, Table
 from mailbox_service.web.sending import pages as sending_pages
 from mailbox_service.web.sending.door import SendingDoor
+from mailbox_service.web.sending.letter_way import LETTERS_TARGET, LetterWay
 from mailbox_service.web.sending.table import AREAS as SENDING_AREAS
 from mailbox_service.web.services import Services
 from mailbox_service.web.streams import Streams
@@ -173,7 +174,7 @@ def page_of(
 
 def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) -> Starlette:
     """The application. `state.streams.close()` ends its open streams; `state.table` is the list
-    of its operations, for tests and documentation."""
+    of its operations, for tests and documentation; `state.short_ways` are for the server."""
     built = None
     if (page / INDEX).is_file():
         built = page_of(page, config, services.overruling, services.administering)
@@ -196,6 +197,9 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     app.state.streams = streams
     app.state.memory = memory
     app.state.table = table
+    app.state.short_ways = {
+        LETTERS_TARGET: LetterWay(services.sending_api, around.proxies, sending_door.rates),
+    }
     return app
 
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mailbox_service.web.answers import WHOLE
-from mailbox_service.web.exchange import Exchange
+from mailbox_service.web.exchange import Exchange, ShortWay
 from mailbox_service.web.streams import Streams
 
 # Octets of a request line and its header fields. httptools collects them without any bound.
@@ -97,10 +97,16 @@ class Gathering:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection whose request heads have a size and a time."""
+    """One connection whose request heads have a size and a time. `short_ways`: by target, who
+    answers many requests without the application's help."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, short_ways: Mapping[bytes, ShortWay] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._short_ways = short_ways or {}
+        # A request that may go a short way, until its body has come.
+        self._may_be_short: tuple[Exchange, ShortWay] | None = None
         self._head_octets = 0
         self._in_head = True
         self._head_begun = False
@@ -125,6 +131,10 @@ class BoundedProtocol(HttpToolsProtocol):
             # after the parser has seen it counts.
             self._head_octets += len(data)
         super().data_received(data)
+        if self._may_be_short is not None:  # it comes in pieces
+            exchange, _ = self._may_be_short
+            self._may_be_short = None
+            exchange.begin(self.app, self.loop)
         if self._in_head and self._head_begun:
             # Nearly every head is whole in one read, and then needs no clock.
             if self._deadline is None:
@@ -148,7 +158,6 @@ class BoundedProtocol(HttpToolsProtocol):
         version = parser.get_http_version()
         target = known_target if len(self.url) <= LONGEST_KNOWN_TARGET else parts_of_target
         path, raw_path, query = target(self.url)
-        extensions: dict[str, Any] = {}
         scope: Any = {
             "type": "http",
             "asgi": ASGI,
@@ -163,7 +172,6 @@ class BoundedProtocol(HttpToolsProtocol):
             "path": path,
             "raw_path": raw_path,
             "query_string": query,
-            "extensions": extensions,
         }
         before = self.cycle
         exchange = Exchange(
@@ -172,14 +180,17 @@ class BoundedProtocol(HttpToolsProtocol):
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             continues=self.expect_100_continue,
         )
-        extensions[WHOLE] = exchange.send_whole
         self.cycle = exchange
         most = self.limit_concurrency or MOST_CONNECTIONS
         app: Any = self.app
         if len(self.connections) >= most or len(self.tasks) >= most:
             app = service_unavailable
         if before is None or before.response_complete:
-            exchange.begin(app, self.loop)
+            short = self._short_ways.get(self.url)
+            if short is None or app is not self.app or self.expect_100_continue:
+                exchange.begin(app, self.loop)
+            else:
+                self._may_be_short = (exchange, short)
         else:  # sent before the answer to the request before it
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, app))
@@ -203,6 +214,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if not exchange.response_complete:
             exchange.more_body = False
             exchange.message_event.set()
+            if self._may_be_short is not None:
+                begun, short = self._may_be_short
+                self._may_be_short = None
+                begun.go(short, cast(ASGIApp, self.app), self.loop)
 
     def on_response_complete(self) -> None:
         """Go on with what the client has sent already, or wait for its next request."""
@@ -290,7 +305,9 @@ def http_server(app: Starlette) -> HttpServer:
     config = uvicorn.Config(
         app.build_middleware_stack(),
         loop="uvloop",
-        http=BoundedProtocol,
+        http=cast(
+            type[asyncio.Protocol], partial(BoundedProtocol, short_ways=app.state.short_ways)
+        ),
         ws="none",
         lifespan="off",
         proxy_headers=False,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import string
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mailbox_service.services import clock
-from mailbox_service.services.clock import random_octets, random_text
+from mailbox_service.services import randomness
+from mailbox_service.services.clock import random_text
 
 LETTERS = string.ascii_lowercase + string.digits
 
@@ -22,7 +21,7 @@ def test_a_random_text_has_its_length_and_only_letters_and_digits(length: int) -
 
 
 def test_every_letter_comes_from_as_many_octets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_ahead", {})
+    monkeypatch.setattr(randomness, "_octets_ahead", {})
     octets = bytes(range(256))
     monkeypatch.setattr(os, "urandom", lambda count: octets)
     text = random_text(252)
@@ -30,18 +29,7 @@ def test_every_letter_comes_from_as_many_octets(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_octets_that_are_left_out_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_ahead", {})
+    monkeypatch.setattr(randomness, "_octets_ahead", {})
     draws = [b"\xff" * 12, b"\x00\xfe\x01" * 4, b"\x02" * 12]
     monkeypatch.setattr(os, "urandom", lambda count: draws.pop(0))
     assert random_text(10) == "abababab" + "cc"
-
-
-@pytest.mark.parametrize("count", [0, 1, 12, 16, 64, 65, 1000])
-def test_random_octets_are_as_many_as_were_asked_for(count: int) -> None:
-    assert len(random_octets(count)) == count
-
-
-def test_octets_drawn_ahead_are_given_away_once() -> None:
-    with ThreadPoolExecutor(4) as threads:
-        given = list(threads.map(lambda _: random_octets(16), range(20_000)))
-    assert len(set(given)) == len(given)

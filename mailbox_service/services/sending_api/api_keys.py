@@ -115,12 +115,18 @@ class ApiKeys:
         self._proved: OrderedDict[str, tuple[Credential, float]] = OrderedDict()
         self.endpoints: tuple[str, ...] = ()
 
+    def proved(self, key: str, now: float) -> Credential | None:
+        """Whose key this is, as it was some seconds ago at most; None when it has to be looked
+        up. `now` is the loop's time."""
+        proved = self._proved.get(key)
+        return proved[0] if proved is not None and proved[1] > now else None
+
     async def prove(self, key: str) -> Credential:
         """Whose key this is. Raises MalformedKey, BadCredential."""
         now = asyncio.get_running_loop().time()
-        proved = self._proved.get(key)
-        if proved is not None and proved[1] > now:
-            return proved[0]
+        proved = self.proved(key, now)
+        if proved is not None:
+            return proved
         if not FORM.fullmatch(key):
             raise MalformedKey("The API key is missing or malformed.")
         found = await self._keys.find(lookup_of(key))

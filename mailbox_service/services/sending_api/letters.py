@@ -2,22 +2,24 @@
 
 A request is a letter when it has text or HTML and no more than that: no files, no fields of its
 own, no template, no time. What is known about its sender (may they send under this name, and how it
-is written) is worked out once and kept for as long as the credential and the policy are the
-same objects, which are read anew after some seconds and after every change. Whatever is not plain
-is None here, and goes the general way (`emails`), which judges it and words every refusal.
+is written) is worked out once and kept for as long as the credential, the policy and the rules are
+the same objects, which are read anew after some seconds and after every change. Whatever is not
+plain is None here, and goes the general way (`emails`), which judges it and words every refusal.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from mailbox_service.config import Config
-from mailbox_service.core.envelope import Envelope, Receipt
+from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.header_fields import date_text
 from mailbox_service.core.letter import (
@@ -26,19 +28,27 @@ from mailbox_service.core.letter import (
     correspondent,
     from_field,
 )
-from mailbox_service.core.sending_api import ALLOWED, Credential, Refusal, SendingPrincipal
+from mailbox_service.core.sending_api import ALLOWED, Credential, Refusal
+from mailbox_service.core.settings import Rules
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
-from mailbox_service.services.queueing import SentBy
+from mailbox_service.services.gathering import Waiter
+from mailbox_service.services.kept_requests import LONGEST_KEY
+from mailbox_service.services.orders import KEPT_SUBJECT, LETTER_RECIPIENTS, NOTHING
+from mailbox_service.services.queueing import Order, SentBy
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.composing import MOST_IN_A_LIST
 from mailbox_service.services.sending_api.messages import LONGEST_SHOWN
 from mailbox_service.services.sending_api.ordering import check_sender, traits_of
 from mailbox_service.services.sending_api.policies import DISABLED, Policy
+from mailbox_service.storage.send_queue import BULK, NORMAL
 from mailbox_service.storage.sending_events import About
 from mailbox_service.storage.sending_messages import NewMessage
+from mailbox_service.storage.submissions import NewSubmission
 
 # Senders that are remembered, each under a credential.
 MOST_STANDINGS = 10_000
+NOBODY: Mapping[str, str] = MappingProxyType({})
+SUBMITTED_BY = "credential"
 # What counts as not there in an optional field (sending-api §1.1).
 Absent = list[Any] | str | None
 
@@ -83,10 +93,12 @@ class Standing(Struct, frozen=True):
 
     credential: Credential
     policy: Policy
+    rules: Rules
+    # Whether it is kept in the queue, for recipients of other servers.
+    holds: bool
     sender: Correspondent
     sender_field: str
     owner: str
-    principal: SendingPrincipal
     traits: str | None
     # What is kept of a letter to these people: three lists, in JSON.
     fields: str
@@ -95,7 +107,7 @@ class Standing(Struct, frozen=True):
 _read = msgspec.json.Decoder(LetterForm).decode
 
 
-def read_letter(body: bytes) -> LetterForm | None:
+def read_letter(body: bytes | bytearray) -> LetterForm | None:
     """The letter in a request; None for any other request."""
     try:
         form = _read(body)
@@ -116,6 +128,7 @@ class Letters:
         new_queue_id: Callable[[], str] = new_id,
     ) -> None:
         self._sending = sending
+        self._orders = sending.orders
         self._clock = clock
         self._new_queue_id = new_queue_id
         self._largest = config.max_message_size
@@ -127,6 +140,17 @@ class Letters:
     ) -> asyncio.Future[Receipt] | None:
         """Have a letter queued for the account of the credential; None for what is no plain
         letter. The future ends like that of `Sending.submit`."""
+        order = self.order(credential, policy, form, ip)
+        return None if order is None else self._sending.depart(order)
+
+    def send(self, order: Order, waiter: Waiter[Receipt]) -> None:
+        """Have a letter queued; `waiter` is told when it is on disk."""
+        self._sending.depart_for(order, waiter)
+
+    def order(
+        self, credential: Credential, policy: Policy, form: LetterForm, ip: str
+    ) -> Order | None:
+        """What is to be queued for a letter; None for what is no plain letter."""
         standing = self._standing(credential, policy, form.sender)
         to, cc = people(form.to), people(form.cc)
         bcc = people(form.bcc)
@@ -134,8 +158,8 @@ class Letters:
         if standing is None or not to or cc is None or bcc is None or text is html is None:
             return None
         now, queue_id = self._clock(), self._new_queue_id()
-        sender = standing.sender
-        message_id = f"<{queue_id.lower()}@{sender.domain}>"
+        address = standing.sender.address
+        message_id = f"<{queue_id.lower()}@{standing.sender.domain}>"
         try:
             content = compose_letter(
                 standing.sender_field,
@@ -145,64 +169,66 @@ class Letters:
                 text=text,
                 html=html,
                 message_id=message_id,
-                date=date_text(second_of(now // 1_000_000)),
+                date=date_of_second(now // 1_000_000),
             )
         except BadRequest:
             return None
-        if len(content) > self._largest:
+        size = len(content)
+        if size > self._largest:
             return None
-        recipients = tuple(dict.fromkeys([one.address for one in (*to, *cc, *bcc)]))
+        everybody = to if not (cc or bcc) else [*to, *cc, *bcc]
+        if len(everybody) > 1:
+            everybody = list({one.address: one for one in everybody}.values())
+        recipients = tuple([self._orders.recipient(one, standing.holds) for one in everybody])
         subject = form.subject[:LONGEST_SHOWN]
         account, username = credential.account, credential.username
+        fields = standing.fields % (json_list(to), json_list(cc), json_list(bcc))
+        submission = NewSubmission(
+            *(queue_id, address, address, "http", message_id[:LONGEST_KEY], address),
+            subject[:KEPT_SUBJECT],
+        )
         message = NewMessage(
-            queue_id,
-            account,
-            username,
-            sender.address,
-            subject,
-            standing.fields % (json_list(to), json_list(cc), json_list(bcc)),
-            len(content),
-            ip,
-            None,
+            *(queue_id, account, username, address, subject, fields, size, ip, None),
             credential.settings.archive_enabled,
             standing.traits,
         )
+        about = About(account, 0, username, address, subject, 0, ip)
         sent_by = SentBy(
-            queue_id,
-            standing.owner,
-            "",
-            {},
-            0,
-            message,
-            About(account, 0, username, sender.address, subject, client_ip=ip),
-            most_scheduled=self._most_scheduled,
-            message_id=message_id,
-            always="",
+            *(queue_id, standing.owner, "", NOBODY, 0, message, about, ()),
+            *(self._most_scheduled, message_id, ""),
         )
-        return self._sending.submit(
-            standing.principal,
-            Envelope(sender.address, recipients),
-            content,
-            door="http",
-            sent_by=sent_by,
+        priority = NORMAL if len(recipients) <= LETTER_RECIPIENTS else BULK
+        return Order(
+            *(submission, content, recipients, priority, NOTHING, None, (), None, now, sent_by),
+            *((), SUBMITTED_BY),
         )
 
     def _standing(self, credential: Credential, policy: Policy, sender: str) -> Standing | None:
         """What is known about a sender; None when something has to be looked at."""
         key = (credential.account, credential.username, sender)
         found = self._standings.get(key)
-        if found is not None and found.credential is credential and found.policy is policy:
+        rules = self._orders.rules
+        if (
+            found is not None
+            and found.credential is credential
+            and found.policy is policy
+            and found.rules is rules
+        ):
             return found
         person = correspondent(sender)
         if person is None or not is_plain(credential, policy, person):
             return None
+        holds = self._orders.plain_way(person.domain)
+        if holds is None:
+            return None
         standing = Standing(
             credential,
             policy,
+            rules,
+            holds,
             person,
             from_field(person),
             f"{credential.account}/{credential.username}",
-            SendingPrincipal("credential", person.address, unlimited=True, credential=credential),
             traits_of(credential.settings),
             '{"to":%s,"cc":%s,"bcc":%s,"reply_to":"","headers":[],"attachments":[],'
             f'"from":{person.json.replace("%", "%%")}}}',
@@ -227,6 +253,12 @@ def is_plain(credential: Credential, policy: Policy, sender: Correspondent) -> b
     except Refusal:
         return False
     return True
+
+
+@lru_cache(maxsize=4)
+def date_of_second(second: int) -> str:
+    """The date of all letters of one second."""
+    return date_text(second_of(second))
 
 
 def people(texts: list[str] | None) -> list[Correspondent] | None:

@@ -153,20 +153,18 @@ class Policies:
         """Something was changed: look again."""
         self._kept.clear()
 
-    def kept(self, account: str) -> Policy | None:
+    def kept(self, account: str, now: float) -> Policy | None:
         """The policy of an account as it was some seconds ago at most; None when it has to be
-        read."""
+        read. `now` is the loop's time."""
         kept = self._kept.get(account)
-        if kept is not None and kept[1] > asyncio.get_running_loop().time():
-            return kept[0]
-        return None
+        return kept[0] if kept is not None and kept[1] > now else None
 
     async def of(self, account: str) -> Policy:
         """The policy of an account."""
-        kept = self.kept(account)
+        now = asyncio.get_running_loop().time()
+        kept = self.kept(account, now)
         if kept is not None:
             return kept
-        now = asyncio.get_running_loop().time()
         policy = await self._read(account)
         if len(self._kept) >= KEPT_AT_MOST:
             self._kept.clear()

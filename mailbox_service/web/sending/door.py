@@ -6,7 +6,6 @@ import asyncio
 import gc
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from mailbox_service.core.sending_api import (
     EndpointDenied,
     Refusal,
 )
+from mailbox_service.services.randomness import random_uuid
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.ip_lists import allows
 from mailbox_service.services.sending_api.letters import read_letter
@@ -34,6 +34,7 @@ from mailbox_service.web.request import Call
 from mailbox_service.web.sending.aliases import PATHS
 from mailbox_service.web.sending.description import document
 from mailbox_service.web.sending.emails import sent_letter
+from mailbox_service.web.sending.letter_way import LARGEST_LETTER, LETTERS_PATH, Failed
 from mailbox_service.web.sending.rates import Allowed, Rates
 from mailbox_service.web.sending.refusals import API_EXCEPTION, BAD_PAYLOAD, error_data, worded
 from mailbox_service.web.sending.rows import Row, read_form
@@ -44,16 +45,9 @@ PREFIX = "/v3"
 # Octets of a request. A message of 50 MB is a third more in base64 (sending-api §1.1).
 EMAIL_BODY, OTHER_BODY = 70 << 20, 1 << 20
 LONGEST_KEY = 256
-# What is larger is looked at once: most of it is files.
-LARGEST_LETTER = 65_536
 # A request takes six times its size while it is decoded, composed and written; so of those that
 # are larger than this only two are worked on at a time. What waits is held once, and counted.
 LARGE_BODY, LARGE_AT_ONCE = 1 << 20, 2
-
-# What the system gives is drawn for many requests at once: asking costs more than making one.
-DRAWN = 64
-_drawn: list[str] = []
-os.register_at_fork(after_in_child=_drawn.clear)
 
 _slashes = re.compile("/+")
 _decode = msgspec.json.Decoder().decode
@@ -71,9 +65,9 @@ class SendingDoor:
         self._rows = {(row.verb, row.path): row for row in rows}
         # As nearly everybody writes them; every other spelling of a path is looked at.
         self._plain = {(row.verb, f"{PREFIX}/{row.path}"): row for row in rows}
-        self._letters = self._rows.get(("POST", "email/send"))
+        self._letters = self._rows.get(("POST", LETTERS_PATH))
         self._paths = frozenset(row.path for row in rows)
-        self._rates = Rates(rate)
+        self.rates = Rates(rate)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         # Calls with an idempotency key that are under way: account, user, key.
         self._running: set[tuple[str, str, str]] = set()
@@ -105,7 +99,7 @@ class SendingDoor:
         except MailError as error:
             status, data, retry = worded(error)
             if isinstance(error, BadCredential):
-                self._rates.refused(call.client_ip)
+                self.rates.refused(call.client_ip)
         except HttpProblem as problem:
             status, retry = problem.status, 0.0
             data, allow = error_data(str(problem), problem.code), problem.allow
@@ -120,13 +114,17 @@ class SendingDoor:
             # cycle, for which the collector would come late.
             gc.collect(0)
         body = _encode({"request_id": request_id, "data": data})
-        told = headers(request_id, allowed[0] if allowed else self._rates.idle(), retry)
+        told = headers(request_id, allowed[0] if allowed else self.rates.idle(), retry)
         if allow:
             told = (*told, (b"allow", allow.encode()))
         return Answer(body, JSON, status=status, headers=told)
 
     async def _data(self, call: Call, request_id: str, allowed: list[Allowed]) -> Any:
         """What a request gets. Raises MailError, HttpProblem, Refused, ClientGone."""
+        failed = call.note
+        if isinstance(failed, Failed):  # on the short way of letters
+            allowed.append(failed.allowed)
+            raise failed.error
         row = self._plain.get((call.method, call.path))
         if row is None:
             path = named_path(call.path)
@@ -134,7 +132,7 @@ class SendingDoor:
                 return list(self.endpoints)
             row = self._row(call.method, path)
         ip = call.client_ip
-        self._rates.check_peer(ip)
+        self.rates.check_peer(ip)
         api = call.services.sending_api
         key = shown_key(call)
         credential = None if key is None else await api.api_keys.prove(key)
@@ -189,7 +187,7 @@ class SendingDoor:
             key = fields.get("api_key")
             credential = await api.api_keys.prove(key if isinstance(key, str) else "")
         policy = await check_place(api, credential, ip)
-        now_allowed, refusal = self._rates.pass_(path, credential.username)
+        now_allowed, refusal = self.rates.pass_(path, credential.username)
         allowed.append(now_allowed)
         if refusal is not None:
             raise refusal
@@ -301,9 +299,7 @@ def read_body(body: bytes) -> dict[str, Any]:
 async def check_place(api: SendingApi, credential: Credential, ip: str) -> Policy:
     """Refuse a caller whose address is not on the account's list, when there is one (§9.3); the
     policy that says so. Raises EndpointDenied."""
-    policy = api.policies.kept(credential.account)
-    if policy is None:
-        policy = await api.policies.of(credential.account)
+    policy = await api.policies.of(credential.account)
     listed = policy.ip_lists["api"]
     if listed.enabled and not allows([one.ip_address for one in listed.entries], ip):
         raise EndpointDenied("Your IP address is not on the list of allowed addresses")
@@ -314,18 +310,6 @@ def named_path(path: str) -> str:
     """The path of a row, however many slashes there are, and by its other name."""
     plain = _slashes.sub("/", path).removeprefix(PREFIX).strip("/")
     return PATHS.get(plain, plain)
-
-
-def random_uuid() -> str:
-    """A UUID of version 4 (RFC 9562 §5.4)."""
-    try:
-        text = _drawn.pop()
-    except IndexError:
-        drawn = os.urandom(16 * DRAWN).hex()
-        _drawn.extend([drawn[start : start + 32] for start in range(0, len(drawn), 32)])
-        text = _drawn.pop()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def headers(request_id: str, allowed: Allowed, retry: float) -> tuple[tuple[bytes, bytes], ...]:

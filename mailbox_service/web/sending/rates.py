@@ -89,6 +89,10 @@ class Rates:
         words = f"Request limit exceeded: {limit} a {period} for /{path}"
         return allowed, RateReached(words, retry_after=allowed.reset)
 
+    def is_shut_out(self, ip: str) -> bool:
+        """Whether an address had too many refusals a moment ago."""
+        return bool(self._shut_out) and self._shut_out.get(ip, 0) > int(time.time())
+
     def check_peer(self, ip: str) -> None:
         """Raises RateReached for an address that had too many refusals."""
         wait = self._shut_out.get(ip, 0) - int(time.time())

@@ -68,7 +68,8 @@ class Bench:
         self.orders: list[Order] = []
         config = Config(domains=["x.test"], jwt_secret="s" * 40, **settings)
         nowhere: Any = SimpleNamespace(file=no_file)
-        known_rules: Any = KnownRules()
+        self.rules = KnownRules()
+        known_rules: Any = self.rules
         known_policy: Any = KnownPolicy(policy)
         sending = Sending(nowhere, config, known_rules, Signals(), clock=lambda: NOON)
         sending._departures.add = self._note  # type: ignore[method-assign]
@@ -273,7 +274,7 @@ async def test_a_new_policy_or_credential_is_seen_at_the_next_letter() -> None:
     assert await bench.short(body, KEY) is None
 
 
-@pytest.mark.parametrize("chosen", [{"outbound": "hold"}, {"send_mail_domains": ["y.test"]},
+@pytest.mark.parametrize("chosen", [{"outbound": "hold"}, {"smtp_config": {"x.test": {}}},
                                       {"max_message_size": 4096}])  # fmt: skip
 @pytest.mark.anyio
 async def test_the_settings_of_the_server_hold_for_both_ways(chosen: dict[str, Any]) -> None:
@@ -285,6 +286,24 @@ async def test_the_settings_of_the_server_hold_for_both_ways(chosen: dict[str, A
         except MailError:
             general = None
         assert same(await bench.short(body, KEY), general)
+
+
+@pytest.mark.anyio
+async def test_a_way_out_that_only_some_have_is_looked_at_the_general_way() -> None:
+    assert not await both(Bench(send_mail_domains=["y.test"]), LETTER)
+    assert await both(Bench(send_mail_domains=["x.test"]), LETTER)
+
+
+@pytest.mark.anyio
+async def test_rules_that_a_letter_has_to_pass_are_seen_at_once() -> None:
+    bench = Bench()
+    body = json.dumps(LETTER).encode()
+    assert await bench.short(body, KEY)
+    for rules in (Rules(send_block_list=("y.example",)), Rules(send_mail_limit_config={"daily": 5})):
+        bench.rules.rules = rules
+        assert await bench.short(body, KEY) is None
+    bench.rules.rules = Rules()
+    assert await bench.short(body, KEY)
 
 
 def same(one: Order | None, other: Order | None) -> bool:
