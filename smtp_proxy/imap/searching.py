@@ -55,13 +55,14 @@ class Candidate:
         return self._text
 
     def header(self) -> list[tuple[str, str]] | None:
-        """Every field, its name in capitals and its value casefolded."""
-        if self.content is None:
-            return None
-        if self._header is None:
+        """Every field, its name in capitals and its value casefolded; None while there is neither
+        content nor header."""
+        kept = None if self.facts is None else self.facts.header
+        source = kept if self.content is None else self.content
+        if self._header is None and source is not None:
             self._header = [
                 (name.upper(), decoded(unfolded(value)).casefold())
-                for name, value in read_header(self.content).fields
+                for name, value in read_header(source).fields
             ]
         return self._header
 
@@ -165,11 +166,11 @@ def has_text(wanted: str) -> Test:
     """A text in header or body."""
 
     def test(candidate: Candidate) -> bool | None:
-        fields = candidate.header()
-        if fields is None:
-            return None
-        text = candidate.text() or ""
-        return wanted in text or any(wanted in f"{name.lower()}: {value}" for name, value in fields)
+        fields = candidate.header() or ()
+        if any(wanted in f"{name.lower()}: {value}" for name, value in fields):
+            return True
+        text = candidate.text()
+        return None if text is None else wanted in text
 
     return test
 

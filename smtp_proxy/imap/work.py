@@ -13,7 +13,7 @@ from pymap.flags import FlagOp
 from pymap.parsing.command.select import FetchCommand, SearchCommand, StoreCommand
 from pymap.parsing.specials import FetchAttribute, SequenceSet
 
-from mailbox_service.core.mailboxes import Box, MailRow
+from mailbox_service.core.mailboxes import Box
 from mailbox_service.core.stored import EVERY_FLAG, MOST_KEYWORDS, SEEN
 from smtp_proxy.client_door import WRITE_SECONDS
 from smtp_proxy.imap import fetching, searching
@@ -190,10 +190,12 @@ class MailboxWork:
             elif verdict:
                 found.append((number, row))
         for portion in fetching.portions(undecided):
+            known = {row.id: library.get(box, row.id) for _, row in portion}
             contents = await self._account.contents(box, [row.id for _, row in portion])
-            for number, row, facts in await asyncio.to_thread(judged, test, portion, contents):
-                found.append((number, row))
-                library.keep(box, row.id, facts)
+            right, read = await asyncio.to_thread(judged, test, portion, known, contents)
+            found += right
+            for uid, facts in read.items():
+                library.keep(box, uid, facts)
         return found
 
     async def expunge(self, wanted: SequenceSet | None) -> bytes:
@@ -236,18 +238,27 @@ class MailboxWork:
 
 
 def judged(
-    test: Test, portion: Sequence[Numbered], contents: Mapping[int, bytes]
-) -> list[tuple[int, MailRow, Facts]]:
-    """The messages of a portion that a test lets through, with what was read of them."""
-    found = []
+    test: Test,
+    portion: Sequence[Numbered],
+    known: Mapping[int, Facts | None],
+    contents: Mapping[int, bytes],
+) -> tuple[list[Numbered], dict[int, Facts]]:
+    """The messages of a portion that a test lets through, and the facts that had to be read for
+    it: what a list shows takes longer to make than most searches take."""
+    found: list[Numbered] = []
+    read: dict[int, Facts] = {}
     for number, row in portion:
         content = contents.get(row.id)
         if content is None:
             continue
-        facts = Facts.of(Message(content, row.received_at))
-        if test(Candidate(number, row, facts, content)):
-            found.append((number, row, facts))
-    return found
+        candidate = Candidate(number, row, known[row.id], content)
+        verdict = test(candidate)
+        if verdict is None:
+            candidate.facts = read[row.id] = Facts.of(Message(content, row.received_at))
+            verdict = test(candidate)
+        if verdict:
+            found.append((number, row))
+    return found, read
 
 
 def issued(missing: bool, text: bytes) -> bytes:

@@ -241,3 +241,35 @@ async def test_a_list_reads_each_content_once_and_flags_read_none(
     await talk.command('SEARCH OR FROM "bob" SUBJECT "two"')
     assert len(read) == 3
     await talk.close()
+
+
+async def test_a_search_in_headers_reads_what_no_list_has_shown_and_that_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.house.deliver("One", "Two", "Three")
+    read: list[int] = []
+    original = contents.read
+
+    async def counted(tx: Transaction, content_id: int) -> bytes:
+        read.append(content_id)
+        return await original(tx, content_id)
+
+    monkeypatch.setattr(contents, "read", counted)
+    talk = await site.talk(select="INBOX")
+    assert await talk.command("SEARCH SUBJECT two") == [b"* SEARCH 2", b"a OK Done"]
+    assert len(read) == 3
+    for key, found in (
+        ("SUBJECT two", b"2"),
+        ("HEADER Subject two", b"2"),
+        ("HEADER Subject two TEXT two", b"2"),
+        ("NOT HEADER Subject two NOT SUBJECT one", b"3"),
+        ('NOT TEXT "x.test"', b""),
+        ('TEXT "are you"', b"1 2 3"),
+    ):
+        before = len(read)
+        assert await talk.command(f"SEARCH {key}") == [
+            b"* SEARCH" + b"".join(b" " + one for one in found.split()),
+            b"a OK Done",
+        ], key
+        assert len(read) - before == (3 if "are you" in key else 0), key
+    await talk.close()
