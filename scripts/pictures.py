@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import click
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.journeys.mini_app import TOKEN, launched, made
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
 from tests.programs import ROOT, chromium
 
@@ -27,6 +29,7 @@ DESK = (1280, 800)
 PHONE = (390, 844)
 PATIENCE_MS = 30_000
 Theme = Literal["light", "dark"]
+NUMBERS = count(100)  # of people
 
 # Sender, subject, text; the newest last. Names and hosts are invented.
 LETTERS = (
@@ -130,10 +133,13 @@ def scene(folder: Path) -> Iterator[Scene]:
         "enable_auto_reply": True,
         "local_attachments": True,
         "outbound": "hold",
+        "telegram_bot_token": TOKEN,
     }
     service = RunningService(folder / "service", settings)
     service.start()
     try:
+        people = {"enable": True, "enableMailVerify": False, "maxAddressCount": 0}
+        assert service.post("/admin/user_settings", people, admin=True).status == 200
         address, token = service.open_address("marlow.k7")
         found = Scene(service, address, token)
         for sender, subject, text in LETTERS:
@@ -244,9 +250,29 @@ def account(page: Page, found: Scene) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def account_at(place: str) -> Callable[[Page, Scene], None]:
+    """A place of somebody who has an account, with the address of the scene in it."""
+
+    def show(page: Page, found: Scene) -> None:
+        inbox(page, found)
+        page.goto(found.service.url + "/user")
+        page.get_by_role("button", name="Register").first.click()
+        page.get_by_label("E-mail").fill(f"marlow{next(NUMBERS)}@post.example")
+        page.get_by_label("Password", exact=True).fill("a good pass word")
+        page.locator("form").get_by_role("button", name="Register").last.click()
+        expect(page.get_by_role("heading", name="Addresses", exact=True)).to_be_visible()
+        page.goto(f"{found.service.url}/user#/{place}")
+        expect(page.locator("#main h1")).to_be_visible()
+
+    return show
+
+
 def mini_app(page: Page, found: Scene) -> None:
-    page.goto(found.service.url + "/telegram_mail")
-    expect(page.get_by_role("heading")).to_be_visible()
+    address, _ = made(found.service, next(NUMBERS))
+    for sender, subject, text in LETTERS[-4:]:
+        found.service.deliver(address, letter(sender, subject, text).as_bytes())
+    page.goto(found.service.url + launched(person=next(NUMBERS) - 1))
+    expect(page.locator("h1, h2, .row").first).to_be_visible()
 
 
 def administration(page: Page, found: Scene) -> None:
@@ -256,11 +282,43 @@ def administration(page: Page, found: Scene) -> None:
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
+def administration_at(place: str) -> Callable[[Page, Scene], None]:
+    def show(page: Page, found: Scene) -> None:
+        administration(page, found)
+        page.goto(f"{found.service.url}/admin#/{place}")
+        expect(page.locator("#main h1")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+
+    return show
+
+
+def refused(page: Page, found: Scene) -> None:
+    """The mailbox of a key that is no good any more."""
+    page.goto(f"{found.service.url}/?jwt={found.token[:-4]}AAAA")
+    page.wait_for_load_state("networkidle")
+
+
+def shortcuts(page: Page, found: Scene) -> None:
+    inbox(page, found)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 SCREENS: dict[str, Callable[[Page, Scene], None]] = {
     "first-visit": first_visit, "inbox": inbox, "mail": mail, "files": files, "compose": compose,
     "sent": sent, "connect": section("connect"), "settings": section("settings"),
     "simple": simple, "new-address": new_address, "source": source, "account": account,
-    "mini-app": mini_app, "administration": administration,
+    "account-addresses": account_at("addresses"), "account-inbox": account_at("inbox"),
+    "account-passkeys": account_at("passkeys"),
+    "shortcuts": shortcuts, "refused": refused, "mini-app": mini_app,
+    "administration": administration,
+    **{
+        f"administration-{place}": administration_at(place)
+        for place in (
+            *("queue", "mails", "unknown", "sent", "write", "addresses", "users", "senders"),
+            *("domains", "webhooks", "settings", "cleanup", "audit"),
+        )
+    },
 }  # fmt: skip
 # File name: screen, size, theme.
 FOR_DOCS: dict[str, tuple[str, tuple[int, int], Theme]] = {
