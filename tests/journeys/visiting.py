@@ -6,7 +6,8 @@ long as it is open, so no async test may stand in the same module.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -53,6 +54,15 @@ def browser() -> Iterator[Browser]:
 def visit(
     browser: Browser, service: RunningService, request: pytest.FixtureRequest
 ) -> Iterator[Visits]:
+    """Opens profiles, each without any memory."""
+    with visiting(browser, service, lambda: request.node.stash.get(FAILED, False)) as visit:
+        yield visit
+
+
+@contextmanager
+def visiting(
+    browser: Browser, service: RunningService, failed: Callable[[], bool]
+) -> Iterator[Visits]:
     """Opens profiles, each without any memory. At the end no page may have complained or asked
     another host for anything, unless its test said so by emptying the lists. After a failure it
     is told what each of them saw."""
@@ -94,7 +104,7 @@ def visit(
 
     yield new_visit
     for one in visits:
-        if request.node.stash.get(FAILED, False):
+        if failed():
             print(one.seen())
         one.context.close()
     for one in visits:
