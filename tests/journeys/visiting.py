@@ -59,6 +59,13 @@ def visit(
         yield visit
 
 
+@pytest.fixture(scope="module")
+def long_visit(browser: Browser, service: RunningService) -> Iterator[Visits]:
+    """Opens profiles that stay open for all tests of a module, which are one journey in parts."""
+    with visiting(browser, service, lambda: False) as visit:
+        yield visit
+
+
 @contextmanager
 def visiting(
     browser: Browser, service: RunningService, failed: Callable[[], bool]
