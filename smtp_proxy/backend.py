@@ -28,7 +28,8 @@ class SubmissionBackend(Protocol):
 
     async def authenticate(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove who logs in: an address token as password with any username, or an address
-        with its password. Raises BadCredential, TooManyRequests or TemporaryFailure."""
+        with its password. Raises BadCredential, NotYours for a place that they may not
+        come from, TooManyRequests or TemporaryFailure."""
         ...
 
     async def known_by_address(self, peer: Peer) -> Principal | None:

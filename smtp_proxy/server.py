@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiosmtpd.proxy_protocol import V2_CMD, get_proxy
 from aiosmtpd.smtp import SMTP
 
-from mailbox_service.core.errors import BadCredential, MailError
+from mailbox_service.core.errors import BadCredential, MailError, NotYours
 from smtp_proxy import authentication, log, replies
 from smtp_proxy.authentication import Credentials, ExchangeFailed
 from smtp_proxy.dialog import SILENCE, Dialog
@@ -362,6 +362,11 @@ class MailServer(SMTP):
                 credentials.username, credentials.password, dialog.peer
             )
         except BadCredential:
+            return self._login_failed()
+        except NotYours:
+            # For good, and in the words for a wrong password: a place that is not allowed learns
+            # nothing about the password.
+            log.event("login_not_allowed", ip=dialog.ip)
             return self._login_failed()
         except MailError as error:
             log.event("login_impossible", ip=dialog.ip, kind=type(error).__name__)

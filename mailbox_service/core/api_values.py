@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from mailbox_service.core.compose import NamedAddress
@@ -52,6 +52,14 @@ def read_date(value: str | int | float) -> int:
 def is_day(value: object) -> bool:
     """Whether a date names a day and no time of it."""
     return isinstance(value, str) and re.fullmatch(r" *\d{4}-\d{2}-\d{2} *", value) is not None
+
+
+def day_after(value: str) -> str:
+    """The day after one that is named; what names no day stays, and is refused by `read_date`."""
+    try:
+        return (date.fromisoformat(value.strip()) + timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return value
 
 
 def _moment(text: str) -> datetime:

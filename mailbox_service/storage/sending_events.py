@@ -117,10 +117,15 @@ WHERE = """
    AND (CAST(:submission_queue_id AS TEXT) IS NULL OR m.queue_id = :submission_queue_id)
    AND (CAST(:subject AS TEXT) IS NULL OR lower(e.subject) LIKE :subject ESCAPE '!')
    AND (CAST(:sender AS TEXT) IS NULL OR lower(e.sender) LIKE :sender ESCAPE '!')
-   AND (CAST(:recipient AS TEXT) IS NULL OR lower(e.recipient) LIKE :recipient ESCAPE '!')
+   AND (CAST(:recipient AS TEXT) IS NULL OR lower(e.recipient) LIKE :recipient ESCAPE '!'{more})
    AND (CAST(:kinds AS TEXT) = '[]' OR e.kind IN ({kinds}))
    AND (CAST(:usernames AS TEXT) = '[]' OR e.username IN ({usernames}))
 """
+# That a message was taken is noted once, for its first recipient, and counts for each of them.
+FOR_EACH = """
+        OR (e.kind = 'processed' AND EXISTS (
+            SELECT 1 FROM recipients r WHERE r.submission_id = e.submission_id
+               AND lower(r.recipient) LIKE :recipient ESCAPE '!'))"""
 ANY_WORD = """
    AND (lower(e.subject) LIKE :word{n} ESCAPE '!' OR lower(e.sender) LIKE :word{n} ESCAPE '!'
         OR lower(e.recipient) LIKE :word{n} ESCAPE '!' OR e.username LIKE :word{n} ESCAPE '!')
@@ -177,7 +182,8 @@ MOST_TOLD = 20_000
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events. Texts are LIKE patterns, `words` are tried in several columns."""
+    """Which events. Texts are LIKE patterns, `words` are tried in several columns. `for_each`:
+    what tells of a whole message tells of each of its recipients."""
 
     accounts: tuple[str, ...]
     start: int
@@ -190,6 +196,7 @@ class EventFilter:
     usernames: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     only_latest: bool = False
+    for_each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,7 @@ def _where(tx: Transaction, wanted: EventFilter) -> tuple[str, dict[str, object]
         accounts=each_text(tx.dialect, "accounts"),
         kinds=each_text(tx.dialect, "kinds"),
         usernames=each_text(tx.dialect, "usernames"),
+        more=FOR_EACH if wanted.for_each and wanted.recipient is not None else "",
     )
     params: dict[str, object] = {
         "accounts": json.dumps(wanted.accounts),

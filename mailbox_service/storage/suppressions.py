@@ -67,7 +67,8 @@ WHERE = """
    AND created_at >= :start AND created_at < :end
    AND (CAST(:targets AS TEXT) = '[]' OR target IN ({targets}))
    AND (CAST(:like AS TEXT) IS NULL OR target LIKE :like ESCAPE '!')
-   AND (CAST(:words AS TEXT) IS NULL OR lower(description) LIKE :words ESCAPE '!')
+   AND (CAST(:words AS TEXT) = '[]' OR EXISTS (
+       SELECT 1 FROM ({words}) AS w WHERE lower(description) LIKE w.value ESCAPE '!'))
    AND (CAST(:reasons AS TEXT) = '[]' OR reason IN ({reasons}))
 """
 
@@ -76,6 +77,13 @@ SELECT {COLUMNS} FROM suppressions {WHERE}
  ORDER BY created_at {{direction}}, id {{direction}} LIMIT :limit OFFSET :offset
 """
 
+# Larger than every id.
+NEWEST = 2**62
+
+PORTION = (
+    f"SELECT {COLUMNS} FROM suppressions {WHERE} AND id < :before ORDER BY id DESC LIMIT :limit"
+)
+
 COUNT = f"SELECT count(*) FROM suppressions {WHERE}"
 
 PURGE = "DELETE FROM suppressions WHERE expires_at IS NOT NULL AND expires_at <= :now"
@@ -83,11 +91,12 @@ PURGE = "DELETE FROM suppressions WHERE expires_at IS NOT NULL AND expires_at <=
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: exact targets, part of one, part of the description, reasons, times."""
+    """Which entries: exact targets, part of one, parts of the description of which one is
+    enough, reasons, times."""
 
     targets: tuple[str, ...] = ()
     like: str | None = None
-    words: str | None = None
+    words: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     start: int = 0
     end: int = 2**62
@@ -188,17 +197,7 @@ async def list_page(
     newest_first: bool,
 ) -> tuple[list[Suppression], int]:
     """A page of entries, and how many there are in all."""
-    lists = {name: each_text(tx.dialect, name) for name in ("reasons", "targets")}
-    params = {
-        "account": account,
-        "now": now,
-        "start": wanted.start,
-        "end": wanted.end,
-        "targets": json.dumps(wanted.targets),
-        "like": wanted.like,
-        "words": wanted.words,
-        "reasons": json.dumps(wanted.reasons),
-    }
+    lists, params = _asked(tx, account, wanted, now)
     direction = "DESC" if newest_first else "ASC"
     rows = await tx.fetch_all(
         LIST.format(**lists, direction=direction),
@@ -206,6 +205,32 @@ async def list_page(
     )
     total = await tx.fetch_one(COUNT.format(**lists), params)
     return [Suppression(*row) for row in rows], int(total[0]) if total else 0
+
+
+async def portion(
+    tx: Transaction, *, account: str, wanted: Wanted, now: int, before: int, limit: int
+) -> list[Suppression]:
+    """Entries with smaller ids than one, the last made first."""
+    lists, params = _asked(tx, account, wanted, now)
+    rows = await tx.fetch_all(PORTION.format(**lists), {**params, "before": before, "limit": limit})
+    return [Suppression(*row) for row in rows]
+
+
+def _asked(
+    tx: Transaction, account: str, wanted: Wanted, now: int
+) -> tuple[dict[str, str], dict[str, object]]:
+    """The subqueries and the parameters of WHERE."""
+    lists = {name: each_text(tx.dialect, name) for name in ("reasons", "targets", "words")}
+    return lists, {
+        "account": account,
+        "now": now,
+        "start": wanted.start,
+        "end": wanted.end,
+        "targets": json.dumps(wanted.targets),
+        "like": wanted.like,
+        "words": json.dumps(wanted.words),
+        "reasons": json.dumps(wanted.reasons),
+    }
 
 
 async def purge(tx: Transaction, *, now: int) -> int:

@@ -308,8 +308,11 @@ def test_an_smtp_user_and_a_key_log_in_at_the_submission_door(
             door.login(username, secret)
             door.send_message(letter)
             letter.replace_header("From", "eve@else.example")
-            with pytest.raises(smtplib.SMTPException):
+            with pytest.raises(smtplib.SMTPDataError) as refused:
                 door.send_message(letter)
+        # sending-api §1.4: the reply that SMTP2GO gives.
+        assert refused.value.smtp_code == 550
+        assert b"From header sender domain not verified" in refused.value.smtp_error
         assert newest(service, token, f"By {username}")["From"] == "shop@x.test"
     with (
         smtplib.SMTP("127.0.0.1", service.submission_port, timeout=30) as door,

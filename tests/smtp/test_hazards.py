@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import pytest
 
-from mailbox_service.core.errors import StorageFull, TemporaryFailure
+from mailbox_service.core.errors import NotYours, StorageFull, TemporaryFailure
 from smtp_proxy.limits import Limits
 from smtp_proxy.peers import LoginGuard
 from tests.smtp.conftest import OpenDoor, connections
@@ -360,6 +360,19 @@ async def test_guessing_passwords_becomes_slow(
             assert delayed() == max(0, attempt - 10)
             assert attempt <= 10 or loop.time() - start >= 0.29
     assert "wrong" not in caplog.text
+
+
+async def test_a_login_from_a_place_that_is_not_allowed_fails_for_good(
+    office: PostOffice, open_door: OpenDoor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """sending-api §9.2, §9.3: in the words for a wrong password, and nobody comes back for it."""
+    caplog.set_level(logging.INFO, "mailbox.smtp")
+    door = await open_door("submission")
+    office.trouble = NotYours("Your address is not on the list of allowed addresses")
+    async with await Wire.connect(door.address) as wire:
+        await hello(wire)
+        assert await wire.ask(AUTH) == "535 5.7.8 Authentication credentials invalid"
+    assert "login_not_allowed" in caplog.text
 
 
 async def test_one_connection_has_so_many_guesses(open_door: OpenDoor) -> None:

@@ -193,9 +193,17 @@ async def test_suppressions_end_and_are_replaced(database: AnyDatabase) -> None:
     assert await view(targets=("y.test",)) == ["spam"]
     assert len(await view(targets=("y.test", "bob@y.test", "z"))) == 3
     assert await view(like="%bob@%") == ["bounce", "manual"]
-    assert await view(words="%100!% spam%") == ["spam"]
+    assert await view(words=("%100!% spam%",)) == ["spam"]
+    assert await view(words=("%100!% spam%", "%bounce%", "%x%")) == ["bounce", "spam"]
     assert await view(reasons=("manual", "spam")) == ["manual", "spam"]
     assert await view(start=NOON + 1) == []
+    before, one_by_one = suppressions.NEWEST, []
+    while rows := await database.read(
+        suppressions.portion, account="a", wanted=Wanted(), now=NOON, before=before, limit=1
+    ):
+        one_by_one += [row.reason for row in rows]
+        before = rows[-1].id
+    assert one_by_one == ["spam", "manual", "bounce"]
     assert await database.write(suppressions.purge, now=NOON + 10) == 1
     gone = await database.write(suppressions.remove, account="a", target="bob@y.test")
     assert gone == ["manual"]

@@ -86,7 +86,7 @@ async def test_credentials_of_the_sending_api_submit_by_the_other_end(site: Site
                 envelope = Envelope("shop@inbox.test", ("bob@far.example", "hidden@far.example"))
                 receipt = await remote.submit(principal, envelope, letter("shop@inbox.test"), PEER)
                 assert len(receipt.queue_id) == 26
-                with pytest.raises(errors.FromNotYours):
+                with pytest.raises(errors.SenderRefused):
                     await remote.submit(principal, envelope, letter("eve@else.example"), PEER)
             with pytest.raises(errors.BadCredential):
                 await remote.authenticate("shop-1", "wrong password", PEER)

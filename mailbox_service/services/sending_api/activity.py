@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
 from mailbox_service.core.api_values import like
 from mailbox_service.core.email_id import queue_id_of
-from mailbox_service.core.sending_api import BadField, Caller
+from mailbox_service.core.sending_api import MASTER, BadField, Caller
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.dates import range_of
+from mailbox_service.services.sending_api.documents import SUBACCOUNTS, Documents
 from mailbox_service.services.sending_api.paging import Page, Paging
+from mailbox_service.services.sending_api.policies import Subaccount
 from mailbox_service.storage import delivery_attempts, sending_events
 from mailbox_service.storage.database import Database
 from mailbox_service.storage.delivery_attempts import DeliveryAttempt
@@ -70,6 +72,8 @@ class FoundEvents:
     include_headers: bool
     custom_headers: tuple[str, ...]
     attempts: Mapping[int, Sequence[DeliveryAttempt]]
+    # What subaccounts are called, by their ids.
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Activity:
@@ -78,6 +82,7 @@ class Activity:
     def __init__(self, database: Database, *, clock: Clock = now_micros) -> None:
         self._database = database
         self._clock = clock
+        self._subaccounts = Documents(database, SUBACCOUNTS, Subaccount, clock)
 
     async def search(self, caller: Caller, form: ActivitySearch) -> FoundEvents:
         """A page of events, newest first."""
@@ -109,8 +114,13 @@ class Activity:
         )
         processed = [row.submission_id for row in rows if row.kind == "processed"]
         attempts = await self._database.read(delivery_attempts.of_submissions, processed)
+        names: dict[str, str] = {}
+        if any(row.account for row in rows):
+            known = await self._subaccounts.all(MASTER)
+            names = {one.name: one.value.fullname for one in known}
         headers = tuple(form.custom_headers)
-        return FoundEvents(paging.page(rows, total), form.include_headers, headers, attempts)
+        page = paging.page(rows, total)
+        return FoundEvents(page, form.include_headers, headers, attempts, names)
 
 
 def accounts_of(caller: Caller, subaccounts: Sequence[str]) -> tuple[str, ...]:

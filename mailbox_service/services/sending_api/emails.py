@@ -22,8 +22,8 @@ from mailbox_service.core.errors import (
     BadAddress,
     BadContent,
     BadRequest,
-    FromNotYours,
     MailError,
+    SenderRefused,
 )
 from mailbox_service.core.sending_api import BadField, Caller, Refusal, SendingPrincipal
 from mailbox_service.services.clock import Clock, new_id, now_micros
@@ -218,7 +218,7 @@ class Emails:
             )
             return await order
         except Refusal as error:
-            raise FromNotYours(error.detail) from None
+            raise SenderRefused(error.detail) from None
 
     async def _composed(
         self, caller: Caller, form: EmailForm, due: int, fetch: Fetch | None = None

@@ -286,10 +286,14 @@ def hook_from(before: Hook, form: HookFields) -> Hook:
         told["auth_header_type"], told["auth_header_value"] = divided_header(
             form.authorization_header
         )
+    asked = [*told.get("events", ()), *told.get("sms_events", ())]
     if "events" in told:
-        told["events"] = known("events", told["events"], EVENTS)
+        told["events"] = known(told["events"], EVENTS)
     if "sms_events" in told:
-        told["sms_events"] = known("sms_events", told["sms_events"], SMS_EVENTS)
+        told["sms_events"] = known(told["sms_events"], SMS_EVENTS)
+    if asked and not told.get("events") and not told.get("sms_events"):
+        field, names = ("events", EVENTS) if "events" in told else ("sms_events", SMS_EVENTS)
+        raise BadField(field, f"Must be some of {', '.join(names)}")
     hook = msgspec.structs.replace(before, **told)
     check_url(hook.url)
     if hook.output_format not in ("form", "json"):
@@ -308,13 +312,10 @@ def hook_from(before: Hook, form: HookFields) -> Hook:
     return hook
 
 
-def known(field: str, names: list[str], all_names: tuple[str, ...]) -> list[str]:
-    """Of some names those that mean something. Raises BadField when none of them does."""
+def known(names: list[str], all_names: tuple[str, ...]) -> list[str]:
+    """Of some names those that mean something."""
     chosen = [SPELLINGS.get(one, one) if all_names is EVENTS else one for one in names]
-    chosen = list(dict.fromkeys(one for one in chosen if one in all_names))
-    if names and not chosen:
-        raise BadField(field, f"Must be some of {', '.join(all_names)}")
-    return chosen
+    return list(dict.fromkeys(one for one in chosen if one in all_names))
 
 
 def check_url(url: str) -> None:

@@ -246,6 +246,7 @@ class Statistics:
             recipient=like_literal(form.email),
             sender=like(form.sender) if form.sender else None,
             usernames=(form.username,) if form.username else (),
+            for_each=True,
         )
         return await self._database.read(sending_events.sums_of_events, wanted, group=by)
 
@@ -266,6 +267,7 @@ class Statistics:
             recipient=like(form.email) if form.email else None,
             usernames=(form.username,) if form.username else (),
             queue_id=queue_id_or_none(form.transaction_id),
+            for_each=True,
         )
         counts = await self._database.read(sending_events.count_by_kind, wanted)
         found, total = await self._database.read(

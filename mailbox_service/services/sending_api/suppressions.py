@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import Struct
 
@@ -10,6 +10,7 @@ from mailbox_service import signals as topics
 from mailbox_service.core.address import canonical, canonical_domain, split
 from mailbox_service.core.api_values import like
 from mailbox_service.core.errors import BadAddress
+from mailbox_service.core.fuzzy import any_resembles
 from mailbox_service.core.sending_api import BadField, Caller
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.dates import between
@@ -39,6 +40,9 @@ LONGEST_SHOWN = 320
 KINDS = ("", "EMAIL", "DOMAIN", "ALL")
 LARGEST_PAGE = 1_000
 DEFAULT_PAGE = 100
+# Entries that one search for likeness looks at, and how many between two breaths: 10 ms.
+LOOKED_AT, PORTION = 100_000, 500
+SWITCHES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class SuppressionAdd(Struct, kw_only=True):
@@ -64,7 +68,8 @@ class SuppressionView(Struct, kw_only=True):
     reasons: list[str] = []
     suppression_types: list[str] = []
     wildcard: str = ""
-    fuzzy: bool = False
+    # What resembles the addresses, or this text itself, as people mistype it.
+    fuzzy: bool | str = False
     start_date: str = ""
     end_date: str = ""
     sort: str = "desc"
@@ -161,29 +166,34 @@ class Suppressions:
         targets = [one for one in [form.email_address, *form.recipients] if one]
         if len(targets) > MOST_AT_ONCE:
             raise BadField("recipients", f"More than {MOST_AT_ONCE} addresses")
-        words, types = "", list(form.suppression_types)
+        words: list[str] = []
+        types = list(form.suppression_types)
         for one in form.reasons:  # a type's name means the type; other texts are searched for
             if SPELLINGS.get(one.lower(), one.lower()) in REASONS:
                 types.append(one)
             else:
-                words = one
-        exact: tuple[str, ...] = ()
+                words.append(one)
         part = form.wildcard.replace("*", "")
-        if targets and form.fuzzy:
-            part = part or targets[0]
-        elif targets:
-            exact = tuple(target_of(one) for one in targets)
         start, end = between(form.start_date, form.end_date)
+        wanted = Wanted(
+            reasons=tuple(reason_of(one) for one in types),
+            start=start,
+            end=end,
+        )
+        fuzzy = fuzzy_terms(form.fuzzy)
+        if fuzzy is not None:
+            terms = [one for one in [*targets, part, *fuzzy] if one]
+            found = await self._resembling(caller.account, wanted, terms, words)
+            found.sort(key=lambda one: (one.created_at, one.id), reverse=form.sort.lower() != "asc")
+            return paging.of(found)
         rows, total = await self._database.read(
             suppressions.list_page,
             account=caller.account,
-            wanted=Wanted(
-                targets=exact,
+            wanted=replace(
+                wanted,
+                targets=tuple(target_of(one) for one in targets),
                 like=like(part) if part else None,
-                words=like(words) if words else None,
-                reasons=tuple(reason_of(one) for one in types),
-                start=start,
-                end=end,
+                words=tuple(like(one) for one in words),
             ),
             now=self._clock(),
             limit=paging.limit,
@@ -191,6 +201,43 @@ class Suppressions:
             newest_first=form.sort.lower() != "asc",
         )
         return paging.page(rows, total)
+
+    async def _resembling(
+        self, account: str, wanted: Wanted, terms: list[str], words: list[str]
+    ) -> list[Suppression]:
+        """The entries that resemble what somebody typed, of the newest that one call may look
+        at."""
+        found: list[Suppression] = []
+        before, now = suppressions.NEWEST, self._clock()
+        for _ in range(LOOKED_AT // PORTION):
+            rows = await self._database.read(
+                suppressions.portion,
+                account=account,
+                wanted=wanted,
+                now=now,
+                before=before,
+                limit=PORTION,
+            )
+            found += [
+                one
+                for one in rows
+                if (not terms or any_resembles(terms, (one.target,)))
+                and (not words or any_resembles(words, (one.description,)))
+            ]
+            if len(rows) < PORTION:
+                break
+            before = rows[-1].id
+        return found
+
+
+def fuzzy_terms(told: bool | str) -> list[str] | None:
+    """What to look for besides the addresses of a form; None when no likeness is asked for."""
+    if isinstance(told, str):
+        word = told.strip().lower()
+        if word not in SWITCHES:
+            return [told]
+        told = SWITCHES[word]
+    return [] if told else None
 
 
 async def add_all(

@@ -19,8 +19,9 @@ IN_SEARCH = {
     "date_start": "start_date",
     "date_from": "start_date",
     "end_date": "end_date",
-    "date_end": "end_date",
-    "date_to": "end_date",
+    # A last day that is part of the range, as it is outside of the object.
+    "date_end": "date_end",
+    "date_to": "date_to",
     "event": "event_types",
     "events": "event_types",
     "event_type": "event_types",
@@ -74,7 +75,7 @@ def event(one: Any, found: FoundEvents) -> dict[str, Any]:
     shown = {
         "from": one.sender,
         "recipient": one.recipient,
-        "subaccount_name": one.account or MASTER_NAME,
+        "subaccount_name": found.names.get(one.account, one.account) or MASTER_NAME,
         "email_id": email_id_of(one.queue_id) if one.queue_id else "",
         "date": zulu(one.at),
         "event": one.kind,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailbox_service.core.api_values import day_after, is_day
+
 # Path -> the one that it means.
 PATHS = {
     "subaccount/search": "subaccounts/search",
@@ -23,6 +25,14 @@ _DATES = {
     "date_from": "start_date",
     "date_to": "end_date",
 }
+
+# Names of a last day that is part of the range; the official ones end before it (§1.6). Statistics
+# and suppressions know that by themselves.
+_LAST_DAYS = ("date_end", "date_to")
+_COUNT_LAST_DAYS = (
+    *("activity/search", "archive/search", "email/search"),
+    *("sms/view-received", "sms/view-sent", "sms/summary"),
+)
 
 # Path (or the part before its slash) -> other name -> official name.
 FIELDS: dict[str, dict[str, str]] = {
@@ -94,6 +104,10 @@ def rename(path: str, body: dict[str, Any]) -> dict[str, Any]:
         name: value for name, value in body.items() if name not in names and value is not None
     }
     for other, official in names.items():
-        if body.get(other) is not None:
-            fields.setdefault(official, body[other])
+        value = body.get(other)
+        if value is None:
+            continue
+        if other in _LAST_DAYS and path in _COUNT_LAST_DAYS and is_day(value):
+            value = day_after(value)
+        fields.setdefault(official, value)
     return fields

@@ -111,7 +111,9 @@ def users(found: list[ShownUser]) -> dict[str, Any]:
 def unwrapped(fields: dict[str, Any]) -> dict[str, Any]:
     """A connector wraps everything in `user_data`."""
     inside = fields.get("user_data")
-    return {**inside, **fields} if isinstance(inside, dict) else fields
+    found = {**inside, **fields} if isinstance(inside, dict) else fields
+    # Nobody is disabled: some write the list as a switch.
+    return {**found, "disable_senders": []} if found.get("disable_senders") is False else found
 
 
 def perhaps_partial(fields: dict[str, Any]) -> dict[str, Any]:
@@ -164,19 +166,26 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
+# What a change may empty: texts that need not be, and lists of which an empty one means "any".
+EMPTIED = frozenset((
+    *("description", "audit_email", "feedback_html", "feedback_text", "sender_domain"),
+    *("allowed_ips", "allow_senders", "disable_senders"),
+))  # fmt: skip
+
 ROWS = (
     Row("api_keys/add", KeyForm, lambda api: api.api_keys.add, keys),
     Row("api_keys/edit", KeyEdit, lambda api: api.api_keys.edit, keys),
-    Row("api_keys/edit", KeyEdit, lambda api: api.api_keys.patch, keys, verb="PATCH"),
+    Row("api_keys/edit", KeyEdit, lambda api: api.api_keys.patch, keys, verb="PATCH",
+        keeps=EMPTIED),
     Row("api_keys/remove", KeyId, lambda api: api.api_keys.remove, as_it_is),
     Row("api_keys/view", KeySearch, lambda api: api.api_keys.view, keys),
     Row("api_keys/permissions", Nothing, lambda api: api.api_keys.permissions, as_it_is,
         open_to_keys=True),
     Row("users/smtp/add", UserAdd, lambda api: api.smtp_users.add, users, prepare=unwrapped),
     Row("users/smtp/edit", UserEdit, lambda api: api.smtp_users.edit, users,
-        prepare=perhaps_partial),
+        prepare=perhaps_partial, keeps=EMPTIED),
     Row("users/smtp/edit", UserEdit, lambda api: api.smtp_users.patch, user_list, verb="PATCH",
-        prepare=unwrapped),
+        prepare=unwrapped, keeps=EMPTIED),
     Row("users/smtp/remove", UserName, lambda api: api.smtp_users.remove, users),
     Row("users/smtp/view", UserView, lambda api: api.smtp_users.view, users),
     Row("ip_allow_list", IpSwitch, lambda api: api.ip_lists.switch, switched),
@@ -187,7 +196,7 @@ ROWS = (
     Row("ip_auth/add", AddressAdd, lambda api: api.authenticated_ips.add, addresses),
     Row("ip_auth/view", AddressView, lambda api: api.authenticated_ips.view, addresses),
     Row("ip_auth/edit", AddressEdit, lambda api: api.authenticated_ips.patch, address_list,
-        verb="PATCH"),
+        verb="PATCH", keeps=EMPTIED),
     Row("ip_auth/remove", AddressName, lambda api: api.authenticated_ips.remove, addresses),
     Row("dedicated_ips/view", Nothing, lambda api: api.authenticated_ips.pools, as_it_is),
 )  # fmt: skip

@@ -97,9 +97,12 @@ def named(delivery_id: int) -> dict[str, Any]:
     return {"delivery_id": delivery_id}
 
 
+# No user names are all of them, and a webhook may lose its header.
+KEEPS = frozenset(("usernames", "headers", "auth_header_type", "auth_header_value"))
+
 ROWS = (
     Row("webhook/add", HookAdd, lambda api: api.hooks.add, hook),
-    Row("webhook/edit", HookEdit, lambda api: api.hooks.edit, hook),
+    Row("webhook/edit", HookEdit, lambda api: api.hooks.edit, hook, keeps=KEEPS),
     Row("webhook/remove", HookId, lambda api: api.hooks.remove, hook),
     Row("webhook/view", HookView, lambda api: api.hooks.view, hooks),
     # Ours: the log of what was posted, and posting again.

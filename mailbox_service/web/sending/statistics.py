@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailbox_service.core.address import domain_matches
 from mailbox_service.core.api_values import offset_time, zulu
 from mailbox_service.core.email_id import email_id_of
 from mailbox_service.services.sending_api.statistics import (
@@ -201,7 +202,7 @@ def history(found: History) -> dict[str, Any]:
         if found.group_by == "username":
             row["description"] = found.words.get(sums.key, "")
         if found.group_by == "domain":
-            row["domain_verified"] = sums.key in found.verified
+            row["domain_verified"] = domain_matches(sums.key, found.verified)
         rows.append(row)
     return {
         "count": whole.processed,

@@ -57,8 +57,10 @@ def templates(page: Page[Template]) -> dict[str, Any]:
 
 ROWS = (
     Row("template/add", TemplateAdd, lambda api: api.templates.add, template),
-    Row("template/edit", TemplateEdit, lambda api: api.templates.edit, template),
+    # A template may lose its last tag.
+    Row("template/edit", TemplateEdit, lambda api: api.templates.edit, template,
+        keeps=frozenset(("tags",))),
     Row("template/delete", TemplateId, lambda api: api.templates.delete, deleted),
     Row("template/search", TemplateSearch, lambda api: api.templates.search, templates),
     Row("template/view", TemplateId, lambda api: api.templates.view, template),
-)
+)  # fmt: skip

@@ -236,6 +236,35 @@ async def test_history_of_one_recipient_has_the_groups_and_octets_too(
     assert (await api.data("stats/email_history", nobody))["history"] == []
 
 
+async def test_a_message_counts_for_each_of_its_recipients(api: Api) -> None:
+    """A connector's `email` finds those in copy too, whose message was taken once (§10)."""
+    await api.send(to=["bob@inbox.test"], cc=["Zoe <zoe@inbox.test>"], bcc=["eve@inbox.test"])
+    await api.send(to=["bob@inbox.test"])
+    for email, number in (("bob", 2), ("zoe", 1), ("eve", 1), ("oe", 0)):
+        fields = {"email": f"{email}@inbox.test"}
+        assert (await api.data("stats/email_history", fields))["count"] == number, email
+    assert (await api.data("stats/email_bounces", {"email": "zoe@inbox.test"}))["emails"] == 1
+
+
+async def test_a_domain_below_a_verified_one_is_verified(api: Api) -> None:
+    await api.send(sender="ann@news.inbox.test")
+    (row,) = (await api.data("stats/email_history", {"group_by": "domain"}))["history"]
+    assert (row["domain"], row["domain_verified"]) == ("news.inbox.test", True)
+
+
+async def test_what_a_subaccount_sent_bears_its_name(api: Api) -> None:
+    sub = await api.data("subaccount/add", {"fullname": "A customer"})
+    await api.data("domain/add", {"domain": "inbox.test"})
+    await api.data("domain/subaccount_access", {"domain": "inbox.test", "subaccounts": [sub["id"]],
+                                                "future_subaccounts": False})  # fmt: skip
+    await api.send(subaccount_id=sub["id"])
+    await api.send()
+    found = await api.data("activity/search", {"subaccounts": [sub["id"]]})
+    assert [one["subaccount_name"] for one in found["events"]] == ["A customer"]
+    found = await api.data("activity/search", {})
+    assert [one["subaccount_name"] for one in found["events"]] == ["Master account"]
+
+
 async def test_a_wrong_group_is_named(api: Api) -> None:
     for path in ("stats/email_history", "stats/email_cycle"):
         assert (await api.refused(path, {"group_by": "mood"}))[2] == "group_by"
@@ -285,6 +314,26 @@ async def test_webhooks_by_every_name(
     assert await api.refused("webhook/edit", {"id": added["id"]}) == (400, "API_EXCEPTION", "")
 
 
+async def test_unknown_events_are_dropped_when_others_are_left(api: Api) -> None:
+    """sending-api §6.1: of both vocabularies together."""
+    fields = {"url": HOOK["url"], "events": ["nonsense"], "sms_events": ["failed", "nonsense"]}
+    added = await api.data("webhook/add", fields)
+    assert (added["events"], added["sms_events"]) == ([], ["failed"])
+
+
+@pytest.mark.parametrize("name", ["usernames", "headers"])
+async def test_a_list_of_a_webhook_is_emptied_and_what_is_null_stays(api: Api, name: str) -> None:
+    """Empty user names are all of them (sending-api §6.1)."""
+    fields = {**HOOK, name: ["x"], "auth_header_type": "bearer", "auth_header_value": "t"}
+    added = await api.data("webhook/add", fields)
+    del added["signing_secret"]
+    kept = {"id": added["id"], name: None, "events": [], "auth_header_type": None}
+    assert await api.data("webhook/edit", kept) == added
+    emptied = {"id": added["id"], name: [], "auth_header_type": "", "auth_header_value": ""}
+    expected = {**added, name: [], "auth_header_type": "", "auth_header_value": ""}
+    assert await api.data("webhook/edit", emptied) == expected
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
@@ -293,6 +342,8 @@ async def test_webhooks_by_every_name(
         ({"url": "nonsense", "events": ["open"]}, "url"),
         ({"url": HOOK["url"]}, "events"),
         ({"url": HOOK["url"], "events": ["nonsense"]}, "events"),
+        ({"url": HOOK["url"], "sms_events": ["nonsense"]}, "sms_events"),
+        ({"url": HOOK["url"], "events": ["nonsense"], "sms_events": ["x"]}, "events"),
         ({**HOOK, "output_format": "xml"}, "output_format"),
         ({**HOOK, "auth_header_type": "digest"}, "auth_header_type"),
         ({**HOOK, "auth_header_value": "a\r\nX: y"}, "auth_header_value"),

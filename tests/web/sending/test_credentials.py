@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core.envelope import Envelope, Peer
-from mailbox_service.core.errors import BadCredential, FromNotYours, MailError, NotYours
+from mailbox_service.core.errors import BadCredential, MailError, NotYours, SenderRefused
 from mailbox_service.core.sending_api import SendingPrincipal
 from mailbox_service.outbound.own_addresses import own_addresses
 from tests.web.sending.conftest import LETTER, Api, serving_api
@@ -176,7 +176,7 @@ async def test_a_user_is_made_logs_in_and_sends(api: Api, wrap: Any) -> None:
             await login(api, "shop-1", wrong)
     (seen,) = (await api.data("users/smtp/view"))["results"]
     assert seen == {**user, "email_password": ""}
-    with pytest.raises(FromNotYours):
+    with pytest.raises(SenderRefused):
         await submit(api, principal, letter("eve@else.example"))
 
 
@@ -198,6 +198,9 @@ EDITS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("POST", {"disable_senders": ["Ann@inbox.test"]}, {"disable_senders": ["ann@inbox.test"]}),
     ("POST", {"sender_domain": "inbox.test"}, {"sender_domain": "inbox.test"}),
     ("POST", {"reset_stats": True}, {"audit_email": "a@inbox.test"}),
+    ("POST", {"disable_senders": False}, {"disable_senders": [], "audit_email": "a@inbox.test"}),
+    ("PATCH", {"audit_email": ""}, {"audit_email": ""}),
+    ("PATCH", {"audit_email": None}, {"audit_email": "a@inbox.test"}),
 ]  # fmt: skip
 
 
@@ -210,6 +213,18 @@ async def test_users_are_edited(
     data = await api.data("users/smtp/edit", {"username": "shop-1", **change}, verb=verb)
     (user,) = data if verb == "PATCH" else data["results"]
     assert {name: user[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("verb", ["POST", "PATCH"])
+async def test_restrictions_of_a_user_are_lifted_by_empty_ones(api: Api, verb: str) -> None:
+    """sending-api §9.2: an empty list is any."""
+    limits = {"allowed_ips": ["192.0.2.9/32"], "allow_senders": ["ann@inbox.test"],
+              "disable_senders": ["bob@inbox.test"], "sender_domain": "inbox.test"}  # fmt: skip
+    await api.data("users/smtp/add", {"username": "shop-1", **limits})
+    nothing = {"allowed_ips": [], "allow_senders": [], "disable_senders": [], "sender_domain": ""}
+    data = await api.data("users/smtp/edit", {"username": "shop-1", **nothing}, verb=verb)
+    (user,) = data if verb == "PATCH" else data["results"]
+    assert {name: user[name] for name in nothing} == nothing
 
 
 async def test_a_password_is_changed_and_shown_once(api: Api) -> None:
@@ -260,7 +275,7 @@ async def test_a_user_writes_only_as_whom_it_may(
     if passes:
         await submit(api, principal, letter())
         return
-    with pytest.raises(FromNotYours):
+    with pytest.raises(SenderRefused):
         await submit(api, principal, letter())
 
 
@@ -443,7 +458,7 @@ async def test_an_address_is_trusted_edited_and_forgotten(api: Api) -> None:
     (seen,) = (await api.data("activity/search", {"search_subject": "printed"}))["events"]
     assert seen["username"] == "192.0.2.9"
     foreign = content.replace(b"ann@inbox.test", b"ann@elsewhere.test")
-    with pytest.raises(FromNotYours):
+    with pytest.raises(SenderRefused):
         await emails.submit_smtp(admitted, Envelope("ann@elsewhere.test", ("bob@inbox.test",)),
                                  foreign, Peer("192.0.2.9"))  # fmt: skip
     blocked = {"ip_address": "192.0.2.9", "status": "blocked"}

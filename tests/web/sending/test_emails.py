@@ -553,6 +553,24 @@ async def test_a_query_that_makes_no_sense_is_400(api: Api, query: str) -> None:
     assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "filter_query")
 
 
+async def test_a_connectors_last_day_is_part_of_the_range(api: Api) -> None:
+    """sending-api §1.6: the official one ends before it."""
+    await api.send()
+    today, tomorrow = (
+        (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d") for days in (0, 1)
+    )
+    for fields, number in (
+        ({"date_start": today, "date_end": today}, 1),
+        ({"start_date": today, "end_date": today}, 0),
+        ({"start_date": today, "end_date": tomorrow}, 1),
+        ({"date_start": today, "date_end": today + " 00:00:00"}, 0),
+    ):
+        assert (await api.data("email/search", fields))["total"] == number, fields
+        assert (await api.data("activity/search", fields))["total"] == number, fields
+    found = await api.data("activity/search", {"search": {"date_from": today, "date_to": today}})
+    assert found["total"] == 1
+
+
 async def test_email_search_pages_by_its_token(api: Api) -> None:
     for _ in range(3):
         await api.send()

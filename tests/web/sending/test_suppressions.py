@@ -109,6 +109,17 @@ async def test_a_domain_is_removed_by_its_name(api: Api) -> None:
         ({"wildcard": "inbox"}, 2),
         ({"wildcard": "*inbox*"}, 2),
         ({"email_address": "eve", "fuzzy": True}, 1),
+        ({"email_address": "evve@inbox.test", "fuzzy": True}, 1),
+        ({"recipient": "eve@inbxo.tets", "fuzzy": True}, 1),
+        ({"wildcard": "inbxo", "fuzzy": "true"}, 2),
+        ({"fuzzy": "far.exmaple"}, 1),
+        ({"fuzzy": "inbxo", "limit": 1}, 1),
+        ({"fuzzy": "inbxo", "suppression_type": "spam"}, 0),
+        ({"reason": "becuase", "fuzzy": True}, 1),
+        ({"email_address": EVE, "fuzzy": "false"}, 1),
+        ({"email_address": "evve@inbox.test", "fuzzy": False}, 0),
+        ({"fuzzy": "nobody at all"}, 0),
+        ({"reasons": ["because", "nonsense"]}, 1),
         ({"suppression_type": "manual"}, 3),
         ({"suppression_types": ["bounce", "spam"]}, 0),
         ({"suppression_type": "bounces"}, 0),
@@ -141,6 +152,21 @@ async def test_entries_page_by_their_token(api: Api) -> None:
     rest = await api.data("suppression/view", {"continue_token": page["continue_token"]})
     assert len(rest["results"]) == 1
     assert rest["continue_token"] is None
+
+
+async def test_what_was_mistyped_pages_as_well(api: Api) -> None:
+    for name in ("ann", "eve", "zoe"):
+        await api.data("suppression/add", {"email_address": f"{name}@inbox.test"})
+    await api.data("suppression/add", {"email_address": "far.example"})
+    fields: dict[str, Any] = {"email_address": "@inbxo.test", "fuzzy": True, "limit": 2}
+    found: list[str] = []
+    for _ in range(2):
+        page = await api.data("suppression/view", {**fields, "sort": "asc"})
+        assert (page["total_results"], page["total"]) == (3, 3)
+        found += [one["email_address"] for one in page["results"]]
+        fields["continue_token"] = page["continue_token"]
+    assert found == ["ann@inbox.test", "eve@inbox.test", "zoe@inbox.test"]
+    assert page["continue_token"] is None
 
 
 async def test_the_old_paths_use_the_same_list(api: Api) -> None:

@@ -39,6 +39,13 @@ async def test_a_template_is_kept_seen_changed_and_deleted(api: Api) -> None:
     assert await api.refused("template/delete", {"id": "other"}) == (400, "API_EXCEPTION", "")
 
 
+async def test_a_template_loses_its_last_tag(api: Api) -> None:
+    added = await api.data("template/add", {**HELLO, "tags": ["a"]})
+    edited = await api.data("template/edit", {"id": added["id"], "tags": None, "subject": ""})
+    assert (edited["tags"], edited["subject"]) == (["a"], added["subject"])
+    assert (await api.data("template/edit", {"id": added["id"], "tags": []}))["tags"] == []
+
+
 async def test_every_other_name_does_the_same(api: Api) -> None:
     """Acceptance 10: S2's and S3's names."""
     added = await api.data("template/add", {"name": "N", "html_body": "<p>a</p>"})
