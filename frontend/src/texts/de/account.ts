@@ -65,7 +65,7 @@ export const account: AccountTexts = {
   'passkey.added': 'Der Passkey ist bereit',
   'passkey.remove': '{name} entfernen',
   'tg.addresses': 'In Telegram',
-  'tg.why': 'Der Bot erzählt dir von ihrer Post.',
+  'tg.addresses.why': 'Der Bot erzählt dir von ihrer Post.',
   'tg.again': 'Öffne die Seite noch einmal aus dem Bot, um deine Adressen in Telegram zu sehen.',
   'account.find': 'Adresse suchen',
   'account.find.none': 'Keine Adresse mit „{words}“.',

@@ -169,4 +169,5 @@ export const page: PageTexts = {
   'look.none': 'Eben nachgesehen: nichts Neues',
   'nav.source': 'Quelltext',
   'nav.status': 'Läuft alles?',
+  line: 'Verbindung',
 };

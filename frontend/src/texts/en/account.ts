@@ -65,7 +65,7 @@ export const account = {
   'passkey.added': 'The passkey is ready',
   'passkey.remove': 'Remove {name}',
   'tg.addresses': 'In Telegram',
-  'tg.why': 'The bot tells you of their mail.',
+  'tg.addresses.why': 'The bot tells you of their mail.',
   'tg.again': 'Open the page from the bot again to see your addresses in Telegram.',
   'account.find': 'Find an address',
   'account.find.none': 'No address with "{words}".',

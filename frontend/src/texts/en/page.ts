@@ -173,6 +173,7 @@ export const page = {
   'look.none': 'Looked just now: nothing new',
   'nav.source': 'Source code',
   'nav.status': 'Is it running well?',
+  line: 'Connection',
 };
 
 export type PageTexts = Table<typeof page>;

@@ -65,7 +65,7 @@ export const account: AccountTexts = {
   'passkey.added': 'La llave de acceso está lista',
   'passkey.remove': 'Quitar {name}',
   'tg.addresses': 'En Telegram',
-  'tg.why': 'El bot te avisa de su correo.',
+  'tg.addresses.why': 'El bot te avisa de su correo.',
   'tg.again': 'Abre la página otra vez desde el bot para ver tus direcciones de Telegram.',
   'account.find': 'Buscar una dirección',
   'account.find.none': 'Ninguna dirección con «{words}».',

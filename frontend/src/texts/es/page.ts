@@ -169,4 +169,5 @@ export const page: PageTexts = {
   'look.none': 'Recién consultado: nada nuevo',
   'nav.source': 'Código fuente',
   'nav.status': '¿Funciona bien?',
+  line: 'Conexión',
 };

@@ -65,7 +65,7 @@ export const account: AccountTexts = {
   'passkey.added': 'パスキーの準備ができました',
   'passkey.remove': '{name} を外す',
   'tg.addresses': 'Telegram のアドレス',
-  'tg.why': 'ボットが新着を知らせます。',
+  'tg.addresses.why': 'ボットが新着を知らせます。',
   'tg.again': 'Telegram のアドレスを見るには、ボットからもう一度開いてください。',
   'account.find': 'アドレスを探す',
   'account.find.none': '「{words}」を含むアドレスはありません。',

@@ -169,4 +169,5 @@ export const page: PageTexts = {
   'look.none': '確認しました。新着はありません',
   'nav.source': 'ソースコード',
   'nav.status': '稼働状況',
+  line: '接続',
 };

@@ -65,7 +65,7 @@ export const account: AccountTexts = {
   'passkey.added': 'A chave de acesso está pronta',
   'passkey.remove': 'Remover {name}',
   'tg.addresses': 'No Telegram',
-  'tg.why': 'O bot avisa sobre os e-mails deles.',
+  'tg.addresses.why': 'O bot avisa sobre os e-mails deles.',
   'tg.again': 'Abra a página de novo pelo bot para ver seus endereços no Telegram.',
   'account.find': 'Procurar um endereço',
   'account.find.none': 'Nenhum endereço com "{words}".',

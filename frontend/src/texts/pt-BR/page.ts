@@ -169,4 +169,5 @@ export const page: PageTexts = {
   'look.none': 'Verificado agora: nada novo',
   'nav.source': 'Código-fonte',
   'nav.status': 'Está tudo funcionando?',
+  line: 'Conexão',
 };

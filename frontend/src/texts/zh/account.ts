@@ -65,7 +65,7 @@ export const account: AccountTexts = {
   'passkey.added': '通行密钥已就绪',
   'passkey.remove': '移除 {name}',
   'tg.addresses': '在 Telegram 中',
-  'tg.why': '机器人会通知您它们的新邮件。',
+  'tg.addresses.why': '机器人会通知您它们的新邮件。',
   'tg.again': '请从机器人重新打开此页面以查看您在 Telegram 中的地址。',
   'account.find': '查找地址',
   'account.find.none': '没有包含“{words}”的地址。',

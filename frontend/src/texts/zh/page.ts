@@ -169,4 +169,5 @@ export const page: PageTexts = {
   'look.none': '刚刚检查过：没有新邮件',
   'nav.source': '源代码',
   'nav.status': '运行状态',
+  line: '连接',
 };
