@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import Sequence
 
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.gathering import Gathering
+from mailbox_service.services.gathering import Gathering, Waiter
 from mailbox_service.storage import addresses
 from mailbox_service.storage.addresses import NewAddress
 from mailbox_service.storage.database import Database, Transaction
 
 # Addresses of one group. Each is rows of five indexes, some 10 microseconds of the event loop.
 MOST = 64
+# A group of few pays for each of its addresses some pages of indexes; while one of these is on its
+# way to the disk, as many others are read, judged and made ready.
+ENOUGH = 16
 
 
 class Openings:
@@ -25,13 +28,17 @@ class Openings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._line: Gathering[NewAddress, int] = Gathering(
-            self._write, lambda new: 1, most=MOST, most_octets=MOST
+            self._write, lambda new: 1, most=MOST, most_octets=MOST, patient=True, enough=ENOUGH
         )
 
     def add(self, new: NewAddress) -> asyncio.Future[int]:
         """Open an address; the future ends with its id once that is on disk, or with NameTaken
         when it is open already."""
         return self._line.add(new)
+
+    def add_for(self, new: NewAddress, waiter: Waiter[int]) -> None:
+        """Open an address; `waiter` is told its id once that is on disk, or NameTaken."""
+        self._line.add_for(new, waiter)
 
     def _write(self, group: Sequence[NewAddress]) -> asyncio.Future[list[int | MailError]]:
         return self._database.write_quick(open_each, group)

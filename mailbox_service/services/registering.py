@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
+
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core import opening
@@ -39,6 +41,7 @@ from mailbox_service.services.batches import (
     taken,
 )
 from mailbox_service.services.clock import Clock, now_micros, random_text
+from mailbox_service.services.gathering import Waiter
 from mailbox_service.services.openings import Openings
 from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passwords import Passwords
@@ -77,6 +80,18 @@ class Statistics:
     send_count: int
 
 
+class Opening(Struct, frozen=True, gc=False):
+    """An address that is to be written, and its password."""
+
+    new: addresses.NewAddress
+    password: str | None
+
+
+def for_anybody(rules: OpeningRules) -> tuple[tuple[str, ...], str]:
+    """The domains and the prefix of whoever has no role."""
+    return opening.allowed_domains(rules), opening.prefix_for(rules)
+
+
 class Registering:
     """Opens and closes addresses for visitors and administrators."""
 
@@ -102,11 +117,13 @@ class Registering:
         self._overruling = Overruling(config, administering)
         self._rules_of = (administering.rules.address_creation_settings, self._overruling.now)
         self._rules = self._rules_with(*self._rules_of)
+        self._for_anybody = for_anybody(self._rules)
 
     def _opening_rules(self) -> OpeningRules:
         stored, now = self._administering.rules.address_creation_settings, self._overruling.now
         if self._rules_of[0] is not stored or self._rules_of[1] is not now:
             self._rules_of, self._rules = (stored, now), self._rules_with(stored, now)
+            self._for_anybody = for_anybody(self._rules)
         return self._rules
 
     def _rules_with(self, stored: AddressCreation, now: InForce) -> OpeningRules:
@@ -176,14 +193,30 @@ class Registering:
         source: str,
         lifetime: int | None = None,
     ) -> Opened:
+        local, chosen, chosen_by_us = self._by_wish(name, domain, role)
+        return await self._open(
+            local,
+            self._domains(chosen, self._opening_rules(), random_subdomain=random_subdomain),
+            again=chosen_by_us or random_subdomain,
+            source=source,
+            lifetime=lifetime,
+        )
+
+    def _by_wish(
+        self, name: str, domain: str | None, role: opening.Role | None
+    ) -> tuple[Callable[[], str], str, bool]:
+        """What makes the local part, the domain, and whether the name is ours to choose. Raises
+        BadRequest."""
         rules = self._opening_rules()
         block_list = self._administering.rules.address_block_list
         chosen_by_us = not name or self._config.disable_custom_address_name
         if not chosen_by_us:
             opening.check_not_blocked(name, block_list)
-        allowed = opening.allowed_domains(rules, role)
-
-        prefix = opening.prefix_for(rules, role)
+        if role is None:
+            allowed, prefix = self._for_anybody
+        else:
+            allowed = opening.allowed_domains(rules, role)
+            prefix = opening.prefix_for(rules, role)
 
         def local() -> str:
             for _ in range(opening.SUBDOMAIN_TRIES - 1 if chosen_by_us else 0):
@@ -195,14 +228,26 @@ class Registering:
 
         if not chosen_by_us:
             local()  # what is wrong with the name is told before what is wrong with the domain
-        chosen = opening.choose_domain(domain, allowed, rules, secrets.choice)
-        return await self._open(
-            local,
-            self._domains(chosen, rules, random_subdomain=random_subdomain),
-            again=chosen_by_us or random_subdomain,
-            source=source,
-            lifetime=lifetime,
-        )
+        return local, opening.choose_domain(domain, allowed, rules, secrets.choice), chosen_by_us
+
+    def begin_for_visitor(self, *, name: str, domain: str | None, ip: str) -> Opening:
+        """What `open_for_visitor` opens for somebody without an account who wishes for nothing
+        else: to be written by `write`. Raises what that raises, but NameTaken."""
+        self.check_visitors_may_open()
+        local, chosen, _ = self._by_wish(name, domain, None)
+        return self._begin(f"{local()}@{chosen}", ip or "web:unknown", None)
+
+    def write(self, begun: Opening, waiter: Waiter[int]) -> None:
+        """Open an address; `waiter` is told its id once it is on disk, for `opened`, or
+        NameTaken: another name may be free."""
+        self._openings.add_for(begun.new, waiter)
+
+    def opened(self, begun: Opening, address_id: int) -> Opened:
+        """An address that was written: its token."""
+        self._signals.notify(topics.ADDRESSES)
+        new = begun.new
+        token = self._authenticating.token_for(new.name, address_id)
+        return Opened(new.name, address_id, token, begun.password, new.expires_at)
 
     def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
         """Raises NotYours when visitors may not open addresses."""
@@ -256,27 +301,26 @@ class Registering:
     ) -> Opened:
         """Insert the address; when a part of it is ours to choose, try again if it is taken."""
         for tries_left in reversed(range(opening.SUBDOMAIN_TRIES)):
-            name = f"{local()}@{domain()}"
+            begun = self._begin(f"{local()}@{domain()}", source, lifetime)
             try:
-                address = canonical(name)
-            except BadAddress as error:
-                raise BadRequest(error.detail) from None
-            password = passwords.generate() if self._config.enable_address_password else None
-            stored = self._passwords.keep_generated(password) if password else None
-            now = self._clock()
-            ends = end_of(lifetime, now=now)
-            try:
-                address_id = await self._openings.add(
-                    addresses.NewAddress(address, name, stored, source, now, ends)
-                )
+                address_id = await self._openings.add(begun.new)
             except NameTaken:
                 if again and tries_left:
                     continue
                 raise
             break
-        self._signals.notify(topics.ADDRESSES)
-        token = self._authenticating.token_for(name, address_id)
-        return Opened(name, address_id, token, password, ends)
+        return self.opened(begun, address_id)
+
+    def _begin(self, name: str, source: str, lifetime: int | None) -> Opening:
+        try:
+            address = canonical(name)
+        except BadAddress as error:
+            raise BadRequest(error.detail) from None
+        password = passwords.generate() if self._config.enable_address_password else None
+        stored = self._passwords.keep_generated(password) if password else None
+        now = self._clock()
+        ends = end_of(lifetime, now=now)
+        return Opening(addresses.NewAddress(address, name, stored, source, now, ends), password)
 
     async def set_lifetime(self, address_id: int, lifetime: int | None) -> int | None:
         """Have an address begin a new lifetime, or stay (None); when it ends, microseconds UTC.

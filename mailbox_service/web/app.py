@@ -58,6 +58,7 @@ from mailbox_service.web.mailbox import (
     files,
     inbox,
     mails,
+    opening_way,
     sending,
     sent,
     webhook,
@@ -199,6 +200,7 @@ def create_app(services: Services, config: Config, *, page: Path = PAGE_FOLDER) 
     app.state.table = table
     app.state.short_ways = {
         LETTERS_TARGET: LetterWay(services.sending_api, around.proxies, sending_door.rates),
+        opening_way.TARGET: opening_way.OpeningWay(around),
     }
     return app
 

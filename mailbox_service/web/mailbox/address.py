@@ -54,6 +54,12 @@ class NewAddress(Struct, frozen=True):
     expires_at: str | UnsetType = UNSET
 
 
+class NotWritten(Struct, frozen=True):
+    """Why an address is not there that was opened the short way (`opening_way`)."""
+
+    error: BaseException
+
+
 class MailboxState(Struct, frozen=True):
     """The mailbox of a token, and how many mails it may still send; when it ends, when it does."""
 
@@ -100,6 +106,8 @@ async def new_address(call: Call) -> NewAddress:
     wish = await call.json(read_wish)
     await check_human(call, wish.cf_token)
     try:
+        if isinstance(call.note, NotWritten):
+            raise call.note.error
         opened = await call.services.registering.open_for_visitor(
             name=wish.name or "",
             domain=wish.domain,
