@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import zipfile
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row
+from tests.journeys.browser import DESK, LOOKS, SMALLEST, Theme, Visit, Visits, message, row
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -152,6 +154,95 @@ def test_several_mails_of_all_addresses_are_deleted_together(
     page.get_by_role("button", name="Delete").click()
     expect(page.locator(".row")).to_have_count(1)
     expect(row(page, "Mail 1")).to_be_visible()
+
+
+def with_many(service: RunningService, email: str, count: int) -> list[tuple[str, str]]:
+    """An account with so many addresses; they and their keys."""
+    known = {"email": email, "password": hashlib.sha256(PASSWORD.encode()).hexdigest()}
+    assert service.post("/user_api/register", known).status == 200
+    token = service.post("/user_api/login", known).json()["jwt"]
+    opened = [service.open_address(f"{email[0]}{number:02}") for number in range(count)]
+    for _, key in opened:
+        both = {"x-user-token": token, "Authorization": f"Bearer {key}"}
+        assert service.post("/user_api/bind_address", headers=both).status == 200
+    return opened
+
+
+def signed_in(person: Visit, email: str) -> None:
+    page = person.page
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("form").get_by_role("button", name="Sign in").last.click()
+    expect(page.get_by_role("heading", name="Addresses", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize(("size", "theme"), [(DESK, "dark"), (SMALLEST, "light")])
+def test_mail_of_one_among_many_addresses_is_found_by_the_service(
+    visit: Visits, service: RunningService, size: tuple[int, int], theme: Theme
+) -> None:
+    email = f"{theme[0]}ots@home.example"
+    opened = with_many(service, email, 55)
+    (first, key), (last, _) = opened[0], opened[-1]
+    service.deliver(first, message("Of the oldest"))
+    service.deliver(last, message("Of the newest"))
+    service.wait_for_mail(key)
+    person = visit(path="/user", size=size, theme=theme)
+    page = person.page
+    signed_in(person, email)
+    person.open("/user#/inbox")
+    expect(page.locator(".row")).to_have_count(2)
+    chooser = page.get_by_role("button", name="All addresses")
+    chooser.press("Enter")
+    found = page.locator(".menu:popover-open")
+    # The page of 50 that comes first lacks the oldest address; the next one has it.
+    expect(found.get_by_role("button", name=last)).to_be_visible()
+    assert found.get_by_role("button", name=first).count() == 0
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    found.get_by_role("button", name="More addresses").click()
+    expect(found.get_by_role("button", name=first)).to_have_count(1)
+    find = page.get_by_role("searchbox", name="Find an address")
+    find.fill("nobody")
+    expect(found).to_contain_text('No address with "nobody".')
+    find.fill(first.split("@", maxsplit=1)[0])
+    expect(found.get_by_role("button", name=last)).to_have_count(0)
+    found.get_by_role("button", name=first).press("Enter")
+    expect(row(page, "Of the oldest")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(1)
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    # A mail of an address that is on no page shown yet opens all the same.
+    page.get_by_role("link", name="Of the oldest").click()
+    expect(page.get_by_role("heading", name="Of the oldest")).to_be_visible()
+
+
+def test_mails_of_several_addresses_are_saved_as_one_file_with_a_folder_for_each(
+    visit: Visits, service: RunningService
+) -> None:
+    opened = with_many(service, "zip@home.example", 2)
+    for address, key in opened:
+        for number in range(2):
+            service.deliver(address, message(f"Same {number}", f"To {address}"))
+            service.wait_for_mail(key, subject=f"Same%20{number}")
+    person = visit(path="/user")
+    page = person.page
+    signed_in(person, "zip@home.example")
+    page.get_by_role("link", name="All mail").click()
+    expect(page.locator(".row")).to_have_count(4)
+    page.get_by_label("Select all").check()
+    page.get_by_label("Select Same 1").first.uncheck()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as zip").click()
+    assert download.value.suggested_filename == "zip@home.example.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert len(names) == 3
+        for name in names:
+            folder, _, file = name.partition("/")
+            assert file in ("Same 0.eml", "Same 1.eml")
+            assert f"To {folder}".encode() in archive.read(name)
+    expect(page.get_by_text("3 selected")).to_be_visible()
 
 
 def test_a_passkey_signs_in_without_a_password(visit: Visits) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, row, wait_until
-from tests.journeys.running import RunningService, running
+from tests.journeys.running import ADMIN_PASSWORD, RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
 
@@ -33,8 +33,10 @@ def announcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServ
         announcement=ANNOUNCED,
         title="Post office",
         admin_contact="hello@x.test",
-        copyright="The office, 2026",
+        copyright="The <b>office</b>, 2026<img src=x onerror=alert(4)>",
         status_url="https://status.example/",
+        repository_url="https://code.example/mailbox",
+        disable_show_github_for_user=True,
     )
 
 
@@ -92,6 +94,37 @@ def test_an_announcement_is_said_once_and_only_its_words(
     # The cleaner reads the markup in a document of its own, whose policy reports what it stopped.
     assert [one for one in person.complaints if "Content Security Policy" not in one] == []
     person.complaints.clear()
+
+
+def test_the_places_lead_to_state_source_and_administration_of_whoever_may_see_them(
+    visit: Visits, announcing: RunningService
+) -> None:
+    person = visit(at=announcing)
+    page = person.page
+    page.get_by_role("button", name="Close").last.click()
+    person.address()
+    places = page.get_by_role("navigation", name="Mailbox", exact=True)
+    expect(places).to_contain_text("The office, 2026")
+    assert places.locator("b", has_text="office").count() == 1
+    assert places.locator("[onerror]").count() == 0
+    expect(places.get_by_role("link", name="Is it running well?")).to_have_attribute(
+        "href", "https://status.example/"
+    )
+    # Here only administrators see where the source is.
+    for name in ("Administration", "Source code"):
+        assert places.get_by_role("link", name=name).count() == 0
+    assert person.accessibility_faults() == []
+    page.goto(announcing.url + "/admin")
+    page.get_by_label("Admin password").fill(ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator(".figure").first.wait_for()
+    page.goto(announcing.url + "/")
+    expect(places.get_by_role("link", name="Source code")).to_have_attribute(
+        "href", "https://code.example/mailbox"
+    )
+    places.get_by_role("link", name="Administration").press("Enter")
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+    person.complaints.clear()  # the cleaner's document, and a password that was asked for
 
 
 def test_about_tells_who_runs_it_and_five_presses_on_the_mark_lead_to_the_administration(

@@ -64,6 +64,76 @@ def test_addresses_are_made_bound_opened_and_let_go(
     expect(page.locator("h1").first).to_contain_text("pocket")
 
 
+def test_the_mailbox_that_telegram_opened_offers_the_addresses_of_the_person(
+    visit: Visits, with_bot: RunningService
+) -> None:
+    first, _ = made(with_bot, person=70)
+    second, _ = made(with_bot, person=70)
+    person = phone(visit, with_bot, launched(person=70), SMALLEST)
+    page = person.page
+    page.get_by_role("button", name=first, exact=True).click()
+    expect(page.locator("h1").first).to_contain_text(first.partition("@")[0])
+    # The menu of addresses is of a mailbox with mail.
+    with_bot.deliver(first, message("Hello"))
+    page.locator(".addr-now").click()
+    menu = page.locator("#addresses")
+    expect(menu).to_contain_text("In Telegram")
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    menu.get_by_role("button", name=second, exact=True).click()
+    expect(page.locator("h1").first).to_contain_text(second.partition("@")[0])
+    # When the proof has grown old, what was there is still shown.
+    third, _ = made(with_bot, person=70)
+    page.goto(with_bot.url + launched(person=70))
+    expect(page.get_by_role("button", name=third, exact=True)).to_be_visible()
+    page.evaluate("sessionStorage['mailbox.telegram'] = 'user=1&hash=no'")
+    page.goto(with_bot.url + "/")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="Open an address").click()
+    kept = page.get_by_role("region", name="In Telegram")
+    expect(kept).to_contain_text(third)
+    assert person.accessibility_faults() == []
+    kept.get_by_role("button", name=third, exact=True).click()
+    expect(page.locator("h1").first).to_contain_text(third.partition("@")[0])
+    person.complaints.clear()  # the old proof was refused
+
+
+def test_telegram_may_open_the_mailbox_itself(visit: Visits, with_bot: RunningService) -> None:
+    address, _ = made(with_bot, person=71)
+    person = phone(visit, with_bot, launched("/", person=71), PHONE)
+    page = person.page
+    person.address()
+    assert "tgWebAppData" not in page.url
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="Open an address").click()
+    expect(page.get_by_role("region", name="In Telegram")).to_contain_text(address)
+
+
+def test_an_account_binds_the_addresses_of_telegram(
+    visit: Visits, with_bot: RunningService
+) -> None:
+    rules = {"enable": True, "enableMailVerify": False, "maxAddressCount": 0}
+    assert with_bot.post("/admin/user_settings", rules, admin=True).status == 200
+    address, _ = made(with_bot, person=72)
+    person = phone(visit, with_bot, launched(person=72), SMALLEST)
+    page = person.page
+    expect(page.get_by_role("button", name=address, exact=True)).to_be_visible()
+    page.goto(with_bot.url + "/user")
+    page.get_by_role("button", name="Register").first.click()
+    page.get_by_label("E-mail").fill("tele@home.example")
+    page.get_by_label("Password", exact=True).fill("a good pass word")
+    page.locator("form").get_by_role("button", name="Register").last.click()
+    held = page.get_by_role("region", name="In Telegram")
+    expect(held).to_contain_text(address)
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    held.get_by_role("button", name=f"Bind {address}").click()
+    expect(held.get_by_role("button", name=f"Bind {address}")).to_have_count(0)
+    expect(page.locator(".name", has_text=address)).to_be_visible()
+    held.get_by_role("button", name=f"Open {address}").click()
+    expect(page.locator("h1").first).to_contain_text(address.partition("@")[0])
+
+
 def test_telegram_web_shows_the_mini_app_in_its_frame(
     visit: Visits, with_bot: RunningService
 ) -> None:
