@@ -21,7 +21,7 @@ function offlineList(): Plugin {
       order: 'post',
       handler(_, bundle) {
         const files = Object.values(bundle).filter((file) => {
-          if (!/^assets\/(?!Admin|admin).*\.(?:js|css)$/.test(file.fileName)) return false;
+          if (!/^assets\/(?!Admin|admin|fill-).*\.(?:js|css)$/.test(file.fileName)) return false;
           // Other languages are kept when they have been spoken.
           return file.type === 'asset' || !/\/texts\/(?!en\/)[\w-]+\/\w+\.ts$/.test(file.facadeModuleId ?? '');
         });
@@ -33,7 +33,7 @@ function offlineList(): Plugin {
 
 /**
  * The styles of every visit lie in the document itself: on a slow line a file of their own costs a journey more. The scripts
- * of every visit are named there, so that none of them waits for another.
+ * of every visit are named there, so that none of them waits for another; `shell/early.ts` sends for them.
  */
 function everyVisit(): Plugin {
   return {
@@ -46,16 +46,16 @@ function everyVisit(): Plugin {
         const document = bundle['index.html'];
         if (document?.type !== 'asset') return;
         const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
-        const entry = chunks.find((chunk) => chunk.isEntry);
+        // Vite leaves no file of its own for an entry that is a part of a group.
         const page = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/page.ts')));
         const list = chunks.find((chunk) => chunk.moduleIds.some((id) => id.endsWith('/src/views/Mailbox.svelte')));
-        if (!entry || !page || !list) throw new Error('no page');
-        const always = [...new Set([page.fileName, ...page.imports])].filter((name) => name !== entry.fileName);
+        if (!page || !list) throw new Error('no page');
+        const always = [...page.imports];
         // Loaded beside them: what no frame shows.
         const later = Object.keys(bundle).find((name) => /^assets\/later-.*\.css$/.test(name));
         if (!later) throw new Error('no styles of the page');
         always.push(later);
-        const styles = new Set([entry, list, ...always.map((name) => bundle[name])].flatMap((file) => (file?.type === 'chunk' ? [...(file.viteMetadata?.importedCss ?? [])] : [])));
+        const styles = new Set([page, list, ...always.map((name) => bundle[name])].flatMap((file) => (file?.type === 'chunk' ? [...(file.viteMetadata?.importedCss ?? [])] : [])));
         let text = '';
         for (const name of styles) {
           const file = bundle[name];
@@ -67,8 +67,8 @@ function everyVisit(): Plugin {
         }
         document.source = String(document.source)
           .replace(/\s*<link rel="(?:stylesheet|modulepreload)"[^>]*>/g, '')
-          .replace('<script type="module"', () => `<script type="module" data-load="${always.map((name) => `/${name}`).join(' ')}"`)
-          .replace('<!--head-->', () => `<!--head--><style>${text}</style>`);
+          .replace(/\s*<script type="module"[^>]*><\/script>/g, '')
+          .replace('<!--head-->', () => `<meta name="entry" content="/${page.fileName}" data-load="${always.map((name) => `/${name}`).join(' ')}"><!--head--><style>${text}</style>`);
       },
     },
   };

@@ -1,5 +1,8 @@
-/** The page itself: begun by `main.ts` when its frame has been painted. */
+/** The page itself: `shell/early.ts` sends for it when its frame has been seen. */
 
+import './styles/tokens.css';
+import './styles/parts.css';
+import './styles/layout.css';
 import { flushSync, mount } from 'svelte';
 import App from './App.svelte';
 import { later } from './later';

@@ -28,6 +28,13 @@ describe('requests that the document began', () => {
     expect(takeBegun(other)).toBeNull();
   });
 
+  it('gives what has been made, however long ago', () => {
+    const made = nameOf('POST', '/api/new_address', headers, '{}');
+    globalThis.begun = new Map([[made, Promise.resolve(new Response('{}'))]]);
+    vi.spyOn(performance, 'now').mockReturnValue(60_000);
+    expect(takeBegun(made)).not.toBeNull();
+  });
+
   it('gives no answer that is old', () => {
     globalThis.begun = new Map([[name, Promise.resolve(new Response('{}'))]]);
     vi.spyOn(performance, 'now').mockReturnValue(60_000);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -12,6 +13,8 @@ from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
+# Ten segments of 1,460 octets come before the first answer is needed (RFC 6928).
+FIRST_PACKETS = 14_600
 # Words of a frame that an answer of the service puts others in the place of, in each language
 # that is looked at.
 UNTIL_THEN = {"Connecting", "Verbindet"}
@@ -27,7 +30,8 @@ class Held:
         page.route("**/assets/*.js", self._take)
 
     def _take(self, route: Route) -> None:
-        if self._gone:
+        # What fills a frame belongs to it.
+        if self._gone or "/fill-" in route.request.url:
             route.continue_()
         else:
             self._waiting.append(route)
@@ -134,3 +138,107 @@ def test_a_link_whose_token_is_refused_gives_back_what_was_there(
     assert person.address() == address
     assert person.token() not in (token, forged)
     person.complaints.clear()  # the browser notes the refusal
+
+
+# What a subject may hold, and what is shown of it.
+HOSTILE = {
+    "markup": "<img src=x onerror=top.owned=1><script>top.owned=1</script>",
+    "the end of an element": '"></a></li></template><h1>owned</h1>',
+    "marks of a frame": "[sender] [code] [local]@[domain] $& $1",
+    "another direction": "pay \u202egnp.exe\u2066 now",
+}
+
+
+@pytest.mark.parametrize("subject", HOSTILE.values(), ids=HOSTILE)
+def test_rows_and_a_mail_are_there_before_the_page_and_their_text_is_text(
+    visit: Visits, service: RunningService, subject: str
+) -> None:
+    """Hazard of hostile text: it is never markup, before the page is there as after it."""
+    address, token = service.open_address()
+    service.deliver(address, message(subject, "Your code is 482913."))
+    mail = service.wait_for_mail(token)
+    person = visit(path=None, size=PHONE)
+    held = opened(person, f"/?jwt={token}")
+    page = person.page
+    link = page.locator(".rows .row-open")
+    expect(link).to_contain_text(str(mail["subject"]))
+    before = same(page)
+    top = link.bounding_box()
+    came(page, held)
+    expect(page.locator("#list-title + .quiet")).to_have_text("1")
+    assert same(page) == before
+    assert link.bounding_box() == top
+    assert page.evaluate("window.owned") is None
+
+    other = visit(path=None, size=SMALLEST)
+    held = opened(other, f"/?jwt={token}&mail_id={mail['id']}")
+    page = other.page
+    expect(page.locator("#mail-subject")).to_have_text(str(mail["subject"]))
+    top = page.locator("#mail-subject").bounding_box()
+    came(page, held)
+    expect(page.get_by_text("Your code is 482913.").last).to_be_visible()
+    expect(page.locator("#mail-subject")).to_have_text(str(mail["subject"]))
+    assert page.locator("#mail-subject").bounding_box() == top
+    assert other.sideways() <= 0
+    assert page.evaluate("window.owned") is None
+
+
+def same(page: Page) -> object:
+    """Every part of the rows: where it lies, and what it says."""
+    return page.locator("ul.rows").first.evaluate(
+        """(rows) => [...rows.querySelectorAll('*')].map((part) => {
+          const { x, y, width, height } = part.getBoundingClientRect();
+          return [part.tagName, part.textContent.replace(/\\s+/g, ''), x, y, width, height];
+        })"""
+    )
+
+
+def test_rows_do_not_go_away_when_the_page_takes_their_place(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    for number in range(3):
+        service.deliver(address, message(f"Kept {number}"))
+    service.wait_for_mail(token, subject="2")
+    person = visit(path=None, size=PHONE)
+    held = opened(person, f"/?jwt={token}")
+    page = person.page
+    expect(page.locator(".row-open")).to_have_count(3)
+    page.evaluate(
+        """() => {
+          window.fewest = 3;
+          const look = () => {
+            window.fewest = Math.min(window.fewest, document.querySelectorAll('.row-open').length);
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    page.locator(".row-open").first.focus()
+    came(page, held)
+    expect(page.locator(".row-open").first).to_be_focused()
+    assert page.evaluate("window.fewest") == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/", 15_000),
+        ("/de/", 15_300),
+        ("/ja/", 15_300),
+        ("/user", FIRST_PACKETS),
+        ("/pt-BR/user", FIRST_PACKETS),
+        ("/admin", 19_000),
+        ("/zh/admin", 19_000),
+    ],
+)
+def test_a_document_is_small_where_brotli_is_taken(
+    service: RunningService, path: str, most: int
+) -> None:
+    request = urllib.request.Request(
+        service.url + path, headers={"Accept-Encoding": "br", "Accept-Language": "en"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["content-encoding"] == "br"
+        head = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
+        assert len(answer.read()) + head <= most

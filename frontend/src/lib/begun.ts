@@ -4,7 +4,7 @@ declare global {
   var begun: Map<string, Promise<Response>> | undefined;
 }
 
-/** An answer that nobody has asked for by then is an old one. */
+/** What the service told by then is old when nobody has asked for it; what it has made stays made. */
 const FRESH_MS = 15_000;
 
 /** What makes two requests the same. */
@@ -15,5 +15,5 @@ export function nameOf(method: string, path: string, headers: Readonly<Record<st
 export function takeBegun(name: string): Promise<Response> | null {
   const found = globalThis.begun?.get(name);
   globalThis.begun?.delete(name);
-  return found && performance.now() < FRESH_MS ? found : null;
+  return found && (performance.now() < FRESH_MS || name.startsWith('POST ')) ? found : null;
 }

@@ -33,7 +33,6 @@ export const ICONS = {
   trash: '<path d="M5 7h14M9.5 7V4.8h5V7M7 7l.7 11.2a1.8 1.8 0 0 0 1.8 1.7h5a1.8 1.8 0 0 0 1.8-1.7L17 7M10.4 10.8v5.4M13.6 10.8v5.4"/>',
   up: '<path d="m6.5 14.5 5.5-5.5 5.5 5.5"/>',
   user: '<circle cx="12" cy="8.5" r="3.7"/><path d="M4.8 19.8a7.3 7.3 0 0 1 14.4 0"/>',
-  x: '<path d="m6.5 6.5 11 11M17.5 6.5l-11 11"/>',
 } as const;
 
 /** These no frame shows: they come with the script of the page. */
@@ -44,6 +43,7 @@ export const PAGE_ICONS = {
   help: '<circle cx="12" cy="12" r="8"/><path d="M9.8 9.7a2.3 2.3 0 1 1 3.2 2.2c-.7.3-1 .8-1 1.6M12 16.2h.01"/>',
   offline: '<path d="M4 4.5 19.5 20M8.5 15.5a5 5 0 0 1 6.2-.6M5.5 12.3a9.4 9.4 0 0 1 4-2.4M13.5 9.6a9.4 9.4 0 0 1 5 2.7M12 19h.01"/>',
   undo: '<path d="M8.5 5 4.5 9l4 4M4.5 9h9a5.5 5.5 0 0 1 0 11H9"/>',
+  x: '<path d="m6.5 6.5 11 11M17.5 6.5l-11 11"/>',
 } as const;
 
 export type IconName = keyof typeof ICONS | keyof typeof PAGE_ICONS | keyof typeof MORE_ICONS;

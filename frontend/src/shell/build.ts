@@ -51,13 +51,20 @@ export function shell(): Plugin {
         if (!bundle['index.html']) return;
         const document = bundle['index.html'] as Rolldown.OutputAsset;
         const drawn = await drawnFrames();
+        const code = await scriptOf('fill', 'es');
+        const fills = Object.fromEntries(
+          (Object.keys(LANGUAGES) as Language[]).map((language) => {
+            const source = code.replace('__DRAWN__', () => JSON.stringify(drawn.fill[language]));
+            return [language, this.getFileName(this.emitFile({ type: 'asset', name: `fill-${language}.js`, source }))];
+          }),
+        ) as Record<Language, string>;
         const places = Object.fromEntries(
           (Object.keys(NEEDS) as Place[]).map((place) => [
             place,
-            Object.fromEntries((Object.keys(LANGUAGES) as Language[]).map((language) => [language, { head: headOf(bundle, place, language), body: bodyOf(bundle, drawn, place, language) }])),
+            Object.fromEntries((Object.keys(LANGUAGES) as Language[]).map((language) => [language, { head: headOf(bundle, place, language), body: bodyOf(bundle, drawn, place, language, fills) }])),
           ]),
         );
-        document.source = String(document.source).replace('<!--early-->', `<script>${await earlyScript()}</script>`);
+        document.source = String(document.source).replace('<!--early-->', `<script>${await scriptOf('early', 'iife')}</script>`);
         this.emitFile({ type: 'asset', fileName: 'frames.json', source: JSON.stringify(places) });
       },
     },
@@ -75,10 +82,10 @@ function headOf(bundle: Bundle, place: Place, language: Language): string {
   );
 }
 
-function bodyOf(bundle: Bundle, drawn: Awaited<ReturnType<typeof draw>>, place: Place, language: Language): string {
+function bodyOf(bundle: Bundle, drawn: Awaited<ReturnType<typeof draw>>, place: Place, language: Language, fills: Record<Language, string>): string {
   const loadOf = (name: FrameName) => {
     const files = (MORE[name] ?? []).map((needs) => filesOf(bundle, needs, language)).flatMap(({ scripts, styles }) => [...scripts, ...styles]);
-    return files.length > 0 ? ` data-load="${[...new Set(files)].map((file) => `/${file}`).join(' ')}"` : '';
+    return files.length > 0 ? ` data-fill="/${fills[language]}" data-load="${[...new Set(files)].map((file) => `/${file}`).join(' ')}"` : '';
   };
   return (Object.entries(drawn[place][language]) as [FrameName, string][])
     .map(([name, markup]) => `<template data-frame="${name}"${loadOf(name)}>${markup}</template>`)
@@ -132,12 +139,13 @@ async function drawnFrames(): ReturnType<typeof draw> {
   }
 }
 
-async function earlyScript(): Promise<string> {
+/** A script of its own, with everything that it needs. */
+async function scriptOf(name: 'early' | 'fill', format: 'iife' | 'es'): Promise<string> {
   const code = await built({
-    build: { write: false, target: ['es2023', 'chrome123', 'firefox125', 'safari17.5'], modulePreload: false, rolldownOptions: { input: 'src/shell/early.ts', output: { format: 'iife' } } },
+    build: { write: false, target: ['es2023', 'chrome123', 'firefox125', 'safari17.5'], modulePreload: false, rolldownOptions: { input: `src/shell/${name}.ts`, preserveEntrySignatures: 'strict', output: { format } } },
   });
   // Nothing in it may end the element that it lies in.
-  if (/<\/script|<!--/i.test(code)) throw new Error('the early script holds markup');
+  if (format === 'iife' && /<\/script|<!--/i.test(code)) throw new Error('the early script holds markup');
   return code.trim();
 }
 

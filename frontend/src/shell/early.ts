@@ -19,6 +19,9 @@ import { found } from '../texts/languages';
 import { painted } from './painted';
 import { ADDRESS_DOMAIN, ADDRESS_LOCAL, type FrameName } from './marks';
 
+/** An answer that takes longer is no reason to keep the page waiting. */
+const LONGEST_FILL_MS = 500;
+
 const root = document.documentElement;
 const own = readPath(location.pathname);
 const theme = recall('mailbox.theme', '', isText);
@@ -31,12 +34,30 @@ const accounts = carried<OpenSettings>('accounts');
 // A form of the frame is not to be sent before the page is there to take it.
 addEventListener('submit', (event) => event.preventDefault());
 
-let whole = false;
-if (settings.domains && !settings.needAuth) begin();
-void (whole ? painted() : Promise.resolve()).then(() => {
-  load(document.querySelector<HTMLElement>('script[data-load]')?.dataset['load']);
-  load(document.querySelector<HTMLMetaElement>('meta[name="load"]')?.content);
-});
+let frame: HTMLTemplateElement | null = null;
+/** Done when the first answers have been seen in the frame. */
+let filled: Promise<unknown> | undefined;
+try {
+  if (settings.domains && !settings.needAuth) begin();
+} catch (error) {
+  // The page says what is the matter; it does not need the frame.
+  reportError(error);
+}
+// What there is to read comes over the line and is painted before both are busy with scripts.
+void (frame ? painted() : Promise.resolve())
+  .then(() => filled && Promise.race([filled, new Promise((resolve) => setTimeout(resolve, LONGEST_FILL_MS))]))
+  .catch(() => undefined)
+  .then(() => {
+    const entry = document.querySelector<HTMLMetaElement>('meta[name="entry"]');
+    load(entry?.dataset['load']);
+    load(document.querySelector<HTMLMetaElement>('meta[name="load"]')?.content);
+    load(frame?.dataset['load']);
+    const script = document.createElement('script');
+    script.type = 'module';
+    script.crossOrigin = '';
+    script.src = entry?.content ?? '';
+    document.head.append(script);
+  });
 
 function begin(): void {
   const asksHuman = Boolean(settings.enableAltcha || settings.cfTurnstileSiteKey);
@@ -57,18 +78,24 @@ function begin(): void {
       const current = currentOf(book);
       const address = (jwt && addressInToken(jwt)) || (jwt ? '' : current?.address) || '';
       const token = jwt ?? current?.jwt ?? '';
-      const prefs = recall('mailbox.preferences', {}, (value): value is { simple?: boolean; page?: number; whole?: boolean; dense?: boolean; lines?: number } => typeof value === 'object' && value !== null);
+      const prefs = recall('mailbox.preferences', {}, (value): value is { simple?: boolean; page?: number; whole?: boolean; dense?: boolean; lines?: number; utc?: boolean; remote?: boolean } => typeof value === 'object' && value !== null);
       const route = mail === null ? readRoute(location.hash) : ({ view: 'mail', id: mail } as const);
       if (address && token) {
-        ask('GET', `/api/inbox/brief?limit=${prefs.page ?? 50}`, token);
+        // The first of them has the line that the document came over.
+        const mail = route.view === 'mail' && !prefs.remote ? ask('GET', `/api/inbox/${route.id}`, token) : null;
+        const list = ask('GET', `/api/inbox/brief?limit=${prefs.page ?? 50}`, token);
         if (jwt) ask('GET', '/api/settings', token);
-        if (route.view === 'mail') ask('GET', `/api/inbox/${route.id}`, token);
         if (prefs.simple || prefs.whole || prefs.dense || (prefs.lines ?? 1) !== 1) break;
-        if (route.view === 'inbox') show('inbox', hold, address);
-        else if (route.view === 'mail') show('mail', hold, address);
+        if (route.view === 'inbox' || route.view === 'mail') show(route.view, hold, address);
+        const file = frame?.dataset['fill'];
+        const styles = (frame?.dataset['load'] ?? '').split(' ').filter((path) => path.endsWith('.css'));
+        load(styles.join(' '));
+        if (file) filled = (import(/* @vite-ignore */ file) as Promise<typeof import('./fill')>).then(({ fill }) => fill(list, mail, { language, utc: Boolean(prefs.utc), open: route.view === 'mail' ? route.id : null, styles }));
       } else if (!jwt && mayCreate && route.view === 'inbox') {
-        if (!asksHuman) ask('POST', '/api/new_address', '', '{}');
+        const made = asksHuman ? null : ask('POST', '/api/new_address', '', '{}');
         show('first', hold);
+        const heading = document.getElementById('addr');
+        if (heading) void made?.then((answer) => named(heading, answer)).catch(() => undefined);
       }
       break;
     }
@@ -85,33 +112,47 @@ function carried<Told extends object>(id: string): Partial<Told> {
 }
 
 /** Begins a request that the page will make. */
-function ask(method: string, path: string, token: string, body: string | null = null): void {
+function ask(method: string, path: string, token: string, body: string | null = null): Promise<Response> {
   const headers = headersFor({ token }, language, fingerprint());
-  const answer = fetch(path, { ...PLAIN, method, headers, body });
+  const answer = fetch(path, { ...PLAIN, method, headers, body }).then(read);
   // Whoever takes it hears of its failure.
   answer.catch(() => undefined);
   (globalThis.begun ??= new Map()).set(nameOf(method, path, headers, body), answer);
+  return answer;
+}
+
+/** The answer with all of its text: whoever takes it has that at once, before anything is painted. */
+async function read(answer: Response): Promise<Response> {
+  const { ok, status, headers } = answer;
+  const text = await answer.text();
+  return { ok, status, headers, text: () => Promise.resolve(text), json: () => Promise.resolve().then(() => JSON.parse(text) as unknown) } as Response;
+}
+
+/** Says in the frame which address has been made. */
+async function named(heading: HTMLElement, answer: Response): Promise<void> {
+  if (!answer.ok) return;
+  const { local, domain } = splitAddress(((await answer.json()) as { address: string }).address);
+  heading.innerHTML = `${plain(local)}<wbr><span class="at">@${plain(domain)}</span>`;
 }
 
 /** Puts a frame in its place, without what does not hold here. */
 function show(name: FrameName, hold: Readonly<Record<string, boolean>>, address = ''): void {
-  const frame = document.querySelector<HTMLTemplateElement>(`template[data-frame="${name}"]`);
   const page = document.getElementById('page');
-  if (!frame || !page || language !== root.lang) return;
+  if (!page || language !== root.lang) return;
+  frame = document.querySelector<HTMLTemplateElement>(`template[data-frame="${name}"]`);
+  if (!frame) return;
   const { local, domain } = splitAddress(address);
   page.innerHTML = frame.innerHTML.replaceAll(ADDRESS_LOCAL, plain(local)).replaceAll(ADDRESS_DOMAIN, plain(domain));
   for (const part of page.querySelectorAll<HTMLElement>('[data-when]')) if (!hold[part.dataset['when'] ?? '']) part.remove();
   const domains = page.querySelector<HTMLSelectElement>('select[data-when]');
   if (domains) domains.length = 1;
   for (const one of settings.defaultDomains?.length ? settings.defaultDomains : (settings.domains ?? [])) domains?.add(new Option(`@${one}`));
-  load(frame.dataset['load']);
-  // Where the frame is all that there is to read, it is painted before the processor is busy with scripts.
-  whole = name !== 'inbox' && name !== 'mail';
 }
 
 /** Sends for files: scripts of the page, or their styles. */
 function load(files = ''): void {
   for (const path of files.split(' ').filter(Boolean)) {
+    if (document.querySelector(`link[href="${path}"]`)) continue;
     const link = document.createElement('link');
     link.rel = path.endsWith('.js') ? 'modulepreload' : 'preload';
     if (link.rel === 'preload') link.as = 'style';

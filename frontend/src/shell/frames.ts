@@ -6,6 +6,8 @@
 import { render } from 'svelte/server';
 import type { ServiceSettings } from '../lib/wire';
 import { LANGUAGES, type Language } from '../texts/languages';
+import type { Mail, MailRow } from '../lib/wire';
+import type { Drawn } from './fill';
 import { ADDRESS_DOMAIN, ADDRESS_LOCAL, type FrameName } from './marks';
 
 /** The frames of a place in one language. */
@@ -23,6 +25,23 @@ const SETTINGS = {
   enableSendMail: true,
 } as unknown as ServiceSettings;
 
+/** A mail that has everything; a mark stands in the place of each text (`fill.ts`). */
+const ROW: MailRow = {
+  id: 1,
+  created_at: '2026-01-01 00:00:00',
+  size: 1,
+  from_address: '[address]',
+  from_name: '[sender]',
+  subject: '[subject]',
+  preview: '[preview]',
+  seen: false,
+  flagged: false,
+  answered: true,
+  attachment_count: 1,
+  code: '[code]',
+  link: { url: 'https://a.test/', host: '[host]', text: '[label]' },
+};
+
 /** As much of a browser as the stores look at when they are made. */
 function pretend(): void {
   const nothing = () => undefined;
@@ -38,9 +57,9 @@ function pretend(): void {
   Object.defineProperty(globalThis, 'navigator', { value: { languages: [], onLine: true }, configurable: true });
 }
 
-export async function draw(): Promise<Record<'mailbox' | 'account' | 'admin', Record<Language, Frames>>> {
+export async function draw(): Promise<Record<'mailbox' | 'account' | 'admin', Record<Language, Frames>> & { fill: Record<Language, Drawn> }> {
   pretend();
-  const [{ tables }, { session }, { place }, { reader }, { later }, { line }, App, { account }, Account, { admin }, Admin, MailReader, Mailbox] = await Promise.all([
+  const [{ tables }, { session }, { place }, { reader }, { later }, { line }, App, { account }, Account, { admin }, Admin, MailReader, Mailbox, MailRow, { t }] = await Promise.all([
     import('../texts/tables.svelte'),
     import('../stores/session.svelte'),
     import('../stores/place.svelte'),
@@ -54,6 +73,8 @@ export async function draw(): Promise<Record<'mailbox' | 'account' | 'admin', Re
     import('../admin/Admin.svelte'),
     import('../parts/MailReader.svelte'),
     import('../views/Mailbox.svelte'),
+    import('../parts/MailRow.svelte'),
+    import('../texts'),
   ]);
   for (const area of ['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate'] as const) await tables.need(area);
   session.settings = SETTINGS;
@@ -67,7 +88,7 @@ export async function draw(): Promise<Record<'mailbox' | 'account' | 'admin', Re
   later.list = (() => Mailbox) as unknown as typeof later.list;
   const never = () => new Promise(() => undefined);
   const known = { current: ADDRESS, list: [{ address: ADDRESS, jwt: '' }] };
-  const drawn = { mailbox: {}, account: {}, admin: {} } as Awaited<ReturnType<typeof draw>>;
+  const drawn = { mailbox: {}, account: {}, admin: {}, fill: {} } as Awaited<ReturnType<typeof draw>>;
   for (const language of Object.keys(LANGUAGES) as Language[]) {
     await tables.choose(language);
     session.book = { current: '', list: [] };
@@ -86,6 +107,20 @@ export async function draw(): Promise<Record<'mailbox' | 'account' | 'admin', Re
     place.route = { view: 'mail', id: 1 };
     reader.id = 1;
     const mail = told(render(App.default).body);
+    reader.mail = { ...ROW, to: '[to]', source: '', address: '', text: '', html: '', attachments: [] } as unknown as Mail;
+    const opened = told(render(MailReader.default, { props: { id: 1, back: never, remove: never, step: never } }).body);
+    reader.mail = null;
+    const row = (one: MailRow) => told(render(MailRow.default, { props: { row: one, open: false, stop: false, fresh: false, chosen: null, focused: never } }).body);
+    // A row has one of the two, so they are put together here.
+    const act = /<a class="act".*?<\/a>/.exec(row({ ...ROW, code: null }))?.[0] ?? '';
+    drawn.fill[language] = {
+      row: row(ROW).replace('<time', () => `${act}<time`),
+      head: /<header class="reader-head.*?<\/header>/.exec(opened)?.[0] ?? '',
+      noSubject: t('subject.none'),
+      noSender: t('sender.none'),
+      openLink: t('link.open'),
+      today: t('today', { time: '[time]' }),
+    };
     drawn.mailbox[language] = { first, inbox, mail };
     drawn.account[language] = { account: told(render(Account.default, { props: {} }).body) };
     drawn.admin[language] = { admin: told(render(Admin.default, { props: {} }).body) };
@@ -101,6 +136,8 @@ function told(markup: string): string {
   return markup
     .replace(/<!--\s*when (\w+)\s*-->((?:<!--.*?-->|\s)*)<(\w+)/gs, '<$3 data-when="$1"')
     .replace(/<!--.*?-->/gs, '')
+    // Menus do nothing before the page is there.
+    .replace(/<div class="menu\b(?:(?!<div).)*?<\/div>/gs, '')
     .replace(/\s+/g, ' ')
     .replace(/> </g, (pair, at: number, whole: string) => (/<\/(?:span|b|a|code)> <$/.test(whole.slice(Math.max(0, at - 7), at + 3)) ? pair : '><'))
     .trim();
