@@ -133,7 +133,7 @@ class AccountAddresses:
     # Looking.
 
     async def page(
-        self, user_id: int, *, limit: int, offset: int, query: str
+        self, user_id: int, *, limit: int, offset: int, query: str = ""
     ) -> tuple[list[CountedAddress], int]:
         """A page of those of an account's addresses that contain `query`, and how many there
         are."""
