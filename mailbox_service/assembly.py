@@ -43,6 +43,7 @@ from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.first_steps import FirstSteps
+from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.mail_access import MailAccess
@@ -105,6 +106,7 @@ class Parts:
     bot_out: HttpOut
     receiving: Receiving
     reading: Reading
+    glancing: Glancing
     mail_access: MailAccess
     sending: Sending
     sending_api: SendingApi
@@ -220,6 +222,7 @@ def build(config: Config) -> Parts:
         providers_out=providers_out,
         receiving=receiving,
         reading=reading,
+        glancing=Glancing(database, reading),
         mail_access=MailAccess(database, config, authenticating, signals),
         sending=sending,
         sending_api=sending_api,

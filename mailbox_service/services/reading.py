@@ -24,12 +24,10 @@ from mailbox_service.core.stored import (
     NO_FILTERS,
     SEEN,
     Filters,
-    State,
     StoredMessage,
 )
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.shown import Shown
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import addresses, contents, events, messages
@@ -56,20 +54,6 @@ class Page:
     """A page of messages, how many there are in all, and how many of those are unread."""
 
     messages: list[StoredMessage]
-    count: int = 0
-    unread: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A page of a mailbox for a door that has shown some of it before: the messages that it did
-    not know in their present states, with their bytes where it asked for them, and what it kept
-    of the others."""
-
-    states: list[State]
-    kept: dict[State, bytes]
-    fresh: dict[int, StoredMessage]
-    contents: dict[int, bytes]
     count: int = 0
     unread: int = 0
 
@@ -111,7 +95,6 @@ class Reading:
         self._database = database
         self._signals = signals
         self._clock = clock
-        self.shown = Shown()
         # When the owner of an address has to be noted again.
         self._touched: OrderedDict[str, int] = OrderedDict()
 
@@ -154,9 +137,8 @@ class Reading:
                 unread = await messages.count(tx, address, filters=Filters(unread=True))
             return Page(listed, total, unread)
 
-        if filters and address is not None:
-            await summarise_mailbox(self._database, address)
-        page = await self._read_page(address, filters, offset, unit)
+        await self.prepare(address, filters)
+        page = await self.read_page(address, filters, offset, unit)
         if touch and address is not None:
             await self.touch(address)
         return replace(page, messages=await self.summarised(page.messages))
@@ -226,83 +208,22 @@ class Reading:
                 )
             return Page(listed, total), await all_readable(tx, listed)
 
+        await self.prepare(address, filters)
         try:
             small = partial(unit, most=SMALL_OCTETS)
-            page, raw = await self._read_page(address, filters, offset, small)
+            page, raw = await self.read_page(address, filters, offset, small)
         except TooLarge:
             page, raw = await self._database.read(unit)
         if touch and address is not None:
             await self.touch(address)
         return page, raw
 
-    async def glance(
-        self,
-        address: str,
-        known: Callable[[State], bytes | None],
-        *,
-        limit: int,
-        offset: int = 0,
-        before_id: int | None = None,
-        after_id: int | None = None,
-        filters: Filters = NO_FILTERS,
-        counted: bool = True,
-        unread_counted: bool = False,
-        with_contents: bool = False,
-    ) -> Glance:
-        """A page of a mailbox as `page` and `page_with_contents` give it, less what the caller
-        has `known` before; the owner was here. With contents, the summary of what was not read
-        yet is missing."""
-
-        async def unit(tx: Transaction, most: int | None = None) -> Glance:
-            states = await messages.list_states(
-                tx,
-                address,
-                limit=limit,
-                offset=offset,
-                before_id=before_id,
-                after_id=after_id,
-                filters=filters,
-            )
-            kept: dict[State, bytes] = {}
-            missing: list[int] = []
-            for state in states:
-                octets = known(state)
-                if octets is None:
-                    missing.append(state[0])
-                else:
-                    kept[state] = octets
-            fresh = {one.id: one for one in await messages.by_ids(tx, missing)}
-            raw: dict[int, bytes] = {}
-            if with_contents and fresh:
-                found = list(fresh.values())
-                check_octets(found, most)
-                both = zip(found, await all_readable(tx, found), strict=True)
-                raw = {message.id: content for message, content in both}
-            total = unread = 0
-            if unread_counted and not filters:
-                total, unread = await messages.count_with_unread(tx, address)
-            else:
-                if counted:
-                    total = await messages.count(tx, address, filters=filters)
-                if unread_counted:
-                    unread = (await messages.count_with_unread(tx, address))[1]
-            return Glance(states, kept, fresh, raw, total, unread)
-
-        if filters and not with_contents:
+    async def prepare(self, address: str | None, filters: Filters) -> None:
+        """Before a search: what came a moment ago can be found, too."""
+        if filters and address is not None:
             await summarise_mailbox(self._database, address)
-        try:
-            small = partial(unit, most=SMALL_OCTETS)
-            glance = await self._read_page(address, filters, offset, small)
-        except TooLarge:
-            glance = await self._database.read(unit)
-        if offset == 0:
-            await self.touch(address)
-        if not with_contents:
-            for message in await self.summarised(list(glance.fresh.values())):
-                glance.fresh[message.id] = message
-        return glance
 
-    async def _read_page(
+    async def read_page(
         self,
         address: str | None,
         filters: Filters,

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from mailbox_service.storage import many_rows
+from mailbox_service.storage import lanes, many_rows
 from mailbox_service.storage.database import Dialect, Transaction
 from mailbox_service.storage.dialects import each_integer, skip_locked
 from mailbox_service.storage.send_queue import BULK, NORMAL, QUARANTINED, STATES, worst
@@ -68,17 +68,7 @@ SELECT domain, count(*)
  GROUP BY domain ORDER BY domain
 """
 
-# A loose index scan: each step finds the next domain by one seek.
-WAITING_DOMAINS = """
-WITH RECURSIVE lanes (domain) AS (
-    SELECT min(domain) FROM recipients
-     WHERE next_attempt_at IS NOT NULL AND domain > :after
-     UNION ALL
-    SELECT (SELECT min(domain) FROM recipients
-             WHERE next_attempt_at IS NOT NULL AND domain > lanes.domain)
-      FROM lanes WHERE lanes.domain IS NOT NULL)
-SELECT domain FROM lanes WHERE domain IS NOT NULL LIMIT :limit
-"""
+WAITING_DOMAINS = lanes.waiting("recipients", "domain")
 
 # The rows are chosen first and once: inside the UPDATE, PostgreSQL may run the choice again for
 # every row that it looks at, and then takes more than the limit. On the right of SET stands the

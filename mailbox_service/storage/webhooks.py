@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailbox_service.core.webhook import HttpAnswer, HttpRequest, Post
-from mailbox_service.storage import contents
+from mailbox_service.storage import contents, lanes
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, each_text, skip_locked
 
@@ -96,16 +96,7 @@ SELECT count(*) FROM (SELECT 1 FROM webhook_posts
                        WHERE owner = :owner AND next_attempt_at IS NOT NULL LIMIT :limit) AS waiting
 """
 
-# A loose index scan: each step finds the next host by one seek.
-WAITING_HOSTS = """
-WITH RECURSIVE lanes (host) AS (
-    SELECT min(host) FROM webhook_posts WHERE next_attempt_at IS NOT NULL AND host > :after
-     UNION ALL
-    SELECT (SELECT min(host) FROM webhook_posts
-             WHERE next_attempt_at IS NOT NULL AND host > lanes.host)
-      FROM lanes WHERE lanes.host IS NOT NULL)
-SELECT host FROM lanes WHERE host IS NOT NULL LIMIT :limit
-"""
+WAITING_HOSTS = lanes.waiting("webhook_posts", "host")
 
 # The rows are chosen first and once: inside the UPDATE, PostgreSQL may run the choice again.
 CLAIM = """

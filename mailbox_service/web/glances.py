@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from msgspec import Struct
 
 from mailbox_service.core.stored import State, StoredMessage
-from mailbox_service.services.reading import Glance
+from mailbox_service.services.glancing import Glance
 from mailbox_service.services.shown import Shown
 from mailbox_service.web.answers import JSON, Answer, encode_json
 

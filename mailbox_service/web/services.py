@@ -19,6 +19,7 @@ from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.first_steps import FirstSteps
+from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.oauth2 import OAuth2
@@ -67,6 +68,7 @@ class Services:
     telegram_bot: TelegramBot
     authenticating: Authenticating
     reading: Reading
+    glancing: Glancing
     receiving: Receiving
     sending: Sending
     sending_api: SendingApi

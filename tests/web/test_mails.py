@@ -318,6 +318,19 @@ async def test_search_takes_every_character_as_itself(
         assert sorted(row["id"] for row in answer.json()["results"]) == [ids[n] for n in found]
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/mails?limit=20&offset=0", "/api/parsed_mails?limit=20&offset=0", "/api/inbox"]
+)
+async def test_a_search_finds_mail_that_came_a_moment_ago(site: Site, path: str) -> None:
+    """Also before the worker that reads new mail has been there."""
+    ann = await site.open()
+    mail_id = await site.arrive()
+    separator = "&" if "?" in path else "?"
+    for query in ("subject=code", "q=482913", "codes=1", "from=ferry"):
+        answer = await site.http.get(f"{path}{separator}{query}", headers=ann.auth)
+        assert [row["id"] for row in answer.json()["results"]] == [mail_id], query
+
+
 async def test_mail_since_a_time_is_mail_that_came_then_or_later(site: Site) -> None:
     """mailbox-api §15, 12."""
     ann = await site.open()

@@ -25,7 +25,7 @@ async def lists(site: Site, box: Mailbox) -> list[Any]:
         assert first.content == again.content
         assert first.headers["content-type"] == "application/json"
         said.append(first.json())
-    site.services.reading.shown = Shown()
+    site.services.glancing.shown = Shown()
     anew = [(await site.http.get(path, headers=box.auth)).json() for path in LISTS]
     assert said == anew
     return said

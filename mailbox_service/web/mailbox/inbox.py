@@ -150,9 +150,9 @@ async def inbox_page(
     """A page of the mailbox in rows of a form, and where the next one begins."""
     limit = call.limit(DEFAULT_PAGE)
     after_id = call.number("after_id")
-    reading = call.services.reading
-    rows = Rows(reading.shown, form)
-    glance = await reading.glance(
+    glancing = call.services.glancing
+    rows = Rows(glancing.shown, form)
+    glance = await glancing.page(
         call.address,
         rows.known,
         limit=limit,

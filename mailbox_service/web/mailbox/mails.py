@@ -63,9 +63,9 @@ async def list_mails(call: Call) -> Answer:
     """A page of mails with their sources, newest first; behind `after_id` oldest first."""
     limit, offset = call.page()
     name = call.principal.name
-    reading = call.services.reading
-    rows = Rows(reading.shown, "mail", name)
-    glance = await reading.glance(
+    glancing = call.services.glancing
+    rows = Rows(glancing.shown, "mail", name)
+    glance = await glancing.page(
         call.address,
         rows.known,
         limit=limit,

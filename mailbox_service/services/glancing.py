@@ -1,0 +1,106 @@
+"""Pages of a mailbox for a door that has shown most of it before.
+
+What a door made of a message it keeps (`services.shown`) as long as the message has the state that
+it had then. So a list that is asked for again costs a look at states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from mailbox_service.core.stored import NO_FILTERS, Filters, State, StoredMessage
+from mailbox_service.services.reading import Reading, all_readable, check_octets
+from mailbox_service.services.shown import Shown
+from mailbox_service.storage import messages
+from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A page of a mailbox for a door that has shown some of it before: the messages that it did
+    not know in their present states, with their bytes where it asked for them, and what it kept
+    of the others."""
+
+    states: list[State]
+    kept: dict[State, bytes]
+    fresh: dict[int, StoredMessage]
+    contents: dict[int, bytes]
+    count: int = 0
+    unread: int = 0
+
+
+class Glancing:
+    """Looks at mailboxes whose rows were mostly shown before."""
+
+    def __init__(self, database: Database, reading: Reading) -> None:
+        self._database = database
+        self._reading = reading
+        self.shown = Shown()
+
+    async def page(
+        self,
+        address: str,
+        known: Callable[[State], bytes | None],
+        *,
+        limit: int,
+        offset: int = 0,
+        before_id: int | None = None,
+        after_id: int | None = None,
+        filters: Filters = NO_FILTERS,
+        counted: bool = True,
+        unread_counted: bool = False,
+        with_contents: bool = False,
+    ) -> Glance:
+        """A page of a mailbox as `Reading.page` and `page_with_contents` give it, less what the
+        caller has `known` before; the owner was here. With contents, the summary of what was not
+        read yet is missing."""
+
+        async def unit(tx: Transaction, most: int | None = None) -> Glance:
+            states = await messages.list_states(
+                tx,
+                address,
+                limit=limit,
+                offset=offset,
+                before_id=before_id,
+                after_id=after_id,
+                filters=filters,
+            )
+            kept: dict[State, bytes] = {}
+            missing: list[int] = []
+            for state in states:
+                octets = known(state)
+                if octets is None:
+                    missing.append(state[0])
+                else:
+                    kept[state] = octets
+            fresh = {one.id: one for one in await messages.by_ids(tx, missing)}
+            raw: dict[int, bytes] = {}
+            if with_contents and fresh:
+                found = list(fresh.values())
+                check_octets(found, most)
+                both = zip(found, await all_readable(tx, found), strict=True)
+                raw = {message.id: content for message, content in both}
+            total = unread = 0
+            if unread_counted and not filters:
+                total, unread = await messages.count_with_unread(tx, address)
+            else:
+                if counted:
+                    total = await messages.count(tx, address, filters=filters)
+                if unread_counted:
+                    unread = (await messages.count_with_unread(tx, address))[1]
+            return Glance(states, kept, fresh, raw, total, unread)
+
+        await self._reading.prepare(address, filters)
+        try:
+            small = partial(unit, most=SMALL_OCTETS)
+            glance = await self._reading.read_page(address, filters, offset, small)
+        except TooLarge:
+            glance = await self._database.read(unit)
+        if offset == 0:
+            await self._reading.touch(address)
+        if not with_contents:
+            for message in await self._reading.summarised(list(glance.fresh.values())):
+                glance.fresh[message.id] = message
+        return glance
