@@ -16,6 +16,25 @@ from tests.journeys.browser import DESK, Theme, Visit, Visits
 from tests.journeys.running import RunningService
 from tests.programs import chromium
 
+# What Chromium is asked to do without. Its last word on features counts, so those that the driver
+# switches off itself, each for a fault of pages under automation, are named again.
+FEATURES_OFF = (
+    # Our service is on loopback; a page that plays Telegram Web is not.
+    "LocalNetworkAccessChecks",
+    # A process in reserve for every page, on a machine that has no core to spare.
+    "SpareRendererForSitePerProcess",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "PreconnectToSearch",
+)
 # No background traffic of the browser itself: what goes out is what the page asked for.
 ARGUMENTS = (
     "--no-sandbox",
@@ -23,8 +42,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    # Our service is on loopback; a page that plays Telegram Web is not.
-    "--disable-features=LocalNetworkAccessChecks",
+    f"--disable-features={','.join(FEATURES_OFF)}",
 )
 PATIENCE_MS = 60_000  # a machine that runs several suites at once
 FAILED = pytest.StashKey[bool]()
