@@ -5,11 +5,12 @@ A path is looked up among the files that were there at the start, so no path lea
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import mimetypes
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,6 +37,9 @@ MOST_OCTETS = 32 << 20
 MOST_FILES = 1_000
 # The build packs files harder than we could at every start, beside them under this ending.
 BROTLI = ".br"
+# The document carries settings, so it is packed here: at once as hard as takes a few milliseconds,
+# and meanwhile as hard as can be, which takes fifty.
+AT_ONCE = 5
 # Smaller answers gain nothing.
 WORTH_PACKING = 1_024
 # The build writes a hash of the content into these names, so they never change.
@@ -127,12 +131,28 @@ class Page:
         asset = self._documents.get(spot)
         if asset is None:
             body = filled(self._document, spot, self._frames, carried)
-            # As hard as can be, once: what fits into the first packets of a connection is there a
-            # journey earlier.
-            packed = brotli.compress(body, mode=brotli.MODE_TEXT)
+            packed = brotli.compress(body, mode=brotli.MODE_TEXT, quality=AT_ONCE)
             asset = asset_of(INDEX, body, document_headers(self._policy), packed)
             self._documents[spot] = asset
+            self._pack(spot, asset)
         return asset
+
+    def _pack(self, spot: Spot, asset: Asset) -> None:
+        """Packs a document as hard as can be while others are answered: what fits into the first
+        packets of a connection is there a journey earlier."""
+
+        def put(packing: asyncio.Future[bytes]) -> None:
+            # Settings may have changed meanwhile.
+            if not packing.cancelled() and self._documents.get(spot) is asset:
+                self._documents[spot] = replace(asset, brotli=packing.result())
+
+        packing = asyncio.get_running_loop().run_in_executor(None, packed_hard, asset.body)
+        packing.add_done_callback(put)
+
+
+def packed_hard(document: bytes) -> bytes:
+    """As small as brotli makes it."""
+    return bytes(brotli.compress(document, mode=brotli.MODE_TEXT))
 
 
 def answer_with(asset: Asset, call: Call) -> Answer:

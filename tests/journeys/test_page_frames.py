@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.request
 
 import pytest
@@ -223,9 +224,9 @@ def test_rows_do_not_go_away_when_the_page_takes_their_place(
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/", 15_000),
-        ("/de/", 15_300),
-        ("/ja/", 15_300),
+        ("/", FIRST_PACKETS),
+        ("/de/", 15_000),
+        ("/ja/", 15_000),
         ("/user", FIRST_PACKETS),
         ("/pt-BR/user", FIRST_PACKETS),
         ("/admin", 19_000),
@@ -238,7 +239,17 @@ def test_a_document_is_small_where_brotli_is_taken(
     request = urllib.request.Request(
         service.url + path, headers={"Accept-Encoding": "br", "Accept-Language": "en"}
     )
+    # It is packed as hard as can be behind the first answer.
+    deadline = time.monotonic() + 60
+    while octets_of(request) > most:
+        assert time.monotonic() < deadline, octets_of(request)
+        time.sleep(0.05)
+
+
+def octets_of(request: urllib.request.Request) -> int:
+    """What an answer takes on the line, its head and its body."""
     with urllib.request.urlopen(request) as answer:
         assert answer.headers["content-encoding"] == "br"
-        head = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
-        assert len(answer.read()) + head <= most
+        return len(answer.read()) + sum(
+            len(name) + len(value) + 4 for name, value in answer.headers.items()
+        )

@@ -7,13 +7,16 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
+import anyio
 import brotli  # type: ignore[import-untyped]
 import pytest
 
+from mailbox_service.web import page
 from mailbox_service.web.page import Page
 from tests.web.conftest import SiteWith
-from tests.web.site import SITE_PASSWORD
+from tests.web.site import SITE_PASSWORD, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +268,30 @@ async def test_the_document_is_packed_by_whatever_its_reader_takes(
                 assert answer.headers["content-encoding"] == coding
                 packed = b"".join([one async for one in answer.aiter_raw()])
             assert unpacked(packed) == plain
+
+
+async def test_a_document_is_packed_as_hard_as_can_be_while_others_are_answered(
+    site_with: SiteWith, framed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (framed / "index.html").write_bytes(DOCUMENT + b"<!-- long -->" * 200)
+    let_go, packed_hard = Event(), page.packed_hard
+
+    def held(document: bytes) -> bytes:
+        assert let_go.wait(30)
+        return packed_hard(document)
+
+    monkeypatch.setattr(page, "packed_hard", held)
+    async with site_with(page=framed) as site:
+        plain = (await site.http.get("/", headers={"Accept-Encoding": "identity"})).content
+        assert brotli.decompress(await packed(site)) == plain
+        let_go.set()
+        with anyio.fail_after(30):
+            while await packed(site) != packed_hard(plain):  # noqa: ASYNC110 - it tells nobody
+                await anyio.sleep(0.01)
+
+
+async def packed(site: Site) -> bytes:
+    """The document as a browser gets it that takes brotli."""
+    async with site.http.stream("GET", "/", headers={"Accept-Encoding": "br"}) as answer:
+        assert answer.headers["content-encoding"] == "br"
+        return b"".join([one async for one in answer.aiter_raw()])
