@@ -159,6 +159,47 @@ def test_those_of_one_reason_are_tried_again_and_those_chosen_given_up(
     assert left["count"] == 0
 
 
+def test_a_delivery_that_is_given_up_is_told_to_its_sender(
+    visit: Visits, service: RunningService
+) -> None:
+    """One by its story, and others by a filter; what another domain waits for stays."""
+    _, token = service.open_address()
+    send(service, token, "deferred@quay.example", subject="One alone")
+    send(service, token, "deferred@pier.example", "deferred.too@pier.example", subject="Two by two")
+    send(service, token, "deferred@mole.example", subject="Stays")
+    person = signed_in(visit, "queue")
+    page = person.page
+    for name in ("quay", "mole"):
+        row = page.locator("tbody tr", has_text=f"deferred@{name}.example")
+        until(person, lambda row=row: "Greylisted" in (row.text_content() or ""))
+    page.get_by_role("link", name="deferred@quay.example").click()
+    page.get_by_role("dialog", name="One alone").get_by_role("button", name="Give up").click()
+    asked = page.get_by_role("dialog", name="Give one mail up?")
+    expect(asked).to_contain_text("Each sender is told by mail")
+    asked.get_by_role("button", name="Give up").click()
+    expect(page.locator(".toast")).to_contain_text("One mail was given up")
+    expect(page.locator("tbody tr", has_text="quay.example")).to_have_count(0)
+    page.get_by_label("Recipient").fill("pier.example")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Give these up").click()
+    asked = page.get_by_role("dialog", name="Give 2 mails up?")
+    expect(asked).to_contain_text("pier.example")
+    asked.get_by_role("button", name="Give up").click()
+    expect(page.get_by_role("heading", name="Nothing in the queue fits")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator("tbody tr", has_text="mole.example")).to_have_count(1)
+    # Its sender finds a notice of each, and why each did not arrive.
+    sender = visit(path=f"/?jwt={token}")
+    expect(sender.page.locator(".row")).to_have_count(2)
+    sender.page.locator(".row").first.get_by_role("link").first.click()
+    expect(sender.page.locator(".text")).to_contain_text("pier.example")
+    sender.open("/#/sent")
+    item = sender.page.locator(".sent-item", has_text="One alone")
+    expect(item).to_contain_text("Failed")
+    expect(item).to_contain_text("took the message from the queue")
+    expect(sender.page.locator(".sent-item", has_text="Stays")).to_contain_text("Deferred")
+
+
 def test_what_others_wrote_runs_nothing_in_the_queue(
     visit: Visits, service: RunningService
 ) -> None:
@@ -261,8 +302,15 @@ def test_what_was_changed_stands_in_the_audit_log(visit: Visits, service: Runnin
     expect(row).to_have_count(1)
     expect(row).to_contain_text("admin password")
     expect(row).not_to_contain_text("a" * 64)
-    page.get_by_label("Act").fill("queue.")
+    expect(row).to_contain_text("Account opened")
+    page.get_by_label("Act").select_option("Address deleted")
     expect(page.get_by_text("No entry fits.")).to_be_visible()
+    page.get_by_label("Act").select_option("Accounts: all")
+    expect(row).to_have_count(1)
+    # In another language its acts are said in that.
+    page.get_by_label("Language").select_option("de")
+    expect(row).to_contain_text("Konto eröffnet")
+    expect(row).to_contain_text("Admin-Passwort")
 
 
 def test_first_steps_are_shown_until_they_are_put_away(
