@@ -118,10 +118,14 @@ async def enqueue_all(tx: Transaction, orders: Sequence[Order]) -> list[Receipt 
     """Several submissions in one unit, each refused alone; all of them are `undoes_nothing`."""
     answers: list[Receipt | MailError] = []
     accepted = []
-    paid = await pay_together(tx, orders)
+    to_admit = [order for order in orders if not is_admitted(order)]
+    if not to_admit:
+        return [*await accept(tx, orders)]
+    paid = await pay_together(tx, to_admit)
     for order in orders:
         try:
-            if order.price.address not in paid or order.unopened or not order.price.debit:
+            pays_alone = order.price.address not in paid or order.unopened or not order.price.debit
+            if pays_alone and not is_admitted(order):
                 await admit(tx, order)
         except MailError as refusal:
             answers.append(refusal)
@@ -139,6 +143,14 @@ def undoes_nothing(order: Order) -> bool:
     if order.sent_by is not None:
         counters += len(order.sent_by.rates) + bool(order.sent_by.due_at)
     return order.key is None and (counters == 0 or (counters == 1 and order.obstacle is None))
+
+
+def is_admitted(order: Order) -> bool:
+    """Whether a submission without a key has nothing to pay and nothing to pass."""
+    if order.price.address or order.limits or order.unopened or order.obstacle is not None:
+        return False
+    sent_by = order.sent_by
+    return sent_by is None or not (sent_by.rates or sent_by.due_at)
 
 
 async def admit(tx: Transaction, order: Order) -> Receipt | None:
@@ -223,12 +235,20 @@ async def accept(tx: Transaction, orders: Sequence[Order]) -> list[Receipt]:
 async def without_suppressed(tx: Transaction, orders: Sequence[Order]) -> Sequence[Order]:
     """Submissions as they are, but those of the sending API without the recipients that their
     account suppresses: these fail at once."""
+    accounts = {
+        order.sent_by.message.account
+        for order in orders
+        if order.sent_by is not None and order.sent_by.always is not None
+    }
+    suppressing = {one for one in accounts if await suppressions.has_any(tx, one)}
+    if not suppressing:
+        return orders
     asked = {
         (order.sent_by.message.account, new.recipient)
         for order in orders
         if order.sent_by is not None and order.sent_by.always is not None
         for new in order.recipients
-        if new.recipient != order.sent_by.always
+        if new.recipient != order.sent_by.always and order.sent_by.message.account in suppressing
     }
     if not asked:
         return orders
@@ -295,19 +315,17 @@ async def put_all_into_queue(tx: Transaction, orders: Sequence[Order]) -> list[t
         tx, [(number, order.recipients, order.priority, order.now) for order, number in queued]
     )
     facts: list[events.NewEvent] = []
+    row_ids = iter(rows)
     for order, number in queued:
-        submission = order.submission
-        state = send_queue.worst(new.state for new in order.recipients)
-        for new in order.recipients:
-            detail = events.first_detail(
-                number,
-                queue_id=submission.queue_id,
-                state=state,
-                recipient=new.recipient,
-                recipient_state=new.state,
-            )
-            row_id = rows[number, new.recipient]
-            facts.append((new.state, order.now, submission.address, number, row_id, detail))
+        submission, recipients = order.submission, order.recipients
+        queue_id, address = submission.queue_id, submission.address
+        if len(recipients) == 1:
+            state = recipients[0].state
+        else:
+            state = send_queue.worst(new.state for new in recipients)
+        for new in recipients:
+            detail = events.first_detail(number, queue_id, state, new.recipient, new.state)
+            facts.append((new.state, order.now, address, number, next(row_ids), detail))
     await events.add_all(tx, facts)
     return list(zip(ids, content_ids, strict=True))
 

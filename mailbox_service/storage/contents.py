@@ -67,22 +67,16 @@ async def add(tx: Transaction, content: bytes, *, uses: int, packed: bytes | Non
     return int(row[0])
 
 
-async def add_all(tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | None]]) -> list[int]:
+async def add_all(
+    tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | None]]
+) -> Sequence[int]:
     """Store the bytes of several messages, each with its number of uses and its gzip form where
     that is to be stored instead; their content ids."""
     rows = [
         (uses, zlib.crc32(content), int(packed is not None), content if packed is None else packed)
         for content, uses, packed in stored
     ]
-    if tx.dialect == "sqlite":
-        return list(await many_rows.insert_numbered(tx, "contents", ADDED, rows))
-    added = await many_rows.insert_returning(tx, "contents", ADDED, rows, "id, checksum")
-    added.sort()
-    # PostgreSQL numbers rows as they are written. Should it ever not, nobody gets a letter of
-    # somebody else: the group is undone and stored one by one.
-    if [row[1] for row in added] != [row[1] for row in rows]:
-        raise RuntimeError("contents were not numbered in the order in which they were written")
-    return [int(row[0]) for row in added]
+    return await many_rows.insert_numbered(tx, "contents", ADDED, rows, ("checksum",))
 
 
 async def read(tx: Transaction, content_id: int) -> bytes:

@@ -82,7 +82,6 @@ def quoted(text: str) -> str:
 
 def first_detail(
     submission_id: int,
-    *,
     queue_id: str,
     state: str,
     recipient: str,

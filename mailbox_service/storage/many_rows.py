@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TypeVar
 
 from mailbox_service.storage.database import Dialect, Row, Transaction
@@ -79,21 +80,42 @@ async def insert_returning(
     added: list[Row] = []
     for portion in portions(rows):
         sql = statement(table, columns, len(portion), returning, tx.dialect, otherwise)
-        added += await tx.fetch_values(sql, [value for row in portion for value in row])
+        added += await tx.fetch_values(sql, list(chain.from_iterable(portion)))
     return added
 
 
 async def insert_numbered(
-    tx: Transaction, table: str, columns: tuple[str, ...], rows: Sequence[Row]
-) -> range:
-    """Add rows to a table of SQLite whose ids it gives out itself; the ids, in the order of the
-    rows.
+    tx: Transaction,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[Row],
+    by: tuple[str, ...],
+) -> Sequence[int]:
+    """Add rows to a table that gives out their ids; the ids, in the order of the rows. `by` are
+    columns that tell one row from another, for where somebody else may add rows meanwhile.
 
-    There is one writer, and each row has the id behind the highest, so the last one tells all.
+    SQLite has one writer, and each row has the id behind the highest, so the last one tells all.
     `RETURNING` would tell them too, but Python gives the interpreter away and waits for it again
     at each row that it fetches, which on a busy service costs more than to write it.
     """
-    await insert(tx, table, columns, rows)
-    found = await tx.fetch_one(LAST_ID)
-    assert found is not None
-    return range(int(found[0]) - len(rows) + 1, int(found[0]) + 1)
+    if tx.dialect == "sqlite":
+        await insert(tx, table, columns, rows)
+        found = await tx.fetch_one(LAST_ID)
+        assert found is not None
+        return range(int(found[0]) - len(rows) + 1, int(found[0]) + 1)
+    added = await insert_returning(tx, table, columns, rows, ", ".join(("id", *by)))
+    places = [columns.index(column) for column in by]
+    return in_order(added, [tuple([row[place] for place in places]) for row in rows])
+
+
+def in_order(added: Sequence[Row], wanted: Sequence[tuple[object, ...]]) -> list[int]:
+    """The ids of rows, of which each begins with its own, in the order in which they were wanted.
+    PostgreSQL numbers rows as they are written; should it ever not, those that are told apart get
+    theirs all the same. Raises RuntimeError when some are not: no row may get another's."""
+    numbered = sorted((int(row[0]), tuple(row[1:])) for row in added)
+    if [key for _, key in numbered] == list(wanted):
+        return [number for number, _ in numbered]
+    ids = {key: number for number, key in numbered}
+    if len(ids) < len(numbered) or ids.keys() != set(wanted):
+        raise RuntimeError("rows were not numbered in the order in which they were written")
+    return [ids[key] for key in wanted]

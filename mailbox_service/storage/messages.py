@@ -208,15 +208,9 @@ async def add_all(tx: Transaction, arrivals: Sequence[NewMessage]) -> list[list[
         for arrival, content_id in zip(arrivals, content_ids, strict=True)
         for address in arrival.addresses
     ]
-    if tx.dialect == "sqlite":
-        numbers = iter(await many_rows.insert_numbered(tx, "messages", ADDED, rows))
-        return [[next(numbers) for _ in arrival.addresses] for arrival in arrivals]
-    added = await many_rows.insert_returning(tx, "messages", ADDED, rows, "id, content_id, address")
-    ids = {(row[1], row[2]): int(row[0]) for row in added}
-    return [
-        [ids[content_id, address] for address in arrival.addresses]
-        for arrival, content_id in zip(arrivals, content_ids, strict=True)
-    ]
+    by = ("content_id", "address")
+    numbers = iter(await many_rows.insert_numbered(tx, "messages", ADDED, rows, by))
+    return [[next(numbers) for _ in arrival.addresses] for arrival in arrivals]
 
 
 def conditions(

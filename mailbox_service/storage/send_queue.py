@@ -165,25 +165,17 @@ async def add(
 
 async def add_all(
     tx: Transaction, added: Sequence[tuple[int, Sequence[NewRecipient], int, int]]
-) -> Mapping[tuple[int, str], int]:
+) -> Sequence[int]:
     """Queue the recipients of several submissions, each with its id, its priority and its time;
-    the ids of the rows by submission and address."""
+    the ids of the rows, recipient by recipient."""
     rows = [
-        (
-            *(submission_id, new.recipient, new.domain, new.state, priority, new.due_at or now),
-            None if new.state in (HELD, FAILED) else new.due_at or now,
-            *(now, new.reply),
-        )
+        (submission_id, new.recipient, new.domain, new.state, priority, new.due_at or now,
+         None if new.state in (HELD, FAILED) else new.due_at or now, now, new.reply)
         for submission_id, recipients, priority, now in added
         for new in recipients
-    ]
-    if tx.dialect == "sqlite":
-        numbers = await many_rows.insert_numbered(tx, "recipients", ADDED, rows)
-        return {(row[0], row[1]): number for row, number in zip(rows, numbers, strict=True)}
-    kept = await many_rows.insert_returning(
-        tx, "recipients", ADDED, rows, "id, submission_id, recipient"
-    )
-    return {(int(row[1]), str(row[2])): int(row[0]) for row in kept}
+    ]  # fmt: skip
+    by = ("submission_id", "recipient")
+    return await many_rows.insert_numbered(tx, "recipients", ADDED, rows, by)
 
 
 async def of_submissions(

@@ -226,14 +226,11 @@ async def add_all(tx: Transaction, added: Sequence[tuple[About, Sequence[NewEven
     """Append facts about several messages, and count them: once for each day, user and sender."""
     await locks.order_events(tx)
     rows = [
-        (
-            *(about.account, event.kind, event.at, about.submission_id, about.username),
-            *(about.sender, event.recipient, about.subject, event.host, event.reply),
-            *(event.reason, event.detail),
-        )
+        (about.account, event.kind, event.at, about.submission_id, about.username, about.sender,
+         event.recipient, about.subject, event.host, event.reply, event.reason, event.detail)
         for about, events in added
         for event in events
-    ]
+    ]  # fmt: skip
     await many_rows.insert(tx, "sending_events", ADDED, rows)
     counts: dict[tuple[str, int, str, str, str], tuple[int, int, str]] = {}
     for about, events in added:

@@ -153,13 +153,10 @@ async def add_all(
     whatever becomes of the submission (None: none is; its use is counted by whoever stored it),
     and its time."""
     rows = [
-        (
-            *(submission_id, one.queue_id, one.account, one.username, one.sender, one.subject),
-            *(one.fields, one.size, one.client_ip, now, one.scheduled_at, 0, content_id),
-            one.traits,
-        )
+        (submission_id, one.queue_id, one.account, one.username, one.sender, one.subject,
+         one.fields, one.size, one.client_ip, now, one.scheduled_at, 0, content_id, one.traits)
         for one, submission_id, content_id, now in added
-    ]
+    ]  # fmt: skip
     await many_rows.insert(tx, "sending_messages", ADDED, rows)
 
 

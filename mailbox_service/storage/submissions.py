@@ -125,22 +125,15 @@ async def add(
 
 async def add_all(
     tx: Transaction, added: Sequence[tuple[NewSubmission, int, int, int]]
-) -> list[int]:
+) -> Sequence[int]:
     """Keep several submissions, each with the id and the size of its content and its time; their
     ids."""
     rows = [
-        (
-            *(one.queue_id, one.address, one.reverse_path, content_id, size, one.door),
-            *(one.message_id, one.from_address, one.subject, int(one.smtputf8), one.record),
-            *(int(one.listed), now),
-        )
+        (one.queue_id, one.address, one.reverse_path, content_id, size, one.door, one.message_id,
+         one.from_address, one.subject, int(one.smtputf8), one.record, int(one.listed), now)
         for one, content_id, size, now in added
-    ]
-    if tx.dialect == "sqlite":
-        return list(await many_rows.insert_numbered(tx, "submissions", ADDED, rows))
-    kept = await many_rows.insert_returning(tx, "submissions", ADDED, rows, "id, queue_id")
-    ids = {row[1]: int(row[0]) for row in kept}
-    return [ids[one.queue_id] for one, _, _, _ in added]
+    ]  # fmt: skip
+    return await many_rows.insert_numbered(tx, "submissions", ADDED, rows, ("queue_id",))
 
 
 async def by_id(tx: Transaction, submission_id: int) -> Submission | None:

@@ -60,7 +60,13 @@ class Exchange(RequestResponseCycle):
     """A request that is being read, and the answer to it."""
 
     def __init__(
-        self, connection: BoundedProtocol, scope: Any, *, keep_alive: bool, continues: bool
+        self,
+        connection: BoundedProtocol,
+        scope: Any,
+        *,
+        keep_alive: bool,
+        continues: bool,
+        head_octets: int = 0,
     ) -> None:
         # uvicorn's, attribute by attribute: its constructor takes eleven arguments by name.
         self.scope = scope
@@ -69,7 +75,6 @@ class Exchange(RequestResponseCycle):
         self.logger = connection.logger
         self.access_log = False
         self.default_headers = connection.server_state.default_headers
-        self.message_event = asyncio.Event()
         self.on_response = connection.on_response_complete
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -83,6 +88,23 @@ class Exchange(RequestResponseCycle):
         self._tasks = connection.tasks
         self._task: asyncio.Task[None] | None = None
         self._app: ASGIApp | None = None
+        self._news: asyncio.Event | None = None
+        # What was read until the head was whole; it may be more than the head.
+        self.head_octets = head_octets
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        """What whoever reads the body waits for; nobody does on a short way."""
+        if self._news is None:
+            self._news = asyncio.Event()
+            if self.body or not self.more_body or self.disconnected:
+                self._news.set()
+        return self._news
+
+    def tell_receiver(self) -> None:
+        """There is more of the body, or its end."""
+        if self._news is not None:
+            self._news.set()
 
     def go(self, short: ShortWay, app: ASGIApp, loop: asyncio.AbstractEventLoop) -> None:
         """Answer by a short way, or have the application answer."""
@@ -185,7 +207,7 @@ class Exchange(RequestResponseCycle):
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         self.transport.write_whole(b"%b%b\r\n%b" % (head, lines, body))  # type: ignore[attr-defined]
-        self.message_event.set()
+        self.tell_receiver()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()

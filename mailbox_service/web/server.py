@@ -151,7 +151,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = self._head_begun = False
-        self._head_octets = 0
+        head_octets, self._head_octets = self._head_octets, 0
         if self._deadline is not None:
             self._stop_clock()
         parser = self.parser
@@ -179,6 +179,7 @@ class BoundedProtocol(HttpToolsProtocol):
             scope,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             continues=self.expect_100_continue,
+            head_octets=head_octets,
         )
         self.cycle = exchange
         most = self.limit_concurrency or MOST_CONNECTIONS
@@ -200,20 +201,20 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.begin(app, self.loop)
 
     def on_body(self, body: bytes) -> None:
-        exchange = self.cycle
+        exchange = cast(Exchange, self.cycle)
         if exchange.response_complete:
             return
         exchange.body += body
         if len(exchange.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        exchange.message_event.set()
+        exchange.tell_receiver()
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        exchange = self.cycle
+        exchange = cast(Exchange, self.cycle)
         if not exchange.response_complete:
             exchange.more_body = False
-            exchange.message_event.set()
+            exchange.tell_receiver()
             if self._may_be_short is not None:
                 begun, short = self._may_be_short
                 self._may_be_short = None

@@ -68,6 +68,8 @@ class Rates:
         if sending:
             self._limits["email/send"] = self._limits["email/mime"] = (sending, MINUTE)
         self._shown = sending or SHOWN
+        # What was told last; all requests of a second are told the same.
+        self._idle = Allowed(self._shown, self._shown, 0)
         self._windows = {seconds: Windows(seconds) for seconds in (MINUTE, HOUR)}
         # Address -> the second until which it is not heard.
         self._shut_out: dict[str, int] = {}
@@ -75,7 +77,9 @@ class Rates:
     def idle(self) -> Allowed:
         """What is told where nothing is counted."""
         reset = MINUTE - int(time.time()) % MINUTE
-        return Allowed(self._shown, self._shown, reset)
+        if self._idle.reset != reset:
+            self._idle = Allowed(self._shown, self._shown, reset)
+        return self._idle
 
     def pass_(self, path: str, who: str) -> tuple[Allowed, RateReached | None]:
         """Count a call; what the headers say, and the refusal if it was one too many."""
