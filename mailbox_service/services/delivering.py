@@ -25,6 +25,7 @@ from msgspec import structs
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
+from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
 from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
 from mailbox_service.core.errors import MailError
@@ -67,6 +68,8 @@ LEASE_MARGIN = 15 * 60_000_000
 MOST_LARGE, MOST_LARGE_A_DOMAIN = 8, 2
 # Jobs begun in one round of the event loop; each costs a signature.
 JOBS_AT_ONCE = 8
+# The next hop of recipients for tests: nobody, by name.
+SIMULATOR = "simulator"
 # After a wake-up, for more to come in or to end: one claim for many costs what one for one does.
 GATHER_SECONDS = 0.003
 # A worker looks for work by itself this often: a signal may be lost.
@@ -277,6 +280,8 @@ class Delivering:
         """Where a recipient's mail goes: empty for our own mailboxes, None when it is held."""
         if self._lanes.is_own(one.domain):
             return ""
+        if one.domain == simulated_recipients.DOMAIN:
+            return SIMULATOR
         return self._outbound.next_hop(split(submission.address)[1], one.domain)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
@@ -341,6 +346,8 @@ class Delivering:
             self._signals.notify(topics.mailbox(job.submission.address))
         elif job.hop == "":
             await self._deliver_here(job)
+        elif job.hop == SIMULATOR:
+            await self._deliver_nowhere(job)
         elif job.submission.size <= SMALL_CONTENT or job.damaged:
             await self._deliver_away(job)
         else:
@@ -389,6 +396,19 @@ class Delivering:
         deposit = field_ + await self._receiving.reduced(without_claims(content, self._own_name))
         await self._settling.record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
 
+    async def _deliver_nowhere(self, job: Job) -> None:
+        """Say of recipients for tests what becomes of them."""
+        started = self._clock()
+        content = await self._content(job)
+        if content is None:
+            await self._quarantine(job, started)
+            return
+        answers = {
+            one.recipient: simulated(simulated_recipients.fate_of(one.recipient).reply)
+            for one in job.claims
+        }
+        await self._settling.record(job, self._judge(job, answers, started), content)
+
     async def _deliver_away(self, job: Job) -> None:
         """Hand a message to its next hop."""
         started = self._clock()
@@ -404,7 +424,7 @@ class Delivering:
         departing = await self._signing.departing(submission, content)
         answers = await self._outbound.send(
             split(submission.address)[1],
-            self._return_path(job),
+            await self._return_path(job),
             [one.recipient for one in job.claims],
             departing,
             smtputf8=bool(submission.smtputf8),
@@ -422,12 +442,13 @@ class Delivering:
         recipient = job.claims[0].recipient
         return await self.tracking.personal(job.submission, message, recipient, content)
 
-    def _return_path(self, job: Job) -> str:
+    async def _return_path(self, job: Job) -> str:
         """Where failures are reported to: a path of its own for mail of the sending API."""
         submission = job.submission
         if job.message is None or self.tracking is None or not submission.reverse_path:
             return submission.reverse_path
-        return self.tracking.return_path(submission, [one.recipient for one in job.claims])
+        recipients = [one.recipient for one in job.claims]
+        return await self.tracking.return_path(submission, job.message, recipients)
 
     def _note_reachability(self, job: Job, answers: Mapping[str, Answer]) -> None:
         for one in job.claims:
@@ -483,6 +504,11 @@ class Delivering:
             for one in job.claims
         ]
         await self._settling.record(job, outcomes, b"")
+
+
+def simulated(reply: Reply) -> LocalAnswer:
+    """What a server that is none said."""
+    return LocalAnswer(reply, SIMULATOR, f"* {reply}")
 
 
 async def tidy(tx: Transaction, now: int) -> None:

@@ -107,7 +107,8 @@ class Queued(Struct, kw_only=True):
 
 
 class MailResult(Struct, kw_only=True):
-    """What became of one mail: `sent`, `partial` or `failed`."""
+    """What became of one mail: `sent`, `partial` or `failed`. `smtp_response` are the words of a
+    server that refused it."""
 
     index: int
     to: tuple[str, ...]
@@ -117,6 +118,7 @@ class MailResult(Struct, kw_only=True):
     error: str | UnsetType = UNSET
     error_code: str | UnsetType = UNSET
     smtp_code: int | UnsetType = UNSET
+    smtp_response: str | UnsetType = UNSET
 
 
 class BatchResult(Struct, kw_only=True):
@@ -143,6 +145,7 @@ class TestResult(Struct, kw_only=True):
     error: str | UnsetType = UNSET
     error_code: str | UnsetType = UNSET
     smtp_code: int | UnsetType = UNSET
+    smtp_response: str | UnsetType = UNSET
 
 
 class ConnectionRow(Struct, kw_only=True):
@@ -363,13 +366,13 @@ async def send_emails(call: Call) -> BatchResult:
 
 def batch_row(batch: Batch) -> BatchResult:
     """What became of a batch, on the wire."""
-    sent = sum(one.status == "sent" for one in batch.results)
-    lost = sum(one.status == "failed" for one in batch.results)
+    # What reached some of its recipients was sent (§12.3).
+    failed = sum(one.status == "failed" for one in batch.results)
     return BatchResult(
-        success=sent == len(batch.results),
+        success=all(one.status == "sent" for one in batch.results),
         total=len(batch.results),
-        sent=sent,
-        failed=lost,
+        sent=len(batch.results) - failed,
+        failed=failed,
         duration_ms=batch.duration_ms,
         connections=batch.connections,
         results=[result_row(index, one) for index, one in enumerate(batch.results)],
@@ -395,8 +398,9 @@ def tested_row(tested: Tested) -> TestResult:
         port=tested.connection.port,
     )
     if tested.problem is not None:
-        row.error, row.error_code = tested.problem.words, tested.problem.code
+        row.error, row.error_code = str(tested.problem), tested.problem.code
         row.smtp_code = tested.problem.smtp_code or UNSET
+        row.smtp_response = tested.problem.said or UNSET
     elif tested.reached is not None:
         row.tls, row.auth = tested.reached.tls or UNSET, tested.reached.auth
     return row
@@ -463,6 +467,7 @@ def result_row(index: int, one: Result) -> MailResult:
         error=one.error or UNSET,
         error_code=one.error_code or UNSET,
         smtp_code=one.smtp_code or UNSET,
+        smtp_response=one.said or UNSET,
     )
 
 

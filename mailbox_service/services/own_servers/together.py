@@ -27,6 +27,7 @@ class Result:
     error: str = ""
     error_code: str = ""
     smtp_code: int = 0
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,10 @@ def failed(to: tuple[str, ...], problem: ServerProblem) -> Result:
     return Result(
         to,
         "failed",
-        error=problem.words,
+        error=str(problem),
         error_code=problem.code,
         smtp_code=problem.smtp_code,
+        said=problem.said,
         rejected=problem.rejected or None,
     )
 

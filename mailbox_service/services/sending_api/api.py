@@ -96,7 +96,7 @@ class SendingApi:
         templates = Templates(database, Rendering(), clock=clock)
         fetching = Fetching(database, source, most=config.max_message_size, clock=clock)
         statistics = Statistics(database, policies, clock=clock)
-        tracking = Tracking(database, config, signals, clock=clock)
+        tracking = Tracking(database, config, policies, signals, clock=clock)
         handing_over = HandingOver(database, config, signals, clock=clock)
         emails = Emails(config, sending, policies, templates, fetching, clock=clock)
         return cls(

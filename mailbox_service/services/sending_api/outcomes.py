@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailbox_service.core import simulated_recipients
 from mailbox_service.core.delivery import Reply
 from mailbox_service.services.attempts import Outcome
 from mailbox_service.storage import send_queue, sending_events, sending_messages, suppressions
@@ -58,6 +59,9 @@ async def facts_of(
     for one in final:
         settled, reply = one.settled, one.reply
         recipient = settled.claim.recipient
+        if simulated_recipients.is_one(recipient):
+            events += simulated(recipient, now, settled.remote, settled.reply)
+            continue
         kind = "delivered"
         if one.failed:
             hard = is_hard(reply, expired=one.expired)
@@ -79,3 +83,18 @@ async def facts_of(
     number = message.submission_id
     about = About(message.account, number, message.username, message.sender, message.subject)
     return about, events
+
+
+def simulated(recipient: str, now: int, remote: str, reply: str) -> list[NewEvent]:
+    """The events of a recipient for tests; nothing else follows from them."""
+    return [
+        NewEvent(
+            kind,
+            now,
+            recipient,
+            host=remote,
+            reply=reply[:1_000],
+            reason=reply[:1_000] if kind == "rejected" else "",
+        )
+        for kind in simulated_recipients.fate_of(recipient).events
+    ]

@@ -7,7 +7,8 @@ this process is seen at once, one of another process within that time.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -129,6 +130,17 @@ class Policy:
     active: bool
     limit: int | None
     ip_lists: dict[str, IpList]
+    # Domains whose failures come to a name below them that DNS leads to us, and that name.
+    return_hosts: Mapping[str, str] = field(default_factory=dict)
+
+    def return_host(self, domain: str) -> str:
+        """Where failures of mail from a domain, or from one below it, are reported to; empty
+        when its DNS leads none of them to us."""
+        while domain:
+            if domain in self.return_hosts:
+                return self.return_hosts[domain]
+            domain = domain.partition(".")[2]
+        return ""
 
     def verified(self, address: str) -> bool:
         """Whether an address may stand in From (sending-api §8.4)."""
@@ -173,12 +185,18 @@ class Policies:
 
     async def _read(self, account: str) -> Policy:
         lists, own, addresses, shared, row = await self._database.read(rows_of, account)
-        domains = {one.name for one in own if self._domains.read(one).value.dkim_verified}
-        for one in shared:
+        domains: set[str] = set()
+        returns: dict[str, str] = {}
+        for one in (*shared, *own):
             value = self._domains.read(one).value
-            allowed = value.future_subaccounts or account in value.subaccounts
-            if allowed and (value.dkim_verified or one.name in self._served):
+            allowed = value.dkim_verified
+            if one.account != account:
+                given = value.future_subaccounts or account in value.subaccounts
+                allowed = given and (allowed or one.name in self._served)
+            if allowed:
                 domains.add(one.name)
+                if value.rpath_verified:
+                    returns[one.name] = f"{value.rpath_selector}.{one.name}"
         limit, active = self._plan, True
         if account == MASTER:
             domains |= self._served
@@ -207,6 +225,7 @@ class Policies:
                 else IpList()
                 for name in ("smtp", "api")
             },
+            return_hosts=returns,
         )
 
 

@@ -3,7 +3,7 @@ somebody asks for a part that the sums do not know."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ from mailbox_service.services.sending_api.ordering import plan_period
 from mailbox_service.services.sending_api.paging import Paging
 from mailbox_service.services.sending_api.policies import Policies, Subaccount
 from mailbox_service.services.sending_api.smtp_users import SmtpUser
-from mailbox_service.storage import send_counts, sending_events
+from mailbox_service.storage import rejections, send_counts, sending_events
 from mailbox_service.storage.database import Database
 from mailbox_service.storage.sending_events import EventFilter, SendingEvent, Sums
 
@@ -93,6 +93,9 @@ class Numbers:
     cycle: Cycle
     records: Sequence[SendingEvent] | None = None
     total: int = 0
+    # Left out because mail to them had bounced, or because they had complained.
+    bounce_rejects: int = 0
+    spam_rejects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,20 @@ class Statistics:
 
     async def summary(self, caller: Caller, form: StatisticsForm) -> Numbers:
         """All of these together."""
-        return await self._numbers(caller, form, ())
+        start, end = self._range(form)
+        numbers = await self._numbers(caller, form, ())
+        reasons = await self._database.read(
+            rejections.by_reason,
+            account=caller.account,
+            start=start,
+            end=end,
+            username=form.username or None,
+        )
+        return replace(
+            numbers,
+            bounce_rejects=held_back_for("bounce", reasons),
+            spam_rejects=held_back_for("spam", reasons),
+        )
 
     async def cycle(self, caller: Caller, form: StatisticsForm) -> CycleNumbers:
         """The month of the plan; by days, weeks or months of a range when asked."""
@@ -310,6 +326,12 @@ class Statistics:
             if form.inclusive and is_day(form.end_date):
                 end += DAY
         return start, max(end, start + 1)
+
+
+def held_back_for(suppression: str, reasons: Mapping[str, int]) -> int:
+    """How many recipients were left out because of suppressions of a kind."""
+    end = f"suppressed ({suppression})"  # as the queue words it
+    return sum(number for words, number in reasons.items() if words.endswith(end))
 
 
 def queue_id_or_none(email_id: str) -> str | None:

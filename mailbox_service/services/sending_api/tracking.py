@@ -35,6 +35,7 @@ from mailbox_service.core.tracking import (
 )
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.places import Places
+from mailbox_service.services.sending_api.policies import Policies
 from mailbox_service.signals import Signals
 from mailbox_service.storage import sending_events, sending_messages, suppressions, tracked
 from mailbox_service.storage.database import Database, Transaction
@@ -79,15 +80,23 @@ class Tracking:
     """Makes copies, and hears what they tell."""
 
     def __init__(
-        self, database: Database, config: Config, signals: Signals, *, clock: Clock = now_micros
+        self,
+        database: Database,
+        config: Config,
+        policies: Policies,
+        signals: Signals,
+        *,
+        clock: Clock = now_micros,
     ) -> None:
         self._database = database
+        self._policies = policies
         self._signals = signals
         self._clock = clock
         self._marks = Marks(config.jwt_secret)
         self._paths = ReturnPaths(config.jwt_secret)
         self._bounce_domain = config.bounce_domain.lower()
         self._served = frozenset(config.served_domains)
+        self._own = next(iter(config.served_domains), "")
         url = config.tracking_url or config.frontend_url or f"http://{config.http_listen}"
         self._url = url.rstrip("/")
         self._places = Places(config.geoip_database)
@@ -116,13 +125,24 @@ class Tracking:
             self._known.popitem(last=False)
         return known
 
-    def return_path(self, submission: Submission, recipients: Sequence[str]) -> str:
-        """The return-path of a copy: one of its own where bounces reach us, else the sender."""
-        domain = self._domain_of(submission.reverse_path)
+    async def return_path(
+        self, submission: Submission, message: ApiMessage, recipients: Sequence[str]
+    ) -> str:
+        """The return-path of a copy, one of its own where bounces reach us: below the sender's
+        domain where its DNS says so (sending-api §7.4), else at a domain of ours."""
+        domain = await self._returns_to(submission.reverse_path, message.account)
         if not domain:
             return submission.reverse_path
         domains = {split(one)[1] for one in recipients}
         return f"{self._paths.local_part(submission.queue_id, domains)}@{domain}"
+
+    async def _returns_to(self, sender: str, account: str) -> str:
+        domain = split(sender)[1] if sender else ""
+        if not domain:
+            return ""
+        policy = await self._policies.of(account)
+        # Mail of a foreign sender fails its SPF with their domain, and their bounces are lost.
+        return policy.return_host(domain) or self._domain_of(sender) or self._own
 
     def _domain_of(self, sender: str) -> str:
         domain = split(sender)[1] if sender else ""
@@ -152,7 +172,7 @@ class Tracking:
             return None if place is None else self._link(Mark(CLICK, copy_id, place))
 
         token = self._marks.token(Mark(UNSUBSCRIBE, copy_id))
-        domain = self._domain_of(submission.reverse_path)
+        domain = await self._returns_to(submission.reverse_path, message.account)
         copy = Copy(
             traits=message.traits,
             recipient=recipient,

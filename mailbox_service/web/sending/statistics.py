@@ -132,11 +132,11 @@ def summary(found: Numbers) -> dict[str, Any]:
     return {
         **cycle_fields(found.cycle),
         "email_count": sums.processed,
-        "bounce_rejects": 0,
+        "bounce_rejects": found.bounce_rejects,
         "softbounces": sums.soft,
         "hardbounces": sums.hard,
         "bounce_percent": percent(sums.soft + sums.hard, sums.processed),
-        "spam_rejects": 0,
+        "spam_rejects": found.spam_rejects,
         "spam_emails": sums.spam,
         "spam_percent": percent(sums.spam, sums.processed),
         "unsubscribes": sums.unsubscribed,

@@ -16,7 +16,7 @@ import pytest
 
 from mailbox_service.core.sending_retries import AFTER, next_try
 from mailbox_service.core.webhook import HttpAnswer
-from mailbox_service.storage import webhooks
+from mailbox_service.storage import suppressions, webhooks
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.webhook_receiver import Receiver, answer
 
@@ -234,6 +234,20 @@ async def test_history_of_one_recipient_has_the_groups_and_octets_too(
         assert one["lastip"] == "127.0.0.1"
     nobody = {"email": "nobody@inbox.test", "group_by": group}
     assert (await api.data("stats/email_history", nobody))["history"] == []
+
+
+async def test_a_summary_says_why_recipients_were_left_out(api: Api) -> None:
+    """sending-api §10: what bounces and complaints of before held back."""
+    for target, reason in (("bob", "bounce"), ("eve", "spam"), ("zoe", "manual")):
+        await api.site.parts.database.write(
+            suppressions.put, account="", target=f"{target}@inbox.test", reason=reason, now=1
+        )
+    await api.send(to=["bob@inbox.test", "eve@inbox.test", "zoe@inbox.test"])
+    await api.send(to=["bob@inbox.test"])
+    summary = await api.data("stats/email_summary")
+    assert (summary["bounce_rejects"], summary["spam_rejects"], summary["rejects"]) == (2, 1, 4)
+    nobody = await api.data("stats/email_summary", {"username": "nobody"})
+    assert (nobody["bounce_rejects"], nobody["spam_rejects"]) == (0, 0)
 
 
 async def test_a_message_counts_for_each_of_its_recipients(api: Api) -> None:

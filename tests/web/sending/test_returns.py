@@ -12,6 +12,7 @@ import pytest
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.errors import NotOurDomain
 from mailbox_service.core.return_path import ReturnPaths
+from tests.nameserver import NameServer, serving
 from tests.nexthop import NextHop, running
 from tests.web.sending.conftest import Api, serving_api
 
@@ -107,6 +108,47 @@ async def test_every_message_has_a_return_path_of_its_own(api: Api, hop: NextHop
         assert path.startswith("bounce+")
         assert path.endswith("@inbox.test")
         assert len(path.partition("@")[0]) <= 64
+
+
+async def test_bounces_come_to_the_senders_own_domain_once_its_dns_leads_to_us(
+    hop: NextHop, tmp_path: Path
+) -> None:
+    """sending-api §7.4: below the sender's domain, which SPF and DMARC then agree with; before
+    that at a domain of ours, since bounces to the sender would tell us nothing."""
+    async with (
+        serving(NameServer()) as names,
+        serving_api(
+            tmp_path,
+            sending_rate=0,
+            name_servers=[names.address],
+            outbound="relay",
+            relay_url=f"smtp://127.0.0.1:{hop.port}",
+        ) as api,
+    ):
+        fields = {"domain": "shop.example", "returnpath_subdomain": "back"}
+        (added,) = (await api.data("domain/add", fields))["domains"]
+        domain = added["domain"]
+        names.records = {
+            (f"{domain['dkim_selector']}._domainkey.shop.example", "CNAME"): [
+                f"{domain['dkim_value']}."
+            ],
+            (domain["dkim_value"], "A"): ["192.0.2.1"],
+        }
+        await api.data("domain/verify", {"domain": "shop.example"})
+        sender = {"sender": "ann@news.shop.example"}
+        path = await sent(api, hop, "bob@far.test", **sender)
+        assert path.startswith("bounce+")
+        assert path.endswith("@inbox.test")
+        names.records |= {
+            ("back.shop.example", "CNAME"): [f"{domain['rpath_value']}."],
+            (domain["rpath_value"], "A"): ["192.0.2.1"],
+        }
+        await api.data("domain/verify", {"domain": "shop.example"})
+        path = await sent(api, hop, "bob@far.test", **sender)
+        assert path.startswith("bounce+")
+        assert path.endswith("@back.shop.example")
+        await come_back(api, path, notice("bob@far.test"))
+        assert await suppressed(api) == [("bob@far.test", "bounce")]
 
 
 async def test_mail_of_mailboxes_keeps_its_sender(api: Api, hop: NextHop) -> None:
