@@ -39,11 +39,25 @@ setup: .venv/.service $(PAGE)
 serve: setup
 	.venv/bin/mailbox serve $(ARGS)
 
-test: .venv/.dev $(PAGE) tests/node/node_modules/.installed
+test:
+	$(MAKE) --no-print-directory --jobs 2 $(BESIDE)
+	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || { [ $$? -eq 1 ] && $(AGAIN); }
+
+# What has to be there or right before, two at a time.
+BESIDE := tests-collected page-right tests/node/node_modules/.installed programs
+.PHONY: $(filter-out %/.installed,$(BESIDE))
+
+programs: .venv/.dev
 	$(PY) -m tests.programs
+
+page-right: $(PAGE)
 	$(NPM) frontend run check
 	$(NPM) frontend run test
-	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || { [ $$? -eq 1 ] && $(AGAIN); }
+
+# Once, instead of once for each of the workers, who begin all at the same moment. What is wrong
+# with a test is told when it runs.
+tests-collected: .venv/.dev
+	$(PY) -m pytest --collect-only -qq $(ARGS) > /dev/null 2>&1 || true
 
 # Browsers, kills and real clocks share the machine with everything else that runs. What failed
 # beside others is tried once more, alone: a fault shows again and fails the run, and what does

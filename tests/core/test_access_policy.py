@@ -18,7 +18,8 @@ from mailbox_service.core.access_policy import (
     validated,
 )
 
-ADDRESSES = st.ip_addresses().map(str)
+# In their normal form, as a request brings them: IPv4 mapped into IPv6 is IPv4.
+ADDRESSES = st.ip_addresses().map(lambda ip: str(getattr(ip, "ipv4_mapped", None) or ip))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
