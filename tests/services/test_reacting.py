@@ -13,7 +13,7 @@ from mailbox_service.core import forwarding, mime_parts
 from mailbox_service.core.auto_reply import MOST_A_MAILBOX, MOST_A_SENDER, AutoReply
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import BadContent
-from mailbox_service.services import reacting
+from mailbox_service.services import consequences, reacting
 from tests.databases import AnyDatabase
 from tests.services.parts import PEER
 from tests.services.reactions import LETTER, Reactions, read
@@ -391,7 +391,7 @@ async def test_a_mail_that_breaks_a_rule_of_ours_does_not_stop_the_next(
             raise ZeroDivisionError
         return real(content)
 
-    monkeypatch.setattr(reacting, "read_header", broken)
+    monkeypatch.setattr(consequences, "read_header", broken)
     await post.receive("bob@x.test", content=LETTER)
     fate = await post.mail(content=LETTER.replace(b"Hello", b"Other"))
     assert fate.forwarded_to == ["a@far.test"]
