@@ -27,6 +27,7 @@ export const later = {
   simple: () => part(['mail', 'more'], import('./views/Simple.svelte')),
   connect: () => part(['mail', 'more'], import('./views/Connect.svelte')),
   list: () => part([], import('./views/Mailbox.svelte'), false),
+  beside: () => part(['account'], import('./parts/beside'), false),
   reader: () => part(['mail'], import('./parts/MailReader.svelte')),
   source: () => part(['mail'], import('./parts/SourceDialog.svelte')),
   dialogs: () => part(['mail'], import('./parts/dialogs')),
