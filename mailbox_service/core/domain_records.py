@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 
 from mailbox_service.core.public_address import is_public
@@ -166,13 +167,26 @@ def sts_id(mx: str, mode: str) -> str:
     return hashlib.sha256(sts_policy(mx, mode).encode()).hexdigest()[:20]
 
 
+# Whoever takes mail for the domain sends for it, and nobody else.
+OWN_SPF = "v=spf1 mx ~all"
+
+
+def spf_term(host: str) -> str:
+    """What says in an SPF record that mail comes from this host (RFC 7208 §5.3, §5.6)."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return f"a:{host}"
+    return f"ip{address.version}:{address}"
+
+
 def records_of(domain: str, facts: Facts) -> list[Record]:
     """Every record of a domain, the most needed first."""
     host = facts.own_name
-    spf = "v=spf1 mx ~all"
+    spf = OWN_SPF
     spf_why = say("why-spf")
     if facts.relay_host:
-        spf = f"v=spf1 mx a:{facts.relay_host} ~all"
+        spf = f"v=spf1 mx {spf_term(facts.relay_host)} ~all"
         spf_why = say("why-spf-relay")
     records = [
         Record("mx", "MX", domain, f"10 {host}.", True, say("why-mx")),
@@ -290,7 +304,7 @@ def _spf(record: Record, found: Sequence[str], seen: Seen) -> Verdict:
         return "missing", say("spf-missing")
     if len(policies) > 1:
         return "different", say("spf-several")
-    if " a:" in record.value:
+    if record.value != OWN_SPF:
         return "right", say("spf-relay")
     wrong = [(address, result) for address, result in seen.spf if result != "pass"]
     if any(result == "temperror" for _, result in wrong):

@@ -136,6 +136,22 @@ def test_behind_a_relay_spf_is_for_its_provider_to_know() -> None:
     assert (judged.state, "provider" in judged.message) == ("right", True)
 
 
+@pytest.mark.parametrize(
+    ("relay", "term"),
+    [
+        ("smtp.relay.org", "a:smtp.relay.org"),
+        ("192.0.2.7", "ip4:192.0.2.7"),
+        ("2001:db8::7", "ip6:2001:db8::7"),
+    ],
+)
+def test_a_relay_stands_in_spf_by_its_name_or_its_address(relay: str, term: str) -> None:
+    """RFC 7208 §5.3 and §5.6."""
+    facts = Facts(own_name="mx.own.org", outbound="relay", relay_host=relay)
+    spf = record("spf", facts)
+    assert spf.value == f"v=spf1 mx {term} ~all"
+    assert "provider" in judge(spf, Seen(["v=spf1 include:relay.org -all"])).message
+
+
 def test_what_strangers_publish_is_cut() -> None:
     judged = judge(record("spf"), Seen(["x" * 5_000] * 100))
     assert len(judged.found) == MOST_FOUND

@@ -37,6 +37,9 @@ export const LOOKS: Readonly<Record<string, { tone: string; icon: IconName; text
   failed: { tone: 'bad', icon: 'x', text: 'webhook.state.failed' },
 };
 
+/** How the service names the webhook that is told of every mail. */
+export const OF_ALL_MAIL = 'all mail';
+
 /** JSON is easier to read with its lines; anything else stays as it was sent. */
 export function readable(body: string): string {
   try {

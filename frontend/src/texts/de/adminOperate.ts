@@ -89,6 +89,7 @@ export const adminOperate: AdminOperateTexts = {
   // Domains
   domains: 'Domains',
   'domains.why': 'Diese Einträge dort anlegen, wo die Domain verwaltet wird. Sie werden von selbst wieder geprüft, bis die Welt sie sieht.',
+  'domains.more': 'Eine weitere Domain kommt in die Einstellungsdatei; danach den Dienst neu starten:',
   'domains.none': 'Noch keine Domain. In der Einstellungsdatei eine nennen:',
   'dns.name': 'Name',
   'dns.value': 'Wert',

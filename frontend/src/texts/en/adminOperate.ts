@@ -89,6 +89,7 @@ export const adminOperate = {
   // Domains
   domains: 'Domains',
   'domains.why': 'Write these records where a domain is managed. They are looked up again by themselves until the world sees them.',
+  'domains.more': 'Another domain goes into the settings file; then start the service anew:',
   'domains.none': 'No domain is served yet. Name one in the settings file:',
   'dns.name': 'Name',
   'dns.value': 'Value',

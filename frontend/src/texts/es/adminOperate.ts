@@ -89,6 +89,7 @@ export const adminOperate: AdminOperateTexts = {
   // Domains
   domains: 'Dominios',
   'domains.why': 'Escribe estos registros donde se gestiona el dominio. Se comprueban solos hasta que el mundo los vea.',
+  'domains.more': 'Otro dominio va en el archivo de ajustes; después, reinicia el servicio:',
   'domains.none': 'Aún no se sirve ningún dominio. Nómbralo en el archivo de ajustes:',
   'dns.name': 'Nombre',
   'dns.value': 'Valor',

@@ -89,6 +89,7 @@ export const adminOperate: AdminOperateTexts = {
   // Domains
   domains: 'ドメイン',
   'domains.why': 'ドメインの管理画面にこれらを書き込んでください。世界から見えるまで自動で確認します。',
+  'domains.more': 'ほかのドメインは設定ファイルに書き、サービスを再起動してください：',
   'domains.none': '扱うドメインがまだありません。設定ファイルに書いてください：',
   'dns.name': '名前',
   'dns.value': '値',

@@ -89,6 +89,7 @@ export const adminOperate: AdminOperateTexts = {
   // Domains
   domains: 'Domínios',
   'domains.why': 'Escreva estes registros onde o domínio é gerido. Eles são verificados sozinhos até o mundo os ver.',
+  'domains.more': 'Outro domínio vai no arquivo de ajustes; depois, reinicie o serviço:',
   'domains.none': 'Nenhum domínio é servido ainda. Nomeie um no arquivo de ajustes:',
   'dns.name': 'Nome',
   'dns.value': 'Valor',

@@ -89,6 +89,7 @@ export const adminOperate: AdminOperateTexts = {
   // Domains
   domains: '域名',
   'domains.why': '请在域名管理处写入这些记录。在全网可见之前会自动复查。',
+  'domains.more': '要添加域名，请写入配置文件并重启服务：',
   'domains.none': '尚未受理任何域名。请在配置文件中填写：',
   'dns.name': '名称',
   'dns.value': '值',
