@@ -322,6 +322,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disable_anonymous_user_create_email: Annotated[
         bool, described("Opening an address needs an account.")
     ] = False
+    closed_name_days: Annotated[
+        int,
+        described(
+            "Days that the name of a closed address stays closed to visitors; 0: anybody may open "
+            "it at once.",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 0
     enable_user_delete_email: Annotated[
         bool, described("Owners may delete mails, sent mail and addresses.")
     ] = False

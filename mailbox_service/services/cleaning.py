@@ -25,10 +25,11 @@ from mailbox_service.core.stored import Address
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.registering import close_address
+from mailbox_service.services.registering import close_address, hold_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import chores, cleaning, daily_requests, opened_batches
 from mailbox_service.storage.cleaning import DueAddresses, OldRows
+from mailbox_service.storage.closed_names import Hold
 from mailbox_service.storage.database import Database, Transaction
 
 log = logging.getLogger("mailbox.cleaning")
@@ -96,6 +97,7 @@ class Cleaning:
         self._authenticating = authenticating
         self._signals = signals
         self._clock = clock
+        self._config = config
         self._batch = cleanup.batch_size(config.cleanup_batch_size)
         self._event_days = config.event_history_days
         self._holder = secrets.token_hex(8)
@@ -369,8 +371,9 @@ class Cleaning:
         waiting = list(ids)
         while waiting:
             began = time.monotonic()
+            hold = hold_of(self._config, self._clock())
             steps = [
-                self._database.write(close_step, address_id, due=due, before=before)
+                self._database.write(close_step, address_id, due=due, before=before, hold=hold)
                 for address_id in waiting
             ]
             outcomes = await asyncio.gather(*steps)
@@ -445,7 +448,12 @@ class Cleaning:
 
 
 async def close_step(
-    tx: Transaction, address_id: int, *, due: DueAddresses | None, before: int
+    tx: Transaction,
+    address_id: int,
+    *,
+    due: DueAddresses | None,
+    before: int,
+    hold: Hold | None = None,
 ) -> tuple[Address, bool] | None:
     """Close an address that is (still) due, or delete some of its mail when it has much: the
     address, and whether it is closed now. None when it is not due any more.
@@ -461,7 +469,7 @@ async def close_step(
     unlisted = await cleaning.unlist_oldest(tx, owner.address, limit=STEP_ROWS)
     if len(removed) < len(found) or STEP_ROWS in (len(found), unlisted):
         return owner, False
-    await close_address(tx, owner.id, owner.address)
+    await close_address(tx, owner.id, owner.address, hold=hold)
     return owner, True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.gathering import Gathering, Waiter
-from mailbox_service.storage import addresses
+from mailbox_service.storage import addresses, closed_names
 from mailbox_service.storage.addresses import NewAddress
 from mailbox_service.storage.database import Database, Transaction
 
@@ -23,10 +23,12 @@ ENOUGH = 16
 
 
 class Openings:
-    """The line of addresses that are being opened."""
+    """The line of addresses that are being opened. Names that were closed less than `held`
+    microseconds ago are not given to visitors."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, held: int = 0) -> None:
         self._database = database
+        self._held = held
         self._line: Gathering[NewAddress, int] = Gathering(
             self._write, lambda new: 1, most=MOST, most_octets=MOST, patient=True, enough=ENOUGH
         )
@@ -41,6 +43,8 @@ class Openings:
         self._line.add_for(new, waiter)
 
     def _write(self, group: Sequence[NewAddress]) -> asyncio.Future[list[int | MailError]]:
+        if self._held:
+            return self._database.write_quick(open_each_free, group, held=self._held)
         return self._database.write_quick(open_each, group)
 
 
@@ -48,3 +52,18 @@ async def open_each(tx: Transaction, wanted: Sequence[NewAddress]) -> list[int |
     """Open addresses; the id of each, or why it was not opened."""
     ids = await addresses.open_all(tx, wanted)
     return [addresses.name_taken() if one is None else one for one in ids]
+
+
+async def open_each_free(
+    tx: Transaction, wanted: Sequence[NewAddress], *, held: int
+) -> list[int | MailError]:
+    """The same, less those of visitors whose names were closed less than `held` microseconds
+    ago. They hear what they hear of an open one: nobody learns what was here."""
+    names = [new.address for new in wanted if not new.by_admin]
+    taken = await closed_names.held(tx, names, before=min(new.now for new in wanted) - held)
+    free = [new for new in wanted if new.by_admin or new.address not in taken]
+    opened = iter(await open_each(tx, free) if free else [])
+    return [
+        next(opened) if new.by_admin or new.address not in taken else addresses.name_taken()
+        for new in wanted
+    ]

@@ -51,6 +51,7 @@ from mailbox_service.storage import (
     addresses,
     allowances,
     auto_replies,
+    closed_names,
     importing,
     keywords,
     messages,
@@ -113,7 +114,7 @@ class Registering:
         self._passwords = kept
         self._signals = signals
         self._clock = clock
-        self._openings = Openings(database)
+        self._openings = Openings(database, held=config.closed_name_days * addresses.DAY)
         self._overruling = Overruling(config, administering)
         self._rules_of = (administering.rules.address_creation_settings, self._overruling.now)
         self._rules = self._rules_with(*self._rules_of)
@@ -281,6 +282,7 @@ class Registering:
             again=random_subdomain,
             source=source,
             lifetime=lifetime,
+            by_admin=True,
         )
 
     def _domains(
@@ -298,10 +300,11 @@ class Registering:
         again: bool,
         source: str,
         lifetime: int | None = None,
+        by_admin: bool = False,
     ) -> Opened:
         """Insert the address; when a part of it is ours to choose, try again if it is taken."""
         for tries_left in reversed(range(opening.SUBDOMAIN_TRIES)):
-            begun = self._begin(f"{local()}@{domain()}", source, lifetime)
+            begun = self._begin(f"{local()}@{domain()}", source, lifetime, by_admin=by_admin)
             try:
                 address_id = await self._openings.add(begun.new)
             except NameTaken:
@@ -311,7 +314,9 @@ class Registering:
             break
         return self.opened(begun, address_id)
 
-    def _begin(self, name: str, source: str, lifetime: int | None) -> Opening:
+    def _begin(
+        self, name: str, source: str, lifetime: int | None, *, by_admin: bool = False
+    ) -> Opening:
         try:
             address = canonical(name)
         except BadAddress as error:
@@ -320,7 +325,8 @@ class Registering:
         stored = self._passwords.keep_generated(password) if password else None
         now = self._clock()
         ends = end_of(lifetime, now=now)
-        return Opening(addresses.NewAddress(address, name, stored, source, now, ends), password)
+        new = addresses.NewAddress(address, name, stored, source, now, ends, by_admin)
+        return Opening(new, password)
 
     async def set_lifetime(self, address_id: int, lifetime: int | None) -> int | None:
         """Have an address begin a new lifetime, or stay (None); when it ends, microseconds UTC.
@@ -434,7 +440,8 @@ class Registering:
         if owner is not None and owner.id != address_id:
             return
         await self.clear_inbox(address)
-        await self._database.write(close_address, address_id, address)
+        hold = hold_of(self._config, self._clock())
+        await self._database.write(close_address, address_id, address, hold=hold)
         self._authenticating.forget()
         self._signals.notify(topics.ADDRESSES)
         self._signals.notify(topics.mailbox(address))
@@ -479,15 +486,26 @@ class Registering:
         return await self._database.read(count_everything, self._clock())
 
 
-async def close_address(tx: Transaction, address_id: int, address: str) -> None:
+def hold_of(config: Config, now: int) -> closed_names.Hold | None:
+    """How the name of an address that is closed now is held; None where names are free at once."""
+    if not config.closed_name_days:
+        return None
+    return closed_names.Hold(now, now - config.closed_name_days * addresses.DAY)
+
+
+async def close_address(
+    tx: Transaction, address_id: int, address: str, *, hold: closed_names.Hold | None = None
+) -> None:
     """Forget an address, its mail, its allowance and the list of what it sent; mail on its way
-    is still delivered."""
+    is still delivered. With a `hold` nobody has the name for a while."""
     owner = await addresses.by_address(tx, address)
     if owner is not None and owner.id != address_id:
         return  # opened anew since this was asked for
     while await messages.remove_oldest(tx, address, limit=BATCH):
         pass
     await user_addresses.release(tx, address_id)
+    if hold is not None and owner is not None:
+        await closed_names.add(tx, address, hold)
     await addresses.remove(tx, address_id)
     await allowances.remove_of(tx, address)
     await submissions.unlist_all(tx, address)

@@ -115,6 +115,8 @@ class NewAddress(Struct, frozen=True, gc=False):
     source_meta: str | None
     now: int
     expires_at: int | None = None
+    # An administrator may also open what was closed a moment ago.
+    by_admin: bool = False
 
 
 async def open_all(tx: Transaction, wanted: Sequence[NewAddress]) -> list[int | None]:

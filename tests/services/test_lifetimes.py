@@ -67,6 +67,20 @@ async def test_an_address_with_a_lifetime_is_removed_with_its_mail(database: Any
     assert again.address_id > short.address_id
 
 
+async def test_the_name_of_an_address_whose_lifetime_ended_is_held_like_any_other(
+    database: AnyDatabase,
+) -> None:
+    """Hazard 48."""
+    mailboxes = Mailboxes(database, closed_name_days=1)
+    await opened(mailboxes, lifetime=60)
+    mailboxes.clock.now += 60 * SECOND
+    assert await cleaning_of(mailboxes).remove_ended() == 1
+    with pytest.raises(NameTaken):
+        await mailboxes.registering.open_for_visitor(
+            name="ann", domain="x.test", random_subdomain=False, ip=""
+        )
+
+
 async def test_a_lifetime_that_is_over_ends_tokens_and_passwords_before_the_worker_comes(
     database: AnyDatabase,
 ) -> None:

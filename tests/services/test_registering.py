@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from mailbox_service.core.errors import BadCredential, BadRequest, NameTaken, NotYours
+from mailbox_service.storage.addresses import DAY
+from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.services.parts import Mailboxes
 
@@ -120,6 +122,62 @@ async def test_a_closed_address_leaves_nothing_to_whoever_opens_it_next(
     with pytest.raises(BadCredential):
         await mailboxes.authenticating.address_token(first.jwt)
     assert (await mailboxes.reading.page("ann@x.test", limit=10)).count == 0
+
+
+async def test_the_name_of_a_closed_address_is_kept_from_visitors_for_a_while(
+    database: AnyDatabase,
+) -> None:
+    """Hazard 48: released names are quarantined, and nobody learns from the refusal what was
+    there. Mail that comes meanwhile is for whoever had the name."""
+    mailboxes = Mailboxes(database, closed_name_days=30)
+    registering, clock = mailboxes.registering, mailboxes.clock
+
+    async def visitor(name: str) -> str:
+        opened = await registering.open_for_visitor(
+            name=name, domain="x.test", random_subdomain=False, ip=""
+        )
+        await registering.close(opened.address_id, opened.address)
+        return opened.address
+
+    assert await visitor("ann") == "ann@x.test"
+    clock.now += 30 * DAY - 1
+    with pytest.raises(NameTaken, match="^Address already exists$"):
+        await visitor("ann")
+    assert await visitor("bob") == "bob@x.test"
+    both = await asyncio.gather(visitor("ann"), visitor("cem"), return_exceptions=True)
+    assert isinstance(both[0], NameTaken)
+    assert both[1] == "cem@x.test"
+    clock.now += 1
+    assert await visitor("ann") == "ann@x.test"
+    with pytest.raises(NameTaken):
+        await visitor("ann")
+    again = await registering.open_by_admin(
+        name="ann", domain="x.test", with_prefix=False, random_subdomain=False
+    )
+    assert again.address == "ann@x.test"
+    # What is free again is forgotten as others are closed.
+    clock.now += 60 * DAY
+    for name in ("dan", "eve"):
+        await visitor(name)
+    assert await closed(database) == ["dan@x.test", "eve@x.test"]
+
+
+async def test_without_a_quarantine_no_name_is_written_down(database: AnyDatabase) -> None:
+    mailboxes = Mailboxes(database)
+    for _ in range(2):
+        opened = await mailboxes.registering.open_for_visitor(
+            name="ann", domain="x.test", random_subdomain=False, ip=""
+        )
+        await mailboxes.registering.close(opened.address_id, "ann@x.test")
+    assert await closed(database) == []
+
+
+async def closed(database: AnyDatabase) -> list[str]:
+    async def unit(tx: Transaction) -> list[str]:
+        rows = await tx.fetch_all("SELECT address FROM closed_names ORDER BY address")
+        return [str(row[0]) for row in rows]
+
+    return await database.read(unit)
 
 
 async def test_an_old_id_closes_nothing_of_the_next_owner(database: AnyDatabase) -> None:

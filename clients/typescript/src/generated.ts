@@ -37,6 +37,7 @@ export interface SiteSettings {
   copyright?: string;
   cfTurnstileSiteKey?: string;
   enableAltcha?: boolean;
+  repositoryUrl?: string;
 }
 
 /** A proof of work to do (ALTCHA 2): parameters, and our signature over them. */
@@ -715,6 +716,12 @@ export interface PasswordOf {
   password?: string | null;
 }
 
+/** A page of light rows; `count` is the total on the first page, and 0 on all others. */
+export interface EverybodysPage {
+  results: LightRow[];
+  count: number;
+}
+
 /** A page of allowances; `count` is the total on the first page, and 0 on all others. */
 export interface AllowancePage {
   results: AllowanceRow[];
@@ -970,10 +977,31 @@ export interface Statement {
   enabled: boolean;
 }
 
-/** Saved. `warnings` names statements that cannot be run here, and why. */
+/**
+ * Saved. `warnings` names statements that cannot be run here, and why; `problems` says the same
+ * in its parts.
+ */
 export interface Saved {
   success?: boolean;
   warnings?: string[];
+  problems?: StatementProblem[];
+}
+
+/** A statement that cannot be run here, and why. */
+export interface StatementProblem {
+  name: string;
+  problem: string;
+  problem_told: ToldRow | null;
+}
+
+/**
+ * What a sentence of the same answer says: a stable code, and what is filled in. Values whose
+ * name ends with `_seconds` say how far ahead something lies; `n` decides between singular and
+ * plural.
+ */
+export interface ToldRow {
+  code: string;
+  values: Record<string, string | number>;
 }
 
 /** What cleanups did, newest first. */
@@ -991,6 +1019,7 @@ export interface RunRow {
   ended_at: string;
   removed: number;
   problem: string;
+  problem_told: ToldRow | null;
 }
 
 /** The configuration in force, by the names of the mailbox API; no secret is in it. */
@@ -1192,16 +1221,6 @@ export interface WaitingStory {
 }
 
 /**
- * What a sentence of the same answer says: a stable code, and what is filled in. Values whose
- * name ends with `_seconds` say how far ahead something lies; `n` decides between singular and
- * plural.
- */
-export interface ToldRow {
-  code: string;
-  values: Record<string, string | number>;
-}
-
-/**
  * One attempt at a recipient, and what was said in it. `outcome`: delivered, deferred or
  * failed.
  */
@@ -1392,7 +1411,7 @@ export interface AuditPage {
 
 /**
  * A change: who did it and from where, what, to whom, and with which values. Secrets are
- * hidden.
+ * hidden. `title` is the action in words, or as it is called where there are none.
  */
 export interface AuditRow {
   id: number;
@@ -1402,6 +1421,21 @@ export interface AuditRow {
   action: string;
   subject: string;
   detail: Record<string, unknown>;
+  title: string;
+  title_told: ToldRow | null;
+  actor_told: ToldRow | null;
+}
+
+/** Actions, those about the same beside each other. */
+export interface KnownActions {
+  results: KnownAction[];
+}
+
+/** An action by its name in the log, and in words. */
+export interface KnownAction {
+  action: string;
+  title: string;
+  title_told: ToldRow;
 }
 
 /** Where the browser goes. */
@@ -1612,7 +1646,10 @@ export interface BatchResult {
   results: MailResult[];
 }
 
-/** What became of one mail: `sent`, `partial` or `failed`. */
+/**
+ * What became of one mail: `sent`, `partial` or `failed`. `smtp_response` are the words of a
+ * server that refused it.
+ */
 export interface MailResult {
   index: number;
   to: string[];
@@ -1622,6 +1659,7 @@ export interface MailResult {
   error?: string;
   error_code?: string;
   smtp_code?: number;
+  smtp_response?: string;
 }
 
 /** Which connection; `default` when it is not said. */
@@ -1640,6 +1678,7 @@ export interface TestResult {
   error?: string;
   error_code?: string;
   smtp_code?: number;
+  smtp_response?: string;
 }
 
 /** All connections of the caller's account. */
@@ -1704,7 +1743,9 @@ export class Api extends Caller {
     return this.call("POST", "/open_api/admin_login", "json", args, options);
   }
 
-  /** Test an address token. */
+  /**
+   * Test an address token: its signature, and that its address is open and it was not revoked.
+   */
   postOpenApiCredentialLogin(args: { body: Credential }, options: CallOptions = {}): Promise<Success> {
     return this.call("POST", "/open_api/credential_login", "json", args, options);
   }
@@ -1747,7 +1788,7 @@ export class Api extends Caller {
   }
 
   /** A page of mails with their sources, newest first; behind `after_id` oldest first. */
-  getApiMails(args: { query: { q?: string; from?: string; subject?: string; after_id?: number | null; limit: number; offset: number } }, options: CallOptions = {}): Promise<MailPage> {
+  getApiMails(args: { query: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; limit: number; offset: number } }, options: CallOptions = {}): Promise<MailPage> {
     return this.call("GET", "/api/mails", "json", args, options);
   }
 
@@ -1757,7 +1798,7 @@ export class Api extends Caller {
   }
 
   /** A page of mails taken apart: sender, subject, text, HTML and what is attached. */
-  getApiParsedMails(args: { query: { q?: string; from?: string; subject?: string; after_id?: number | null; limit: number; offset: number } }, options: CallOptions = {}): Promise<ParsedPage> {
+  getApiParsedMails(args: { query: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; limit: number; offset: number } }, options: CallOptions = {}): Promise<ParsedPage> {
     return this.call("GET", "/api/parsed_mails", "json", args, options);
   }
 
@@ -1782,7 +1823,7 @@ export class Api extends Caller {
   }
 
   /** A page of light rows, newest first; behind `after_id` oldest first. */
-  getApiInbox(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<InboxPage> {
+  getApiInbox(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<InboxPage> {
     return this.call("GET", "/api/inbox", "json", args, options);
   }
 
@@ -1790,7 +1831,7 @@ export class Api extends Caller {
    * The same page for slow lines and long lists: what a list shows, and nothing that is empty.
    * Twenty common mails take some six kilobytes.
    */
-  getApiInboxBrief(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<BriefPage> {
+  getApiInboxBrief(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<BriefPage> {
     return this.call("GET", "/api/inbox/brief", "json", args, options);
   }
 
@@ -1806,7 +1847,7 @@ export class Api extends Caller {
    * Wait until a mail comes that fits, at most `timeout` seconds, and answer with it, its text,
    * codes and links. Without `after_id` it must come from now on.
    */
-  getApiMailsWait(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; unread?: number; codes?: number; timeout?: number } } = {}, options: CallOptions = {}): Promise<Waited> {
+  getApiMailsWait(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; unread?: number; codes?: number; timeout?: number } } = {}, options: CallOptions = {}): Promise<Waited> {
     return this.call("GET", "/api/mails/wait", "json", args, options);
   }
 
@@ -1985,8 +2026,8 @@ export class Api extends Caller {
     return this.call("POST", "/user_api/register", "json", args, options);
   }
 
-  /** A page of the account's addresses, newest first. */
-  getUserApiBindAddress(args: { query?: { limit?: number; offset?: number } } = {}, options: CallOptions = {}): Promise<AddressPage> {
+  /** A page of the account's addresses, newest first; with `query` of those that contain it. */
+  getUserApiBindAddress(args: { query?: { limit?: number; offset?: number; query?: string } } = {}, options: CallOptions = {}): Promise<AddressPage> {
     return this.call("GET", "/user_api/bind_address", "json", args, options);
   }
 
@@ -2019,8 +2060,13 @@ export class Api extends Caller {
   }
 
   /** The same mail as light rows, newest first; behind `after_id` oldest first. */
-  getUserApiInbox(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; address?: string; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<InboxPage> {
+  getUserApiInbox(args: { query?: { q?: string; from?: string; subject?: string; after_id?: number | null; since?: string; address?: string; limit?: number; before_id?: number | null; unread?: number; flagged?: number; codes?: number } } = {}, options: CallOptions = {}): Promise<InboxPage> {
     return this.call("GET", "/user_api/inbox", "json", args, options);
+  }
+
+  /** A mail of an address of the account, octet for octet as it is stored, as a file. */
+  getUserApiMailsIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/user_api/mails/{id}/raw", "bytes", args, options);
   }
 
   /** Delete a mail of an address of the account; anybody else's is kept. */
@@ -2111,6 +2157,50 @@ export class Api extends Caller {
   /** Delete one mail of anybody. */
   deleteAdminMailsId(args: { id: string | number }, options: CallOptions = {}): Promise<Success> {
     return this.call("DELETE", "/admin/mails/{id}", "json", args, options);
+  }
+
+  /**
+   * A page of light rows of all mails, of one address, or of addresses that nobody has opened,
+   * newest first.
+   */
+  getAdminInbox(args: { query: { limit: number; offset: number; address?: string; unknown?: number } }, options: CallOptions = {}): Promise<EverybodysPage> {
+    return this.call("GET", "/admin/inbox", "json", args, options);
+  }
+
+  /**
+   * One mail of anybody opened for reading, as its owner reads it; it is not marked as seen.
+   * Null when it is not there.
+   */
+  getAdminInboxId(args: { id: string | number; query?: { remote?: number } }, options: CallOptions = {}): Promise<OpenedMail | null> {
+    return this.call("GET", "/admin/inbox/{id}", "json", args, options);
+  }
+
+  /** A message of anybody octet for octet as it is stored, as a file. */
+  getAdminMailsIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/admin/mails/{id}/raw", "bytes", args, options);
+  }
+
+  /** One part of anybody's mail, decoded, as a file; `index` is that of its row. */
+  getAdminMailsIdAttachmentsIndex(args: { id: string | number; index: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/admin/mails/{id}/attachments/{index}", "bytes", args, options);
+  }
+
+  /**
+   * One mail that anybody sent, with its text and every attempt at it; null when it is not
+   * there.
+   */
+  getAdminSentId(args: { id: string | number }, options: CallOptions = {}): Promise<OpenedSentMail | null> {
+    return this.call("GET", "/admin/sent/{id}", "json", args, options);
+  }
+
+  /** A message that anybody sent octet for octet as it was queued, as a file. */
+  getAdminSentIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/admin/sent/{id}/raw", "bytes", args, options);
+  }
+
+  /** One part of a mail that anybody sent, decoded, as a file; `index` is that of its row. */
+  getAdminSentIdAttachmentsIndex(args: { id: string | number; index: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/admin/sent/{id}/attachments/{index}", "bytes", args, options);
   }
 
   /** A page of allowances, of one address or of all. */
@@ -2452,6 +2542,11 @@ export class Api extends Caller {
    */
   getAdminAudit(args: { query?: { limit?: number; before_id?: number | null; actor?: string; action?: string; q?: string } } = {}, options: CallOptions = {}): Promise<AuditPage> {
     return this.call("GET", "/admin/audit", "json", args, options);
+  }
+
+  /** What an entry may be about: every action with its words. */
+  getAdminAuditActions(options: CallOptions = {}): Promise<KnownActions> {
+    return this.call("GET", "/admin/audit/actions", "json", {}, options);
   }
 
   /**
