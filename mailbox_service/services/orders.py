@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailbox_service.config import Config
+from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
 from mailbox_service.core.errors import BadRequest, MessageTooBig, NoChannel
 from mailbox_service.core.letter import Correspondent
@@ -164,7 +165,8 @@ class Orders:
                 return NewRecipient(recipient, domain, send_queue.FAILED, reply=reason)
             if sent_by.due_at:  # whether it is held is seen when its time has come
                 return NewRecipient(recipient, domain, send_queue.QUEUED, sent_by.due_at)
-        held = holds and served_by(domain, self._domains) is None
+        leaves = domain != simulated_recipients.DOMAIN and served_by(domain, self._domains) is None
+        held = holds and leaves
         return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
 
     def _missing_channel(self, sender_domain: str, recipients: Sequence[str]) -> NoChannel | None:
