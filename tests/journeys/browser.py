@@ -64,9 +64,9 @@ class Visit:
         ]
 
     def address(self) -> str:
-        """The address of the first-visit page."""
+        """The address of the first-visit page, when it can be copied: its frame says it before."""
+        self.page.locator(".hero-acts .btn.primary:enabled").wait_for()
         heading = self.page.locator(".hero-addr")
-        heading.wait_for()
         return heading.inner_text().replace("\n", "")
 
     def token(self) -> str:

@@ -7,6 +7,7 @@ import { groups, linkLabel, safeLink } from '../lib/codes';
 import { hueOf, initials } from '../lib/faces';
 import { clock, instant, shortTime, showUtc, wholeTime } from '../lib/time';
 import type { BriefRow, InboxPage, Mail } from '../lib/wire';
+import { keep } from './keep';
 
 /** What the build draws in one language (`frames.ts`); it stands in the place of `__DRAWN__`. */
 export interface Drawn {
@@ -40,6 +41,7 @@ const PAINTED_MS = 100;
 export async function fill(list: Promise<Response>, mail: Promise<Response> | null, looks: Looks): Promise<void> {
   const page = document.querySelector<HTMLElement>('#page > .app');
   if (!page) return;
+  globalThis.keeping = keep;
   const styled = Promise.all(looks.styles.map(style));
   const put = async <Told>(answer: Promise<Response> | null, how: (page: HTMLElement, told: Told, looks: Looks) => void) => {
     const told = await answer;

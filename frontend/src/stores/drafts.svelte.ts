@@ -1,7 +1,6 @@
 /** Mails being written. They are kept in this browser at every pause, so that nothing written is lost. */
 
 import { emptyDraft, isBlank, randomId, type Draft, type DraftFile } from '../lib/draft';
-import { dropFile, dropFilesExcept, findFile, keepFile } from '../lib/filebox';
 import { recall, remember } from '../lib/memory';
 import { session } from './session.svelte';
 
@@ -26,13 +25,13 @@ class Drafts {
   /** Drafts that have changed since they were last written. */
   private readonly unsaved = new Set<string>();
   private resting: ReturnType<typeof setTimeout> | undefined;
+  private readonly atFirst = this.list;
+  private box: Promise<typeof import('../lib/filebox')> | undefined;
 
   constructor() {
     addEventListener('pagehide', () => this.flush());
     // A phone may end a page in the background without another word.
     document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && this.flush());
-    // Files whose draft is gone: the page was closed before they could be dropped.
-    void dropFilesExcept(new Set(this.list.flatMap((draft) => draft.files.map((file) => file.id)))).catch(() => undefined);
     addEventListener('storage', (event) => {
       // Another tab writes too; what is only here (typed this moment, or just opened) stays.
       if (event.key !== DRAFTS) return;
@@ -80,13 +79,13 @@ class Drafts {
     const entry = { id: randomId(), name: file.name, type: file.type, size: file.size };
     this.files.set(entry.id, file);
     // Private windows may have no database; the file then lives as long as the page.
-    await keepFile(entry.id, file).catch(() => undefined);
+    await this.filebox().then(({ keepFile }) => keepFile(entry.id, file)).catch(() => undefined);
     return entry;
   }
 
   async dropFile(id: string): Promise<void> {
     this.files.delete(id);
-    await dropFile(id).catch(() => undefined);
+    await this.filebox().then(({ dropFile }) => dropFile(id)).catch(() => undefined);
   }
 
   /** Which of the draft's files can no longer be found in this browser. */
@@ -100,9 +99,18 @@ class Drafts {
   async blobOf(file: DraftFile): Promise<Blob | null> {
     const here = this.files.get(file.id);
     if (here) return here;
-    const kept = await findFile(file.id).catch(() => null);
+    const kept = await this.filebox().then(({ findFile }) => findFile(file.id)).catch(() => null);
     if (kept) this.files.set(file.id, kept);
     return kept;
+  }
+
+  /** Few visits have files. The first that has drops those whose draft is gone: a page was closed before it could. */
+  private filebox(): Promise<typeof import('../lib/filebox')> {
+    return (this.box ??= import('../lib/filebox').then(async (box) => {
+      const named = [...this.atFirst, ...this.list].flatMap((draft) => draft.files.map((file) => file.id));
+      await box.dropFilesExcept(new Set([...this.files.keys(), ...named])).catch(() => undefined);
+      return box;
+    }));
   }
 
   private store(): void {
