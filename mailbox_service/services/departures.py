@@ -75,7 +75,8 @@ class Departures:
 
     def _written(self, orders: Sequence[Order], written: Written[Receipt]) -> None:
         if not written.cancelled() and written.exception() is None:
-            self._queued(orders, written.result())
+            # Those who wait are told first, and have something to do meanwhile.
+            asyncio.get_running_loop().call_soon(self._queued, orders, written.result())
 
     def _one_written(self, order: Order, written: asyncio.Future[Receipt]) -> None:
         if not written.cancelled() and written.exception() is None:

@@ -46,6 +46,16 @@ class Waiter(Protocol[A]):
         ...
 
 
+class Preparing:
+    """A waiter that can make ready what it will say if all goes well, while the disk works."""
+
+    __slots__ = ()
+
+    def prepare(self) -> None:
+        """Make it ready. It may be told before."""
+        raise NotImplementedError
+
+
 class Gathering(Generic[T, R]):
     """Items of one kind, written in groups. `write` writes some; what it gives is the answer of
     each in their order, a refusal being one too. `octets` weighs an item."""
@@ -114,6 +124,8 @@ class Gathering(Generic[T, R]):
         if group:
             written = self._write([item for item, _ in group])
             written.add_done_callback(partial(self._written, group))
+            # One turn later the group is on its way to the disk, and there is time.
+            asyncio.get_running_loop().call_soon(prepare_all, group)
 
     def _take_group(self) -> list[tuple[T, Waiter[R]]]:
         """All that waits, or a large group out of a flood."""
@@ -146,6 +158,13 @@ class Gathering(Generic[T, R]):
             tell_failure(waiter, written)
         else:
             tell(waiter, written.result()[0])
+
+
+def prepare_all(group: Sequence[tuple[object, object]]) -> None:
+    """Let those of a group prepare who can."""
+    for _, waiter in group:
+        if isinstance(waiter, Preparing):
+            waiter.prepare()
 
 
 def tell(waiter: Waiter[R], answer: R | MailError) -> None:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from mailbox_service.core.email_id import email_id_of
 from mailbox_service.core.envelope import Receipt
+from mailbox_service.services.gathering import Preparing
 from mailbox_service.services.randomness import random_uuid
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.ip_lists import allows
@@ -53,25 +54,33 @@ class Failed(Struct, frozen=True):
     allowed: Allowed
 
 
-class Reply:
+class Reply(Preparing):
     """The answer to a letter, once it is on disk."""
 
-    __slots__ = ("_allowed", "_exchange")
+    __slots__ = ("_allowed", "_body", "_exchange", "_lines", "_queue_id")
 
-    def __init__(self, exchange: Exchange, allowed: Allowed) -> None:
+    def __init__(self, exchange: Exchange, allowed: Allowed, queue_id: str) -> None:
         self._exchange = exchange
         self._allowed = allowed
+        self._queue_id = queue_id
+        self._lines = self._body = b""
+
+    def prepare(self) -> None:
+        """Write the answer."""
+        if not self._body:
+            request_id = random_uuid()
+            body = BODY % (request_id, email_id_of(self._queue_id))
+            self._lines = LINES % (request_id.encode(), rate_lines(self._allowed))
+            self._body = body.encode()
 
     def done(self) -> bool:
         """It is told once, and it does not matter whether somebody still listens."""
         return False
 
-    def set_result(self, receipt: Receipt) -> None:
+    def set_result(self, _: Receipt) -> None:
         """It is on disk."""
-        request_id = random_uuid()
-        body = BODY % (request_id, email_id_of(receipt.queue_id))
-        lines = LINES % (request_id.encode(), rate_lines(self._allowed))
-        self._exchange.send_short(lines, body.encode())
+        self.prepare()
+        self._exchange.send_short(self._lines, self._body)
 
     def set_exception(self, error: BaseException) -> None:
         """It is not, and the usual way says why."""
@@ -127,7 +136,7 @@ class LetterWay:
         allowed, refusal = self._rates.pass_(LETTERS_PATH, credential.username)
         if refusal is not None:
             return False  # nothing was counted
-        api.letters.send(order, Reply(exchange, allowed))
+        api.letters.send(order, Reply(exchange, allowed, order.submission.queue_id))
         return True
 
 
