@@ -161,5 +161,17 @@ def wait_until(page: Page, expression: str, arg: object = None) -> None:
         page.wait_for_timeout(25)
 
 
+def wait_until_so(
+    page: Page, done: Callable[[], object], meanwhile: Callable[[], object] = lambda: None
+) -> None:
+    """Wait until something is so that a single look at the page does not tell; `meanwhile` is what
+    a person does between two looks."""
+    until = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < until, "it never was so"
+        meanwhile()
+        page.wait_for_timeout(50)
+
+
 def read(path: str | Path) -> bytes:
     return Path(path).read_bytes()

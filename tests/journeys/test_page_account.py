@@ -9,7 +9,17 @@ import zipfile
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import DESK, LOOKS, SMALLEST, Theme, Visit, Visits, message, row
+from tests.journeys.browser import (
+    DESK,
+    LOOKS,
+    SMALLEST,
+    Theme,
+    Visit,
+    Visits,
+    message,
+    row,
+    wait_until_so,
+)
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -142,12 +152,8 @@ def test_several_mails_of_all_addresses_are_deleted_together(
     page = person.page
     page.get_by_role("link", name="All mail").click()
     # The index of mails follows their acceptance.
-    for _ in range(40):
-        if page.locator(".row").count() == 3:
-            break
-        page.get_by_role("button", name="Refresh").click()
-        page.locator(".list-head").wait_for()
-        page.wait_for_timeout(100)
+    refresh = page.get_by_role("button", name="Refresh")
+    wait_until_so(page, lambda: page.locator(".row").count() == 3, refresh.click)
     page.get_by_label("Select all").check()
     expect(page.get_by_text("3 selected")).to_be_visible()
     page.get_by_label("Select Mail 1").uncheck()

@@ -12,7 +12,7 @@ from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message
+from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, wait_until_so
 from tests.journeys.running import RunningService, running
 from tests.nexthop import NextHop
 from tests.nexthop import running as running_hop
@@ -82,12 +82,9 @@ def tries_at(hop: NextHop, domain: str) -> int:
 
 def until(person: Visit, done: Any) -> None:
     """Look again until something is so; the page does so by itself, though less often."""
-    for _ in range(100):
-        if person.page.locator("tbody tr").count() and done():
-            return
-        person.page.get_by_role("button", name="Refresh").first.click()
-        person.page.wait_for_timeout(200)
-    raise AssertionError("it never was so")
+    page = person.page
+    refresh = page.get_by_role("button", name="Refresh").first
+    wait_until_so(page, lambda: page.locator("tbody tr").count() and done(), refresh.click)
 
 
 def test_the_overview_counts_and_draws(visit: Visits, service: RunningService) -> None:
@@ -144,11 +141,7 @@ def test_those_of_one_reason_are_tried_again_and_those_chosen_given_up(
     expect(dialog).to_contain_text("one.example")
     dialog.get_by_role("button", name="Try now").click()
     expect(page.locator(".toast")).to_contain_text("One mail is tried now")
-    for _ in range(100):
-        if tries_at(hop, "one.example") > before:
-            break
-        page.wait_for_timeout(100)
-    assert tries_at(hop, "one.example") > before
+    wait_until_so(page, lambda: tries_at(hop, "one.example") > before)
     page.get_by_role("button", name="Without this filter: one.example").click()
     page.get_by_label("Select deferred@two.example").check()
     page.locator(".bulk").get_by_role("button", name="Give up").click()
@@ -272,10 +265,7 @@ def test_a_delivery_is_looked_into_and_sent_again(
     before = len(receiver.got)
     dialog.get_by_role("button", name="Send again").click()
     expect(page.locator(".toast")).to_contain_text("It is sent again")
-    for _ in range(100):
-        if len(receiver.got) > before:
-            break
-        page.wait_for_timeout(100)
+    wait_until_so(page, lambda: len(receiver.got) > before)
     assert "Told to a program" in receiver.got[-1].text
 
 
