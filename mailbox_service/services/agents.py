@@ -25,7 +25,8 @@ from mailbox_service.storage.database import Database
 # Addresses that one key may have open: a test suite of some size, and no more than a list shows.
 MOST_OPEN = 1_000
 KEY_PREFIX = "api-"
-OPERATORS_SOURCE = "mcp"
+# No key has such a name; the index of what keys opened finds it.
+OPERATORS_SOURCE = "key:mcp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,10 @@ async def test_an_agent_in_python_over_stdio(service: RunningService) -> None:
     async with over_stdio(service) as client:
         theirs = await shop(service, client, "pythonstdio")
         assert (await call(client, "list_mails", address=opened))["count"] == 0
+        # What it opened itself is its own, and need not be named.
+        listed = await call(client, "list_addresses")
+        assert [one["address"] for one in listed["addresses"]] == [theirs]
+        assert (await call(client, "list_mails"))["count"] == 1
         assert not any(tool.name.startswith("smtp_") for tool in (await client.list_tools()).tools)
     async with over_stdio(service, token) as client:
         listed = await call(client, "list_addresses")
