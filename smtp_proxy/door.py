@@ -11,9 +11,9 @@ from ipaddress import ip_network
 
 from smtp_proxy import log, replies
 from smtp_proxy.content import ContentReader, HeldContent
-from smtp_proxy.dialog import Offer, Rules
 from smtp_proxy.fast_lane import FastLane
 from smtp_proxy.limits import Limits
+from smtp_proxy.offer import Offer, Rules
 from smtp_proxy.peers import LoginGuard, Peers
 from smtp_proxy.server import MailServer, template
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smtp_proxy.dialog import Dialog, Offer, Rules
+from smtp_proxy.dialog import Dialog
 from smtp_proxy.limits import Limits
+from smtp_proxy.offer import Offer, Rules
 from smtp_proxy.reception import ReceptionRules
 from smtp_proxy.submission import SubmissionRules
 from tests.smtp.post_office import PostOffice
