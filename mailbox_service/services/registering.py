@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -480,6 +480,14 @@ class Registering:
             )
 
         return await self._database.read(unit)
+
+    async def every_address(self) -> AsyncIterator[list[CountedAddress]]:
+        """All addresses in the order of their ids, some at a time. What is opened meanwhile is
+        there as well, what is closed meanwhile may be."""
+        last = 0
+        while found := await self._database.read(addresses.behind, after=last, limit=BATCH):
+            yield found
+            last = found[-1].id
 
     async def statistics(self) -> Statistics:
         """How much there is of everything."""

@@ -73,15 +73,21 @@ REMOVE = "DELETE FROM addresses WHERE id = :id"
 ALL = "SELECT address FROM addresses"
 
 # The counts are worked out for the rows of one page alone, unless they are what it is sorted by.
-LIST = """
+COUNTED = """
 SELECT id, name, source_meta, created_at, updated_at,
        (SELECT count(*) FROM messages WHERE messages.address = addresses.address) AS mail_count,
        (SELECT count(*) FROM submissions
          WHERE submissions.address = addresses.address AND listed = 1) AS send_count,
        expires_at
   FROM addresses
+"""
+
+BEHIND = f"{COUNTED} WHERE id > :after ORDER BY id LIMIT :limit"
+
+LIST = f"""
+{COUNTED}
  WHERE (:query = '' OR lower(name) LIKE :pattern ESCAPE '\\')
- ORDER BY {order} LIMIT :limit OFFSET :offset
+ ORDER BY {{order}} LIMIT :limit OFFSET :offset
 """
 
 COUNT = """
@@ -287,6 +293,12 @@ async def list_page(
     total = await tx.fetch_one(COUNT, params)
     assert total is not None
     return [CountedAddress(*row) for row in rows], int(total[0])
+
+
+async def behind(tx: Transaction, *, after: int, limit: int) -> list[CountedAddress]:
+    """Opened addresses whose ids are above one, in the order of their ids."""
+    rows = await tx.fetch_all(BEHIND, {"after": after, "limit": limit})
+    return [CountedAddress(*row) for row in rows]
 
 
 async def count(tx: Transaction) -> int:

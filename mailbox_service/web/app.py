@@ -22,6 +22,7 @@ from mailbox_service.web import (
     smtp_submission,
     tracking,
 )
+from mailbox_service.web.admin import address_export as admin_address_export
 from mailbox_service.web.admin import addresses as admin_addresses
 from mailbox_service.web.admin import audit as admin_audit
 from mailbox_service.web.admin import binding as admin_binding
@@ -105,6 +106,7 @@ AREAS: tuple[Routes, ...] = (
     external.routes,
     smtp_submission.routes,
     admin_addresses.routes,
+    admin_address_export.routes,
     admin_mails.routes,
     admin_sending.routes,
     admin_settings.routes,

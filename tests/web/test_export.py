@@ -1,8 +1,9 @@
-"""GET /api/mails/export: a whole mailbox as one file, for its owner alone."""
+"""A whole mailbox as one file, for its owner alone; all addresses as one, for administrators."""
 
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import mailbox
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.web.admin.address_export import cell
 from mailbox_service.web.mailbox.export import whole
 from mailbox_service.web.streams import Streams
-from tests.web.site import LETTER, Site
+from tests.web.site import ADMIN, LETTER, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +85,48 @@ async def test_mail_of_others_is_not_in_it(site: Site) -> None:
     bob = await site.open("bob")
     assert (await site.http.get("/api/mails/export", headers=bob.auth)).content == b""
     assert (await site.http.get("/api/mails/export")).status_code == 401
+
+
+async def test_the_list_of_addresses_is_a_file_for_administrators(site: Site) -> None:
+    """mailbox-api §15, 17: as CSV and as JSON lines."""
+    names = ["ann", "bob", "cem"]
+    opened = [await site.open(name) for name in names]
+    await site.arrive()
+    answer = await site.http.get("/admin/addresses/export", headers=ADMIN)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "addresses.csv" in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["name"] for row in rows] == [one.address for one in opened]
+    assert [int(row["id"]) for row in rows] == [one.address_id for one in opened]
+    assert [row["mail_count"] for row in rows] == ["1", "0", "0"]
+    assert {row["expires_at"] for row in rows} == {""}
+    answer = await site.http.get("/admin/addresses/export?format=jsonl", headers=ADMIN)
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    listed = await site.http.get(
+        "/admin/address?limit=100&offset=0&sort_order=ascend", headers=ADMIN
+    )
+    assert lines == listed.json()["results"]
+    answer = await site.http.get("/admin/addresses/export?format=xml", headers=ADMIN)
+    assert (answer.status_code, answer.text) == (400, "format is one of csv, jsonl")
+    for headers in ({}, opened[0].auth):
+        answer = await site.http.get("/admin/addresses/export", headers=headers)
+        assert answer.status_code == 401
+
+
+async def test_a_list_of_many_addresses_is_whole(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailbox_service.services.registering.BATCH", 2)
+    opened = [await site.open(f"n{number}") for number in range(5)]
+    answer = await site.http.get("/admin/addresses/export", headers=ADMIN)
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["name"] for row in rows] == [one.address for one in opened]
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_name_is_a_formula_in_a_spreadsheet(begin: str) -> None:
+    assert cell(f"{begin}cmd") == f"'{begin}cmd"
+    assert (cell("ann@x.test"), cell(None), cell(7)) == ("ann@x.test", "", "7")
 
 
 async def test_another_form_is_refused(site: Site) -> None:

@@ -2139,6 +2139,15 @@ export class Api extends Caller {
     return this.call("POST", "/admin/address/{id}/reset_password", "json", args, options);
   }
 
+  /**
+   * All addresses as one file, in the order of their ids, with what a list of them shows; no
+   * password and no token. In csv a name that a spreadsheet would take for a formula has an
+   * apostrophe before it.
+   */
+  getAdminAddressesExport(args: { query?: { format?: string } } = {}, options: CallOptions = {}): Promise<ArrayBuffer> {
+    return this.call("GET", "/admin/addresses/export", "bytes", args, options);
+  }
+
   /** A page of all mails, or of one address. */
   getAdminMails(args: { query: { limit: number; offset: number; address?: string } }, options: CallOptions = {}): Promise<MailPage> {
     return this.call("GET", "/admin/mails", "json", args, options);

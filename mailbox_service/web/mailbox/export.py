@@ -37,19 +37,21 @@ class ExportQuery(Struct):
 
 
 class Download(StreamingResponse):
-    """A file that is made while it is read, in one of the places that a mailbox has for open
-    connections."""
+    """A file that is made while it is read, in one of the places that a mailbox, or whoever else
+    reads, has for open connections."""
 
-    def __init__(self, call: Call, content: AsyncIterator[bytes], media_type: str) -> None:
+    def __init__(
+        self, call: Call, content: AsyncIterator[bytes], media_type: str, *, reader: str
+    ) -> None:
         super().__init__(content, media_type=media_type)
-        self._streams, self._address = call.streams, call.address
+        self._streams, self._reader = call.streams, reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def in_time(message: Message) -> None:
             async with asyncio.timeout(SEND_SECONDS):
                 await send(message)
 
-        with self._streams.one_more(self._address):
+        with self._streams.one_more(self._reader):
             try:
                 await super().__call__(scope, receive, in_time)
             except (TimeoutError, MailError) as error:
@@ -86,6 +88,6 @@ async def export_mails(call: Call) -> Answer | Response:
         return Answer(b"", MEDIA_TYPES[form].encode("ascii"), headers=headers)
     call.streams.check(call.address)
     pieces = whole(call.streams, call.services.exporting.stream(call.address, form))
-    answer = Download(call, pieces, MEDIA_TYPES[form])
+    answer = Download(call, pieces, MEDIA_TYPES[form], reader=call.address)
     answer.raw_headers.extend(headers)
     return answer
