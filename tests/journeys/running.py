@@ -23,8 +23,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+# Far beyond what either takes, on a machine that does twenty other things.
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 ADMIN_PASSWORD = "admin password of the journeys"
 SETTINGS: dict[str, Any] = {
     "domains": ["x.test", "y.test"],
@@ -142,7 +143,7 @@ class RunningService:
         if wait:
             self.wait_until_ready()
 
-    def wait_for_log(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for_log(self, text: str, seconds: float = 60.0) -> None:
         """Wait for something in the log, whose lines come a moment after what they tell of."""
         deadline = time.monotonic() + seconds
         while text not in self.log:
@@ -266,7 +267,11 @@ class RunningService:
 def running(folder: Path, **settings: Any) -> Iterator[RunningService]:
     """A started service that is ended whatever happens."""
     service = RunningService(folder, settings)
-    service.start()
+    try:
+        service.start()
+    except BaseException:
+        service.kill()
+        raise
     try:
         yield service
     finally:

@@ -78,13 +78,13 @@ def test_the_two_requests_of_the_readme_send_a_mail_each(service: RunningService
         f"{service.url}/api/send_mail",
         headers={"Authorization": f"Bearer {token}"},
         json=draft,
-        timeout=10,
+        timeout=60,
     )
     assert (first.status_code, first.json()["status"]) == (200, "ok")
     second = requests.post(
         f"{service.url}/external/api/send_mail",
         json={"token": token, **draft, "content": "<b>It works.</b>", "is_html": True},
-        timeout=10,
+        timeout=60,
     )
     assert (second.status_code, second.json()["status"]) == (200, "ok")
     one = service.wait_for_mail(other_token)

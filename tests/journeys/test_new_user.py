@@ -21,7 +21,7 @@ import pytest
 
 from tests.journeys.running import free_ports
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -114,12 +114,12 @@ def test_the_first_start_explains_itself_and_its_lines_send_a_mail(user: NewUser
     assert link is not None
     mail = user.get("/api/mails/wait?timeout=30&after_id=0", link[2])["mail"]
     assert (mail["subject"], mail["text"].strip()) == ("Hello", "It works.")
-    with urllib.request.urlopen(f"{link[1]}/?jwt={link[2]}", timeout=10) as answer:
+    with urllib.request.urlopen(f"{link[1]}/?jwt={link[2]}", timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/html")
     request = urllib.request.Request(
         f"{page[1]}/admin/statistics", headers={"x-admin-auth": password[1]}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["mailCount"] == 1
 
     user.stop()
