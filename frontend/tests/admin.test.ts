@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readable } from '../src/admin/deliveries';
+import { hostOf, readable } from '../src/admin/deliveries';
 import { standing, zoneFile, type DnsRecord } from '../src/admin/domains';
 import { addressesFault, domainsFault, faultOfField, patternFault, sameSetting, type Field } from '../src/admin/fields';
 import { bounceShare, peak, stepName, type Point } from '../src/admin/figures';
@@ -178,6 +178,11 @@ describe('DNS records', () => {
   test('what is optional does not count', () => {
     expect(standing([record({ state: 'right' }), record({ state: 'missing' }), record({ required: false, state: 'missing' })])).toEqual({ right: 1, all: 2 });
   });
+});
+
+test('a post is named by the host that it goes to', () => {
+  expect(hostOf('https://hooks.example:8443/a?key=•••')).toBe('hooks.example:8443');
+  expect(hostOf('•••')).toBe('•••');
 });
 
 test('the body of a post is set in lines when it is JSON', () => {

@@ -242,6 +242,11 @@ def test_the_lists_are_accessible_and_never_scroll_sideways(
         person.page.locator("#main :is(.card-foot, form)").first.wait_for()
         assert person.accessibility_faults() == [], place
         assert person.sideways() <= 0, place
+    go(person, f"mails/{address}")
+    person.page.locator("tbody a").first.click()
+    person.page.get_by_role("dialog").locator(".text").wait_for()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
     go(person, "addresses")
     person.page.get_by_role("button", name="New address").click()
     person.page.get_by_role("dialog").wait_for()

@@ -40,6 +40,11 @@ export const LOOKS: Readonly<Record<string, { tone: string; icon: IconName; text
 /** How the service names the webhook that is told of every mail. */
 export const OF_ALL_MAIL = 'all mail';
 
+/** Where a post goes, in short. */
+export function hostOf(url: string): string {
+  return /^\w+:\/\/([^/?#]+)/.exec(url)?.[1] ?? url;
+}
+
 /** JSON is easier to read with its lines; anything else stays as it was sent. */
 export function readable(body: string): string {
   try {

@@ -18,6 +18,12 @@ export const admin: AdminTexts = {
   'admin.done': 'Erledigt: {what}',
   'admin.some-failed': { one: 'Eines ging nicht. {why}', other: '{n} gingen nicht. {why}' },
   'admin.nothing': 'Hier ist nichts.',
+  'none.addresses': 'Noch ist keine Adresse eröffnet.',
+  'none.users': 'Noch hat niemand ein Konto.',
+  'none.mails': 'Noch ist keine Mail gekommen.',
+  'none.unknown': 'Keine Mail für Adressen, die niemand eröffnet hat. Ob solche angenommen wird, steht in den Einstellungen unter Empfang.',
+  'none.sent': 'Noch hat niemand eine Mail gesendet.',
+  'none.senders': 'Noch wollte niemand senden. Ein Guthaben entsteht, wenn eine Adresse es zum ersten Mal will.',
 
   // Lists
   'admin.when': 'Wann',

@@ -120,6 +120,7 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.any': 'Jede Art',
   'hooks.kind.mailbox': 'Postfach',
   'hooks.kind.sending': 'Versand',
+  'hooks.of-all': 'alle Mail',
   'hooks.owner': 'Wessen',
   'hooks.gone': 'Das Gesendete ist nicht mehr aufbewahrt und kann nicht noch einmal gesendet werden.',
   'hooks.url': 'Teil der Webadresse',

@@ -18,6 +18,12 @@ export const admin = {
   'admin.done': 'Done: {what}',
   'admin.some-failed': forms('One could not be done. {why}', '{n} could not be done. {why}'),
   'admin.nothing': 'Nothing here.',
+  'none.addresses': 'No address is open yet.',
+  'none.users': 'Nobody has an account yet.',
+  'none.mails': 'No mail has come yet.',
+  'none.unknown': 'No mail is here for addresses that nobody opened. Whether such mail is taken is set under Settings, Receiving.',
+  'none.sent': 'Nobody has sent a mail yet.',
+  'none.senders': 'Nobody has asked to send yet. An allowance is made when an address first wants to.',
 
   // Lists
   'admin.when': 'When',

@@ -120,6 +120,7 @@ export const adminOperate = {
   'hooks.any': 'Any kind',
   'hooks.kind.mailbox': 'mailbox',
   'hooks.kind.sending': 'sending',
+  'hooks.of-all': 'all mail',
   'hooks.owner': 'Whose',
   'hooks.gone': 'What was sent is not kept any more, so it cannot be sent again.',
   'hooks.url': 'Part of the web address',

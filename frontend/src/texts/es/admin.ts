@@ -18,6 +18,12 @@ export const admin: AdminTexts = {
   'admin.done': 'Hecho: {what}',
   'admin.some-failed': { one: 'Una no se pudo hacer. {why}', other: '{n} no se pudieron hacer. {why}' },
   'admin.nothing': 'Aquí no hay nada.',
+  'none.addresses': 'Aún no hay ninguna dirección abierta.',
+  'none.users': 'Aún nadie tiene cuenta.',
+  'none.mails': 'Aún no ha llegado ningún correo.',
+  'none.unknown': 'No hay correo para direcciones que nadie abrió. En los ajustes de recepción se decide si se acepta.',
+  'none.sent': 'Aún nadie ha enviado correo.',
+  'none.senders': 'Aún nadie ha querido enviar. El cupo se crea cuando una dirección lo quiere por primera vez.',
 
   // Lists
   'admin.when': 'Cuándo',

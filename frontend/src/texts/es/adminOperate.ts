@@ -120,6 +120,7 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.any': 'Cualquier tipo',
   'hooks.kind.mailbox': 'buzón',
   'hooks.kind.sending': 'envío',
+  'hooks.of-all': 'todo el correo',
   'hooks.owner': 'De quién',
   'hooks.gone': 'Lo enviado ya no se guarda y no puede enviarse otra vez.',
   'hooks.url': 'Parte de la dirección web',

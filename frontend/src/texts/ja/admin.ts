@@ -18,6 +18,12 @@ export const admin: AdminTexts = {
   'admin.done': '完了：{what}',
   'admin.some-failed': { one: '1 件を実行できませんでした。{why}', other: '{n} 件を実行できませんでした。{why}' },
   'admin.nothing': '何もありません。',
+  'none.addresses': 'アドレスはまだありません。',
+  'none.users': 'アカウントはまだありません。',
+  'none.mails': 'メールはまだ届いていません。',
+  'none.unknown': '誰も開いていないアドレス宛のメールはありません。受け取るかどうかは設定の受信で決めます。',
+  'none.sent': '送信されたメールはまだありません。',
+  'none.senders': '送信を求めたアドレスはまだありません。最初に求めたときに枠が作られます。',
 
   // Lists
   'admin.when': '日時',

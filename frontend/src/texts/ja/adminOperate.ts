@@ -120,6 +120,7 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.any': 'すべての種類',
   'hooks.kind.mailbox': 'メールボックス',
   'hooks.kind.sending': '送信',
+  'hooks.of-all': '全メール',
   'hooks.owner': '持ち主',
   'hooks.gone': '送った内容はもう保管されていないため、再送できません。',
   'hooks.url': 'Web アドレスの一部',

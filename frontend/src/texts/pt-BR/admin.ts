@@ -18,6 +18,12 @@ export const admin: AdminTexts = {
   'admin.done': 'Feito: {what}',
   'admin.some-failed': { one: 'Um não pôde ser feito. {why}', other: '{n} não puderam ser feitos. {why}' },
   'admin.nothing': 'Não há nada aqui.',
+  'none.addresses': 'Ainda não há nenhum endereço aberto.',
+  'none.users': 'Ninguém tem conta ainda.',
+  'none.mails': 'Nenhum e-mail chegou ainda.',
+  'none.unknown': 'Não há e-mail para endereços que ninguém abriu. Nas configurações de recebimento se decide se é aceito.',
+  'none.sent': 'Ninguém enviou e-mail ainda.',
+  'none.senders': 'Ninguém quis enviar ainda. A cota é criada quando um endereço quer pela primeira vez.',
 
   // Lists
   'admin.when': 'Quando',

@@ -120,6 +120,7 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.any': 'Qualquer tipo',
   'hooks.kind.mailbox': 'caixa',
   'hooks.kind.sending': 'envio',
+  'hooks.of-all': 'todo o e-mail',
   'hooks.owner': 'De quem',
   'hooks.gone': 'O enviado não é mais guardado e não pode ser enviado de novo.',
   'hooks.url': 'Parte do endereço web',

@@ -18,6 +18,12 @@ export const admin: AdminTexts = {
   'admin.done': '已完成：{what}',
   'admin.some-failed': { one: '有一项未能完成。{why}', other: '有 {n} 项未能完成。{why}' },
   'admin.nothing': '这里没有内容。',
+  'none.addresses': '还没有开通任何地址。',
+  'none.users': '还没有任何账户。',
+  'none.mails': '还没有收到邮件。',
+  'none.unknown': '没有寄往未开通地址的邮件。是否接收，在设置的接收部分决定。',
+  'none.sent': '还没有人发送过邮件。',
+  'none.senders': '还没有地址要求发送。地址第一次要求时会建立额度。',
 
   // Lists
   'admin.when': '时间',

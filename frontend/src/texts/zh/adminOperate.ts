@@ -120,6 +120,7 @@ export const adminOperate: AdminOperateTexts = {
   'hooks.any': '任意类型',
   'hooks.kind.mailbox': '邮箱',
   'hooks.kind.sending': '发送',
+  'hooks.of-all': '所有邮件',
   'hooks.owner': '所属',
   'hooks.gone': '发送内容已不再保存，无法重新发送。',
   'hooks.url': '网址的一部分',
