@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.web.site import ADMIN, Site
@@ -34,6 +36,24 @@ async def test_an_unknown_range_is_refused_with_the_known_ones(site: Site) -> No
     answer = await site.http.get("/admin/figures?range=1y", headers=ADMIN)
     assert answer.status_code == 400
     assert "24h, 7d, 30d, 90d" in answer.text
+
+
+async def test_what_there_is_as_prometheus_reads_it(site: Site) -> None:
+    """mailbox-api §15, 19: lines of comment, and one `name number` for each of them."""
+    await site.open()
+    await site.arrive()
+    answer = await site.http.get("/admin/metrics", headers=ADMIN)
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = answer.text.splitlines()
+    names = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
+    found = dict(line.split() for line in lines if not line.startswith("#"))
+    assert list(found) == names
+    assert all(re.fullmatch(r"mailbox_[a-z0-9_]+", name) for name in names)
+    assert (found["mailbox_addresses"], found["mailbox_mails"]) == ("1", "1")
+    assert found["mailbox_received_24h"] == "1"
+    assert float(found["mailbox_queue_oldest_age_seconds"]) == 0.0
+    assert int(found["mailbox_disk_total_bytes"]) > 0
+    assert (await site.http.get("/admin/metrics")).status_code == 401
 
 
 async def test_figures_are_for_administrators(site: Site) -> None:

@@ -2462,6 +2462,14 @@ export class Api extends Caller {
     return this.call("GET", "/admin/figures", "json", args, options);
   }
 
+  /**
+   * The same for Prometheus and whatever reads its text format: what there is now, and what
+   * happened over the last 24 hours.
+   */
+  getAdminMetrics(options: CallOptions = {}): Promise<string> {
+    return this.call("GET", "/admin/metrics", "text", {}, options);
+  }
+
   /** What waits to be sent, newest first, with the most frequent reasons and domains. */
   getAdminQueue(args: { query?: { state?: string; domain?: string; sender?: string; recipient?: string; reason?: string; limit?: number; before_id?: number | null } } = {}, options: CallOptions = {}): Promise<QueueList> {
     return this.call("GET", "/admin/queue", "json", args, options);

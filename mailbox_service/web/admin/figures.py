@@ -6,7 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from mailbox_service.services.clock import now_micros
 from mailbox_service.services.counting import Point
+from mailbox_service.web.answers import Answer
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -84,6 +86,47 @@ async def figures(call: Call) -> FiguresOverTime:
             disk_total_bytes=now.disk_total,
         ),
     )
+
+
+# The sums of a range, in the order of the wire.
+HAPPENED = (
+    "Mails that arrived",
+    "Recipients that a next hop took",
+    "Recipients that were put off",
+    "Recipients that were refused for good",
+    "Addresses that were opened",
+)
+METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+@routes.get("/admin/metrics", ADMIN, returns=str, media_type="text/plain")
+async def metrics(call: Call) -> Answer:
+    """The same for Prometheus and whatever reads its text format: what there is now, and what
+    happened over the last 24 hours."""
+    found = await call.services.counting.figures("24h")
+    now, queue = found.now, found.now.queue
+    age = 0.0
+    if queue.oldest_at is not None:
+        age = max(0.0, (now_micros() - queue.oldest_at) / 1_000_000)
+    gauges: list[tuple[str, str, float]] = [
+        ("addresses", "Open addresses.", now.addresses),
+        ("mails", "Mails in all mailboxes.", now.mails),
+        ("queue_recipients", "Recipients that wait.", queue.waiting),
+        ("queue_deferred_recipients", "Those of them that were put off.", queue.deferred),
+        ("queue_oldest_age_seconds", "How long the oldest has been waiting.", age),
+        ("store_bytes", "Octets of the store.", now.store_octets),
+        ("disk_free_bytes", "Free octets of its disk.", now.disk_free),
+        ("disk_total_bytes", "All octets of its disk.", now.disk_total),
+    ]
+    happened = zip(Sums.__struct_fields__, HAPPENED, numbers(found.totals), strict=True)
+    gauges += [
+        (f"{name}_24h", f"{words} within 24 hours.", number) for name, words, number in happened
+    ]
+    lines = [
+        f"# HELP mailbox_{name} {words}\n# TYPE mailbox_{name} gauge\nmailbox_{name} {number}\n"
+        for name, words, number in gauges
+    ]
+    return Answer("".join(lines).encode(), METRICS_TYPE)
 
 
 def numbers(point: Point) -> tuple[int, int, int, int, int]:
