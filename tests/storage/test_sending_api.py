@@ -11,6 +11,7 @@ from mailbox_service.storage import (
     contents,
     fetched_files,
     leases,
+    rejections,
     send_counts,
     send_queue,
     sending_events,
@@ -329,6 +330,17 @@ async def test_events_are_searched_counted_and_added_up(database: AnyDatabase) -
         sending_events.count_by_kind, EventFilter(("a",), 0, NOON + DAY_MICROS)
     )
     assert counts == {"processed": 1, "delivered": 1, "rejected": 1}
+    found = await search(recipient="%eve@%", for_each=True)
+    assert found == ["resubscribed", "rejected", "processed"]
+
+    async def reasons(end: int, username: str | None = None) -> dict[str, int]:
+        return await database.read(
+            rejections.by_reason, account="a", start=NOON, end=end, username=username
+        )
+
+    assert await reasons(NOON + 3) == {"suppressed": 1}
+    assert await reasons(NOON + 3, "nobody") == {}
+    assert await reasons(NOON + 2) == {}
     await database.write(sending_events.add, about, [NewEvent("processed", NOON, "bob@y.test")])
     for group, key in (("sender", "ann@x.test"), ("username", "user"), ("account", "a")):
         (sums,) = await database.read(
