@@ -11,6 +11,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 
 from mailbox_service.core.packing import BadPacking, unpack
 from mailbox_service.storage import many_rows
@@ -68,13 +69,21 @@ async def add(tx: Transaction, content: bytes, *, uses: int, packed: bytes | Non
 
 
 async def add_all(
-    tx: Transaction, stored: Sequence[tuple[bytes, int, bytes | None]]
+    tx: Transaction,
+    stored: Sequence[tuple[bytes, int, bytes | None]],
+    checksums: Sequence[int | None] = (),
 ) -> Sequence[int]:
     """Store the bytes of several messages, each with its number of uses and its gzip form where
-    that is to be stored instead; their content ids."""
+    that is to be stored instead; their content ids. `checksums`: those of the bytes, where they
+    are known."""
     rows = [
-        (uses, zlib.crc32(content), int(packed is not None), content if packed is None else packed)
-        for content, uses, packed in stored
+        (
+            uses,
+            zlib.crc32(content) if checksum is None else checksum,
+            int(packed is not None),
+            content if packed is None else packed,
+        )
+        for (content, uses, packed), checksum in zip_longest(stored, checksums)
     ]
     return await many_rows.insert_numbered(tx, "contents", ADDED, rows, ("checksum",))
 

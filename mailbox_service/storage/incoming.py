@@ -61,6 +61,12 @@ ROOM_SECONDS = 0.01
 # Where syncs are quick, larger groups cost less.
 MOST_GROUPS = 3
 SLOW_SYNC_SECONDS = 0.002
+# A group costs as much as several of its mails. So while more than one peer sends, a small one
+# waits as long as turns of the loop bring one more: a mail is four lines, so not every turn does.
+# One of `ENOUGH` waits for nobody: others speak meanwhile. No wait is longer than a millisecond.
+ENOUGH = 10
+QUIET_TURNS = 5
+MOST_TURNS = 30
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -78,6 +84,8 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     message: NewMessage
+    checksum: int | None = None
+    """Of its content, where the log has taken it: it is worked out once."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -141,6 +149,8 @@ class Incoming:
         self._pending: list[Pending] = []
         self._appending = False
         """A group is about to be written."""
+        self._before = 0
+        """How many were written together the last time."""
         self._groups: deque[Group] = deque()
         self._failed: Group | None = None
         """The first group that could not be synced, until those behind it have ended too."""
@@ -209,8 +219,23 @@ class Incoming:
     def _append_soon(self) -> None:
         self._idle.clear()
         if self._may_begin(MOST_GROUPS):
-            self._appending = True
-            asyncio.get_running_loop().call_soon(self._append_next)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Write the next group when it had time to become one."""
+        self._appending = True
+        asyncio.get_running_loop().call_soon(self._wait_for_more, len(self._pending), 0, 1)
+
+    def _wait_for_more(self, before: int, quiet: int, turns: int) -> None:
+        """Write the next group once nobody has joined it for some turns of the loop."""
+        now = len(self._pending)
+        quiet = 0 if now > before else quiet + 1
+        alone = now == 1 and self._before <= 1
+        if alone or now >= ENOUGH or quiet >= QUIET_TURNS or turns >= MOST_TURNS:
+            self._append_next()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._wait_for_more, now, quiet, turns + 1)
 
     def _may_begin(self, most: int) -> bool:
         """Whether another group may be written now, of so many at once."""
@@ -248,6 +273,7 @@ class Incoming:
             count += 1
         members = self._pending[:count]
         del self._pending[:count]
+        self._before = count
         return members
 
     def _append(self, members: Sequence[Pending]) -> None:
@@ -277,13 +303,22 @@ class Incoming:
         if self._failed is not None and not self._groups:
             self._log.take_back(self._failed.written)
             self._failed = None
-        self._append_next()
+        if not self._appending:
+            if 0 < len(self._pending) < ENOUGH:
+                self._gather()
+            else:
+                self._append_next()
 
     def _kept(self, group: Group) -> None:
         """It is on disk."""
-        for number, pending in enumerate(group.members, group.written.first):
-            self._unsettled.append(Arrived(number, pending.message))
-            self._octets += len(pending.message.content)
+        written = group.written
+        for number, (pending, checksum) in enumerate(
+            zip(group.members, written.checksums, strict=True), written.first
+        ):
+            message = pending.message
+            known = checksum if message.packed is None else None
+            self._unsettled.append(Arrived(number, message, known))
+            self._octets += len(message.content)
         many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
         self._settle_soon(0.0 if many else SETTLE_SECONDS)
         for pending in group.members:
@@ -377,15 +412,17 @@ async def settle(tx: Transaction, *, batch: Sequence[Arrived]) -> None:
     """Put mail from the log into the tables, each message once, and note how far they hold it."""
     before = await cursors.get(tx, CURSOR)
     rows: list[NewMessage] = []
+    checksums: list[int | None] = []
     count = 0
     for arrived in batch:
         if arrived.number <= before:
             continue
         if rows and count + len(arrived.message.addresses) > ROWS:
-            await messages.add_all(tx, rows)
-            rows, count = [], 0
+            await messages.add_all(tx, rows, checksums)
+            rows, checksums, count = [], [], 0
         rows.append(arrived.message)
+        checksums.append(arrived.checksum)
         count += len(arrived.message.addresses)
     if rows:
-        await messages.add_all(tx, rows)
+        await messages.add_all(tx, rows, checksums)
         await cursors.put(tx, CURSOR, batch[-1].number)

@@ -5,9 +5,10 @@ the other holds is in the tables, the other is begun anew from its first octet. 
 what a file already holds is the cheapest thing that can be synced to a disk, and files that take
 turns do not grow for ever.
 
-A record is a header (magic, number, length, checksum) and a payload. Numbers only grow, so what
-is left of an older turn behind the newest record has a smaller number, and what a crash tore has
-a wrong checksum: reading a file ends at either. Nothing here is safe to call from two threads.
+A record is a header and a payload of two pieces, of which the second is long: it has a checksum of
+its own, since the tables need that too. Numbers only grow, so what is left of an older turn
+behind the newest record has a smaller number, and what a crash tore has a wrong checksum: reading
+a file ends at either. Nothing here is safe to call from two threads.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from pathlib import Path
 
 from mailbox_service.storage.syncing import fdatasync
 
-HEADER = struct.Struct("<4sQII")
-MAGIC = b"MBX1"
+# Magic, number, the lengths of both pieces, the checksums of both.
+HEADER = struct.Struct("<4sQIIII")
+MAGIC = b"MBX2"
+# What a store was left with by a program of before: length and checksum of the whole payload.
+FORMER = struct.Struct("<4sQII")
+FORMER_MAGIC = b"MBX1"
 # A file that is longer gives way to the other: long enough that turns are rare, short enough
 # to be no burden on a small disk.
 TURN_OCTETS = 16 << 20
@@ -36,11 +41,13 @@ Payload = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where records were written: the file to be synced, their place, the number of the first."""
+    """Where records were written: the file to be synced, their place, the number of the first, and
+    the checksums of their second pieces."""
 
     file: int
     offset: int
     first: int
+    checksums: list[int]
 
 
 class IncomingLog:
@@ -102,14 +109,17 @@ class IncomingLog:
         first = self._number + 1
         self._number += len(payloads)
         pieces: list[bytes] = []
+        checksums = []
         for number, payload in enumerate(payloads, first):
-            pieces += (header(number, payload), *payload)
+            check = zlib.crc32(payload[1])
+            checksums.append(check)
+            pieces += (header(number, payload, check), *payload)
         data = b"".join(pieces)
         file, offset = self._files[self._current], self._offset
         write_at(file, data, offset)
         self._offset += len(data)
         self._last[self._current] = self._number
-        return Written(file, offset, first)
+        return Written(file, offset, first, checksums)
 
     def take_back(self, written: Written) -> None:
         """Records that could not be synced, and all behind them, count for nothing."""
@@ -119,7 +129,7 @@ class IncomingLog:
         """Keep a record that the tables did not take in a file for people to look at. Raises
         OSError."""
         with self._aside.open("ab") as file:
-            file.write(b"".join((header(1, payload), *payload)))
+            file.write(b"".join((header(1, payload, zlib.crc32(payload[1])), *payload)))
             file.flush()
             fdatasync(file.fileno())
 
@@ -141,33 +151,55 @@ def write_at(file: int, data: bytes, offset: int) -> None:
         done += os.pwrite(file, memoryview(data)[done:], offset + done)
 
 
-def header(number: int, payload: Payload) -> bytes:
-    """What stands before a payload."""
+def header(number: int, payload: Payload, check: int) -> bytes:
+    """What stands before a payload whose second piece has this checksum."""
     head, octets = payload
-    check = zlib.crc32(octets, checksum(number, head))
-    return HEADER.pack(MAGIC, number, len(head) + len(octets), check)
+    return HEADER.pack(MAGIC, number, len(head), len(octets), checksum(number, head, check), check)
 
 
-def checksum(number: int, payload: bytes) -> int:
-    """Of number and payload: a payload under another's number is no record."""
-    return zlib.crc32(payload, number & 0xFFFFFFFF)
+def checksum(number: int, head: bytes, check: int) -> int:
+    """Of number, first piece and the checksum of the second: a payload under another's number, or
+    with another's octets, is no record."""
+    return zlib.crc32(head, (number ^ check) & 0xFFFFFFFF)
 
 
 def records(path: Path) -> Iterator[tuple[int, bytes]]:
     """The records of a file, up to where its newest turn ends. Raises OSError."""
     data = path.read_bytes()
     at = before = 0
-    while at + HEADER.size <= len(data):
-        magic, number, length, check = HEADER.unpack_from(data, at)
-        at += HEADER.size
-        payload = data[at : at + length]
-        if magic != MAGIC or number <= before or len(payload) < length:
+    while (found := record_at(data, at)) is not None:
+        number, start, end = found
+        if number <= before:
             return
-        if checksum(number, payload) != check:
-            return
-        yield number, payload
-        before = number
-        at += length
+        yield number, data[start:end]
+        before, at = number, end
+
+
+def record_at(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """The number of the record at an octet, and where its payload begins and ends; None where no
+    whole one is."""
+    if data[at : at + len(MAGIC)] == FORMER_MAGIC:
+        return former_record_at(data, at)
+    start = at + HEADER.size
+    if start > len(data):
+        return None
+    magic, number, head, octets, first, second = HEADER.unpack_from(data, at)
+    middle, end = start + head, start + head + octets
+    if magic != MAGIC or end > len(data) or zlib.crc32(data[middle:end]) != second:
+        return None
+    return (number, start, end) if checksum(number, data[start:middle], second) == first else None
+
+
+def former_record_at(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """The same of a record that a program of before has written."""
+    start = at + FORMER.size
+    if start > len(data):
+        return None
+    _, number, length, check = FORMER.unpack_from(data, at)
+    end = start + length
+    if end > len(data) or zlib.crc32(data[start:end], number & 0xFFFFFFFF) != check:
+        return None
+    return number, start, end
 
 
 def sync_folder(folder: Path) -> None:

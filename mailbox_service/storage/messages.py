@@ -197,11 +197,15 @@ class NewMessage(Struct, frozen=True, gc=False):
     packed: bytes | None = None
 
 
-async def add_all(tx: Transaction, arrivals: Sequence[NewMessage]) -> list[list[int]]:
+async def add_all(
+    tx: Transaction, arrivals: Sequence[NewMessage], checksums: Sequence[int | None] = ()
+) -> list[list[int]]:
     """Put several messages into mailboxes with two statements in all; the ids of each, in the
-    order of its addresses."""
+    order of its addresses. `checksums`: of their contents, where they are known."""
     content_ids = await contents.add_all(
-        tx, [(arrival.content, len(arrival.addresses), arrival.packed) for arrival in arrivals]
+        tx,
+        [(arrival.content, len(arrival.addresses), arrival.packed) for arrival in arrivals],
+        checksums,
     )
     rows = [
         (address, arrival.reverse_path, content_id, len(arrival.content), arrival.now, 0)

@@ -6,7 +6,9 @@ import asyncio
 import errno
 import resource
 import signal
+import struct
 import sys
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.packing import pack
 from mailbox_service.storage import contents, cursors, incoming, incoming_log, messages
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.incoming import CURSOR, LARGEST_OCTETS, payload_of
@@ -412,3 +415,24 @@ async def test_the_log_is_empty_after_a_stop(tmp_path: Path) -> None:
     assert incoming.CURSOR == "incoming"
     for n in range(2):
         assert (tmp_path / f"mailbox.db-incoming-{n}").stat().st_size == 0
+
+
+async def test_mail_that_a_program_of_before_had_answered_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "mailbox.db"
+    letters = [letter(n) for n in range(5)]
+    records = b""
+    for number, one in enumerate(map(joined, letters), 1):
+        check = zlib.crc32(one, number)
+        records += struct.pack("<4sQII", b"MBX1", number, len(one), check) + one
+    (tmp_path / "mailbox.db-incoming-0").write_bytes(records[:-1] + b"?")  # the last one was torn
+    async with opened(path) as store:
+        assert await store.read(every_content) == [one.content for one in letters[:-1]]
+
+
+async def test_what_was_taken_from_the_log_has_the_checksum_of_its_content(tmp_path: Path) -> None:
+    plain, packed = letter(1), letter(2)
+    packed = NewMessage(packed.addresses, "", packed.content, 1, pack(packed.content))
+    async with opened(tmp_path / "mailbox.db") as store:
+        await asyncio.gather(keep(store, plain), keep(store, packed))
+        for content_id, content in enumerate((plain.content, packed.content), 1):
+            assert await store.read(contents.read, content_id) == content
