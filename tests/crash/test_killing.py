@@ -20,6 +20,7 @@ def run_half(folder: Path) -> None:
     # The experiment has to have bitten: mail was stored in most rounds, some of it cut off.
     assert len(load.received.acknowledged) > KILLS // HALVES
     assert len(load.submitted.acknowledged) > KILLS // HALVES // 2
+    assert len(load.lettered.acknowledged) > KILLS // HALVES // 2
     assert load.received.tried - load.received.acknowledged, "no kill hit a message under way"
 
 
