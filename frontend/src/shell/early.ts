@@ -20,7 +20,7 @@ import { painted } from './painted';
 import { ADDRESS_DOMAIN, ADDRESS_LOCAL, type FrameName } from './marks';
 
 /** An answer that takes longer is no reason to keep the page waiting. */
-const LONGEST_FILL_MS = 500;
+const LONGEST_FILL_MS = 300;
 
 const root = document.documentElement;
 const own = readPath(location.pathname);
