@@ -54,7 +54,7 @@ async def read_mail(fields: Any) -> Mail:
         html=html,
         attachments=tuple(
             [
-                await one_file("attachments", one, no_url, inline=False, lets_go=False)
+                await one_file("attachments", one.copy(), no_url, inline=False)
                 for one in files(fields)
             ]
         ),

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.api_values import LONGEST_MAILBOX, read_mailbox
@@ -55,6 +56,15 @@ class EmailForm(Struct, kw_only=True):
     schedule: str | int | float | None = None
     fastaccept: bool = False
     version: int = 1
+
+
+def with_own_files(form: EmailForm) -> EmailForm:
+    """A form that may be used up while the one that it was made of is kept."""
+    return replace(
+        form,
+        attachments=[file.copy() for file in form.attachments],
+        inlines=[file.copy() for file in form.inlines],
+    )
 
 
 def people(field: str, texts: Sequence[str]) -> tuple[NamedAddress, ...]:
@@ -112,25 +122,21 @@ async def files(
     attachments: Sequence[dict[str, Any]],
     inlines: Sequence[dict[str, Any]],
     fetch: Fetch,
-    *,
-    lets_go: bool,
 ) -> tuple[Attachment, ...]:
-    """The files of a request, those from the web among them. `lets_go`: nobody asks for them
-    again, so their base64 is given up. Raises BadField."""
+    """The files of a request, those from the web among them. The request is used up: the base64
+    of each is given up before the next is decoded. Raises BadField."""
     if len(attachments) + len(inlines) > MAX_ATTACHMENTS:
         raise BadField("attachments", f"More than {MAX_ATTACHMENTS} files")
     found = [
-        await one_file(field, one, fetch, inline=field == "inlines", lets_go=lets_go)
+        await one_file(field, one, fetch, inline=field == "inlines")
         for field, these in (("attachments", attachments), ("inlines", inlines))
         for one in these
     ]
     return tuple(found)
 
 
-async def one_file(
-    field: str, file: dict[str, Any], fetch: Fetch, *, inline: bool, lets_go: bool
-) -> Attachment:
-    """One file: its bytes in base64, or where they are."""
+async def one_file(field: str, file: dict[str, Any], fetch: Fetch, *, inline: bool) -> Attachment:
+    """One file: its bytes in base64, which are given up, or where they are."""
     name, blob, url = (file.get(key) or "" for key in ("filename", "fileblob", "url"))
     kind, cid = file.get("mimetype") or "", file.get("cid") or ""
     if not all(isinstance(one, str) for one in (name, blob, url, kind, cid)):
@@ -151,8 +157,7 @@ async def one_file(
         kind = kind or (told if "/" in told else "")
     else:
         content = await decoded(field, blob)
-        if lets_go:
-            file["fileblob"] = ""
+        file["fileblob"] = ""
     kind = kind or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return Attachment(
         filename=name,

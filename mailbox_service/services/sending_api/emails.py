@@ -29,7 +29,14 @@ from mailbox_service.core.sending_api import BadField, Caller, Refusal, SendingP
 from mailbox_service.services.clock import Clock, new_id, now_micros
 from mailbox_service.services.kept_requests import new_message_id
 from mailbox_service.services.sending import Sending
-from mailbox_service.services.sending_api.composing import EmailForm, Fetch, draft_of, files, person
+from mailbox_service.services.sending_api.composing import (
+    EmailForm,
+    Fetch,
+    draft_of,
+    files,
+    person,
+    with_own_files,
+)
 from mailbox_service.services.sending_api.fetching import Fetching
 from mailbox_service.services.sending_api.messages import (
     Message,
@@ -127,7 +134,7 @@ class Emails:
         """Judge an e-mail whose files are still in the web; when it is to go out, 0 for now.
         Raises MailError."""
         due = self._due(form.schedule)
-        message = await self._composed(caller, form, due, no_file)
+        message = await self._composed(caller, with_own_files(form), due, no_file)
         judge(await self._policies.of(caller.account), caller.credential, message)
         return due
 
@@ -137,7 +144,7 @@ class Emails:
         """Send what was checked, under the id that was promised; or with `refused` let it be
         known that it is not sent, and why. Raises MailError."""
         fetch = no_file if refused else self._fetching.file
-        message = await self._composed(caller, form, due, fetch)
+        message = await self._composed(caller, with_own_files(form), due, fetch)
         policy = await self._policies.of(caller.account)
         order = await self._ordering.order(
             caller, policy, message, due, door="http", queue_id=queue_id, refused=refused
@@ -238,9 +245,7 @@ class Emails:
             raise BadField("subject", "Required unless there is a template_id")
         if html is None and text is None:
             raise BadField("text_body", "One of html_body and text_body is required")
-        attachments = await files(
-            form.attachments, form.inlines, fetch or self._fetching.file, lets_go=fetch is None
-        )
+        attachments = await files(form.attachments, form.inlines, fetch or self._fetching.file)
         draft, message_id = draft_of(
             form,
             sender=sender,
