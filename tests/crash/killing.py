@@ -114,31 +114,29 @@ class Load:
 
     def lettering(self, client: Client) -> Iterable[str]:
         """The sending API, each request in one piece: what takes its short way."""
-        address = ("127.0.0.1", self.service.http_port)
-        with contextlib.closing(socket.create_connection(address, 30)) as connection:
+        key = f"X-Smtp2go-Api-Key: {self.key}"
+        with self.line() as connection:
             while True:
                 name = client.next_name()
                 text = "x" * random.choice(SIZES)
                 body = {"sender": self.news, "to": ["held@elsewhere.example"], "subject": name}
-                octets = json.dumps({**body, "text_body": text}).encode()
-                head = (
-                    f"POST /v3/email/send HTTP/1.1\r\nHost: x\r\nX-Smtp2go-Api-Key: {self.key}\r\n"
-                    f"Content-Length: {len(octets)}\r\n\r\n"
-                )
-                connection.sendall(head.encode() + octets)
-                answer = http.client.HTTPResponse(connection)
-                answer.begin()
-                answer.read()
-                assert answer.status in (200, 503), answer.status
-                if answer.status == 200:
+                letter = {**body, "text_body": text}
+                if in_one_piece(connection, "/v3/email/send", letter, key) == 200:
                     yield name
 
     def opening(self, client: Client) -> Iterable[str]:
-        with self.http() as connection:
+        """Addresses, each request in one piece: what takes its short way."""
+        with self.line() as connection:
             while True:
                 name = client.next_name()
-                if post(connection, "/api/new_address", {"name": name.replace("-", "")}) == 200:
+                wish = {"name": name.replace("-", "")}
+                if in_one_piece(connection, "/api/new_address", wish) == 200:
                     yield name
+
+    def line(self) -> contextlib.closing[socket.socket]:
+        """A connection that is spoken to in octets."""
+        address = ("127.0.0.1", self.service.http_port)
+        return contextlib.closing(socket.create_connection(address, 30))
 
     def http(self) -> contextlib.closing[http.client.HTTPConnection]:
         """A connection that is closed also when the service dies on the other side."""
@@ -167,6 +165,18 @@ class Load:
         for client in clients:
             client.join(30)
             assert not client.is_alive()
+
+
+def in_one_piece(connection: socket.socket, path: str, body: object, *fields: str) -> int:
+    """Post JSON as most programs do, head and body together; the status."""
+    octets = json.dumps(body).encode()
+    head = [f"POST {path} HTTP/1.1", "Host: x", *fields, f"Content-Length: {len(octets)}", "", ""]
+    connection.sendall("\r\n".join(head).encode() + octets)
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    answer.read()
+    assert answer.status in (200, 503), answer.status
+    return answer.status
 
 
 def post(connection: http.client.HTTPConnection, path: str, body: object, token: str = "") -> int:
