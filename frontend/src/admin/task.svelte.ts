@@ -1,1 +1,0 @@
-export { Task } from '../lib/task.svelte';
