@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from mailbox_service.storage import messages
 from mailbox_service.web.app import create_app
 from mailbox_service.web.server import http_server
 from mailbox_service.web.services import Services, Verifying
+from tests.journeys.running import empty_store
 
 SECRET = "a secret of the tests, long enough"
 ADMIN_PASSWORD = "open-sesame"
@@ -137,6 +139,9 @@ async def running_site(
 ) -> AsyncIterator[Site]:
     """A site with these settings over the usual ones."""
     config = Config(**{"data_dir": str(folder), **SETTINGS, **settings})
+    store = folder / "mailbox.db"
+    if not (settings.keys() & {"database_url", "data_dir"} or store.exists()):
+        shutil.copyfile(empty_store(), store)
     parts = build(config)
     await parts.database.open()
     try:
