@@ -202,7 +202,8 @@ def parameters(operation: Operation, known: Known) -> list[Schema]:
 
 def responses(operation: Operation, known: Known) -> Schema:
     """The answer, and the form of every refusal."""
-    content = {operation.media_type: {"schema": known.schema(operation.returns)}}
+    schema = known.schema(operation.returns)
+    content = {one: {"schema": schema} for one in operation.media_type.split(", ")}
     refusal = {
         media_type: {"schema": known.schema(kind)}
         for media_type, kind in {"text/plain": str, **operation.refusals}.items()

@@ -45,6 +45,7 @@ class Operation:
     query: type[msgspec.Struct] | None = None
     body: Any = None
     returns: Any = None
+    # Several where the query chooses, with commas and blanks between.
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     # Media type -> type, where a refusal of the handler is no plain text.

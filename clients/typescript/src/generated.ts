@@ -2144,8 +2144,8 @@ export class Api extends Caller {
    * password and no token. In csv a name that a spreadsheet would take for a formula has an
    * apostrophe before it.
    */
-  getAdminAddressesExport(args: { query?: { format?: string } } = {}, options: CallOptions = {}): Promise<ArrayBuffer> {
-    return this.call("GET", "/admin/addresses/export", "bytes", args, options);
+  getAdminAddressesExport(args: { query?: { format?: string } } = {}, options: CallOptions = {}): Promise<string> {
+    return this.call("GET", "/admin/addresses/export", "text", args, options);
   }
 
   /** A page of all mails, or of one address. */

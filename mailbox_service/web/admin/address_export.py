@@ -45,7 +45,7 @@ class AddressExportQuery(Struct):
     ADMIN,
     query=AddressExportQuery,
     returns=bytes,
-    media_type="application/octet-stream",
+    media_type="text/csv, application/x-ndjson",
 )
 async def export_addresses(call: Call) -> Answer | Response:
     """All addresses as one file, in the order of their ids, with what a list of them shows; no

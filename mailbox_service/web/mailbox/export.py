@@ -72,7 +72,7 @@ async def whole(streams: Streams, pieces: AsyncIterator[bytes]) -> AsyncIterator
     MAILBOX,
     query=ExportQuery,
     returns=bytes,
-    media_type="application/octet-stream",
+    media_type=", ".join(MEDIA_TYPES.values()),
 )
 async def export_mails(call: Call) -> Answer | Response:
     """Every mail of the mailbox as one file, oldest first, while it is read: mbox for any mail
