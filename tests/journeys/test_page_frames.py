@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.journeys.browser import PHONE, SMALLEST, Visit, Visits, message
-from tests.journeys.running import RunningService
+from tests.journeys.running import ADMIN_PASSWORD, RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
@@ -123,8 +123,24 @@ def test_what_was_typed_into_a_frame_is_in_the_page(visit: Visits) -> None:
     field.press("Enter")
     came(person.page, held)
     expect(person.page.get_by_label("Admin password")).to_have_value("lantern")
+    expect(person.page.get_by_role("alert")).to_be_visible()
     expect(person.page.get_by_label("Admin password")).to_be_focused()
+    person.complaints.clear()  # the browser notes the refusal
     assert re.search(r"/admin$", person.page.url)
+
+
+def test_what_was_pressed_in_a_frame_is_done_by_the_page(visit: Visits) -> None:
+    """Whoever is quicker than the script of the page presses once."""
+    person = visit(path=None)
+    held = opened(person, "/admin")
+    page = person.page
+    page.get_by_label("Admin password").fill(ADMIN_PASSWORD)
+    page.get_by_label("Remember it on this device").check()
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in").click()
+    came(page, held)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert page.evaluate("localStorage['mailbox.admin-password']") is not None
 
 
 def test_a_link_whose_token_is_refused_gives_back_what_was_there(
@@ -229,8 +245,8 @@ def test_rows_do_not_go_away_when_the_page_takes_their_place(
         ("/ja/", 15_000),
         ("/user", FIRST_PACKETS),
         ("/pt-BR/user", FIRST_PACKETS),
-        ("/admin", 19_000),
-        ("/zh/admin", 19_000),
+        ("/admin", 19_200),
+        ("/zh/admin", 19_200),
     ],
 )
 def test_a_document_is_small_where_brotli_is_taken(

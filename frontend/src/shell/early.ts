@@ -17,6 +17,7 @@ import type { OpenSettings } from '../account/account.svelte';
 import type { ServiceSettings } from '../lib/wire';
 import { found } from '../texts/languages';
 import { painted } from './painted';
+import { notePresses } from './presses';
 import { ADDRESS_DOMAIN, ADDRESS_LOCAL, type FrameName } from './marks';
 
 /** An answer that takes longer is no reason to keep the page waiting. */
@@ -31,8 +32,9 @@ const language = found([...(own.language ? [own.language] : []), recall('mailbox
 const settings = carried<ServiceSettings>('settings');
 const accounts = carried<OpenSettings>('accounts');
 
-// A form of the frame is not to be sent before the page is there to take it.
+// A form of the frame is not to be sent before the page is there to take it, and send it.
 addEventListener('submit', (event) => event.preventDefault());
+notePresses();
 
 let frame: HTMLTemplateElement | null = null;
 /** Done when the first answers have been seen in the frame. */

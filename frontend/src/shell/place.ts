@@ -1,9 +1,11 @@
+import { repeatPresses } from './presses';
+
 declare global {
   /** Where a frame has been filled (`keep.ts`): takes aside what stands there, and returns what gives its place to the page. */
   var keeping: ((target: HTMLElement) => ((focus: string | undefined) => void) | null) | undefined;
 }
 
-/** The page takes the place of its frame: `make` puts it there. What was typed meanwhile is typed in the page, too. */
+/** The page takes the place of its frame: `make` puts it there. What was typed and pressed meanwhile is typed and pressed in the page, too. */
 export function takePlace(target: HTMLElement, make: () => void): void {
   const typed = new Map([...target.querySelectorAll<HTMLInputElement>('input[id]')].map((input) => [input.id, input.value]));
   const focus = target.contains(document.activeElement) ? document.activeElement?.id : undefined;
@@ -18,4 +20,5 @@ export function takePlace(target: HTMLElement, make: () => void): void {
   }
   if (give) give(focus);
   else if (focus) document.getElementById(focus)?.focus();
+  repeatPresses(target);
 }
