@@ -299,7 +299,8 @@ async def test_rules_that_a_letter_has_to_pass_are_seen_at_once() -> None:
     bench = Bench()
     body = json.dumps(LETTER).encode()
     assert await bench.short(body, KEY)
-    for rules in (Rules(send_block_list=("y.example",)), Rules(send_mail_limit_config={"daily": 5})):
+    blocking = Rules(send_block_list=("y.example",))
+    for rules in (blocking, Rules(send_mail_limit_config={"daily": 5})):
         bench.rules.rules = rules
         assert await bench.short(body, KEY) is None
     bench.rules.rules = Rules()
