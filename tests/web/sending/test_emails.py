@@ -556,14 +556,14 @@ async def test_a_query_that_makes_no_sense_is_400(api: Api, query: str) -> None:
 async def test_a_connectors_last_day_is_part_of_the_range(api: Api) -> None:
     """sending-api §1.6: the official one ends before it."""
     await api.send()
-    today, tomorrow = (
-        (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d") for days in (0, 1)
+    yesterday, today, tomorrow = (
+        (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d") for days in (-1, 0, 1)
     )
     for fields, number in (
         ({"date_start": today, "date_end": today}, 1),
         ({"start_date": today, "end_date": today}, 0),
         ({"start_date": today, "end_date": tomorrow}, 1),
-        ({"date_start": today, "date_end": today + " 00:00:00"}, 0),
+        ({"date_start": yesterday, "date_end": today + " 00:00:00"}, 0),
     ):
         assert (await api.data("email/search", fields))["total"] == number, fields
         assert (await api.data("activity/search", fields))["total"] == number, fields
