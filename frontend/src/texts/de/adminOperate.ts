@@ -139,7 +139,7 @@ export const adminOperate: AdminOperateTexts = {
   // Audit
   audit: 'Änderungsprotokoll',
   'audit.why': 'Wer was wann und von wo geändert hat. Hier ist nichts zu bearbeiten.',
-  'audit.words': 'Gegenstand und Einzelheiten suchen',
+  'audit.words': 'Gegenstand, Einzelheiten',
   'audit.actor': 'Wer',
   'audit.action': 'Tat',
   'audit.every': 'Jede Handlung',
