@@ -1,6 +1,5 @@
 /** What a mailbox needs soon, though not at once. */
 
 export { default as AddressMenu } from './AddressMenu.svelte';
-export { default as LineNotice } from './LineNotice.svelte';
 export { default as RailLinks } from './RailLinks.svelte';
 export { default as SourceLink } from './SourceLink.svelte';
