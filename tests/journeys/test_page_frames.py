@@ -200,6 +200,20 @@ def test_rows_and_a_mail_are_there_before_the_page_and_their_text_is_text(
     assert page.evaluate("window.owned") is None
 
 
+def test_a_code_that_is_pressed_before_the_page_is_there_is_copied_by_it(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    service.deliver(address, message("Sign in", "Your code is 482913."))
+    service.wait_for_mail(token)
+    person = visit(path=None)
+    held = opened(person, f"/?jwt={token}")
+    person.page.locator(".rows .code").click()
+    came(person.page, held)
+    expect(person.page.get_by_text("Code 482913 copied")).to_be_attached()
+    assert person.clipboard() == "482913"
+
+
 def same(page: Page) -> object:
     """Every part of the rows: where it lies, and what it says."""
     return page.locator("ul.rows").first.evaluate(

@@ -2,7 +2,7 @@ import { repeatPresses } from './presses';
 
 declare global {
   /** Where a frame has been filled (`keep.ts`): takes aside what stands there, and returns what gives its place to the page. */
-  var keeping: ((target: HTMLElement) => ((focus: string | undefined) => void) | null) | undefined;
+  var keeping: ((target: HTMLElement) => ((shown: () => void) => void) | null) | undefined;
 }
 
 /** The page takes the place of its frame: `make` puts it there. What was typed and pressed meanwhile is typed and pressed in the page, too. */
@@ -18,7 +18,10 @@ export function takePlace(target: HTMLElement, make: () => void): void {
     input.value = text;
     input.dispatchEvent(new Event('input', { bubbles: true }));
   }
-  if (give) give(focus);
-  else if (focus) document.getElementById(focus)?.focus();
-  repeatPresses(target);
+  const taken = () => {
+    if (focus) document.getElementById(focus)?.focus();
+    repeatPresses(target);
+  };
+  if (give) give(taken);
+  else taken();
 }

@@ -5,6 +5,9 @@ declare global {
   var presses: string[] | undefined;
 }
 
+/** The class of a frame that stays before the eyes beside the page (`keep.ts`). */
+export const KEPT = 'kept';
+
 const PRESSED = 'button, [type=checkbox], [type=radio]';
 
 /** The frame and the page show the same, so that a name is enough to find it again. */
@@ -18,7 +21,7 @@ export function notePresses(): void {
   addEventListener(
     'click',
     ({ target }) => {
-      const pressed = globalThis.presses && target instanceof Element && target.closest('#page') && target.closest(PRESSED);
+      const pressed = globalThis.presses && target instanceof Element && target.closest(`#page, .${KEPT}`) && target.closest(PRESSED);
       if (!pressed) return;
       const name = nameOf(pressed);
       const before = noted.indexOf(name);
