@@ -47,6 +47,7 @@ from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.mail_access import MailAccess
+from mailbox_service.services.network_database import NetworkOwners
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
 from mailbox_service.services.overruling import Overruling
@@ -261,7 +262,7 @@ def build(config: Config) -> Parts:
         ),
         human_verification=HumanVerification(database, config, humans_out),
         humans_out=humans_out,
-        access=Access(database, administering),
+        access=Access(database, administering, owners=NetworkOwners(config.asn_database)),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=counting,
         first_steps=FirstSteps(config, counting, domain_checking),
