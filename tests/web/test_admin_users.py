@@ -209,6 +209,10 @@ async def test_no_roles_are_an_empty_list(site: Site) -> None:
         ({"vip": {"maxAddressCount": 3}}, {"vip": {"maxAddressCount": 3}}),
         ({"vip": {"maxAddressCount": 0}, "x": {}}, {"vip": {"maxAddressCount": 0}, "x": {}}),
         ({"vip": {"maxAddressCount": "3", "more": 1}}, {"vip": {}}),
+        (
+            {"vip": {"sendLimitDay": 5, "sendLimitMonth": -1, "maxAddressCount": 2}},
+            {"vip": {"sendLimitDay": 5, "sendLimitMonth": -1, "maxAddressCount": 2}},
+        ),
         ({"vip": None, "x": 5}, {"vip": {}, "x": {}}),
         ({}, {}),
         ({"vip": {"maxAddressCount": -1}}, None),
@@ -225,6 +229,12 @@ async def test_the_limits_of_roles(site: Site, configs: Any, shown: Any) -> None
     assert answer == ((400, "Invalid maxAddressCount") if shown is None else DONE)
     got = await site.http.get("/admin/role_address_config", headers=ADMIN)
     assert got.json() == {"configs": shown or {}}
+
+
+async def test_a_wrong_limit_of_sending_is_named(site: Site) -> None:
+    body = {"configs": {"vip": {"sendLimitDay": 0.5}}}
+    answer = await post(site, "/admin/role_address_config", body)
+    assert answer == (400, "Invalid input: sendLimitDay")
 
 
 async def test_the_addresses_of_an_account(site: Site) -> None:
