@@ -38,14 +38,15 @@ ADDED = ("address", "reverse_path", "content_id", "size", "received_at", "quiet"
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
        m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
-       s.attachment_count, s.codes, s.links, v.spf, v.dkim, v.dmarc, v.arc, v.results"""
+       s.attachment_count, s.codes, s.links, s.code_marks, v.spf, v.dkim, v.dmarc, v.arc,
+       v.results"""
 
 FROM = """FROM messages m LEFT JOIN summaries s ON s.id = m.id
                 LEFT JOIN verdicts v ON v.id = m.id"""
 
 # All of a message that can change: what its owner marked, what a model found, and whether the
 # workers have been there.
-STATE = "m.id, m.flags, m.metadata, s.id IS NOT NULL, v.id IS NOT NULL"
+STATE = "m.id, m.flags, m.metadata, coalesce(s.revision, -1), v.id IS NOT NULL"
 
 COUNT_WITH_UNREAD = f"""
 SELECT count(*), coalesce(sum(CASE WHEN (flags & {SEEN}) = 0 THEN 1 ELSE 0 END), 0)
@@ -71,9 +72,9 @@ OWNERS = "SELECT id, address FROM messages WHERE id IN ({ids})"
 
 ADD_SUMMARY = """
 INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
-                       search_text, attachment_count, codes, links)
+                       search_text, attachment_count, codes, links, code_marks)
 SELECT m.id, :message_id, :from_name, :from_address, :to, :subject, :preview, :search_text,
-       :attachment_count, :codes, :links
+       :attachment_count, :codes, :links, :code_marks
   FROM messages m WHERE m.id = :id
 ON CONFLICT (id) DO NOTHING
 """
@@ -124,7 +125,7 @@ def message_of(row: Row) -> StoredMessage:
     # fmt: off
     (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
      header_id, from_name, from_address, to, subject, preview, attachment_count,
-     codes, links, *found) = row
+     codes, links, code_marks, *found) = row
     # fmt: on
     summary = None
     if from_name is not None:
@@ -138,6 +139,7 @@ def message_of(row: Row) -> StoredMessage:
             attachment_count,
             listed(codes),
             listed(links),
+            listed(code_marks),
         )
     return StoredMessage(
         message_id,
@@ -402,6 +404,7 @@ async def add_summary(
             "attachment_count": summary.attachment_count,
             "codes": json.dumps(summary.codes, ensure_ascii=False),
             "links": json.dumps(summary.links, ensure_ascii=False),
+            "code_marks": json.dumps(summary.code_marks),
         },
     )
 

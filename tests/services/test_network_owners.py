@@ -43,7 +43,7 @@ def write(path: Path, networks: dict[str, dict[str, Any]]) -> None:
 )
 def test_an_owner_is_looked_up(tmp_path: Path, ip: str, owner: str) -> None:
     file = tmp_path / "asn.mmdb"
-    networks = {
+    networks: dict[str, dict[str, Any]] = {
         "203.0.113.0/24": HOSTING,
         "2001:db8::/32": HOSTING,
         "198.51.100.0/25": {"asn": "AS64501", "as_name": "Another Form Ltd"},
