@@ -46,17 +46,20 @@ from mailbox_service.services.first_steps import FirstSteps
 from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
+from mailbox_service.services.judged_webhooks import JudgedWebhooks
 from mailbox_service.services.mail_access import MailAccess
 from mailbox_service.services.network_database import NetworkOwners
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
 from mailbox_service.services.overruling import Overruling
+from mailbox_service.services.owner_forwarding import OwnerForwarding
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
+from mailbox_service.services.retaining import Retaining
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.sms_by_email import EmailGateway
@@ -120,6 +123,7 @@ class Parts:
     outbound: Outbound
     summarising: Summarising
     auto_replying: AutoReplying
+    owner_forwarding: OwnerForwarding
     webhooks: Webhooks
     exporting: Exporting
     files: Files
@@ -133,6 +137,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    retaining: Retaining
     first_steps: FirstSteps
     webhook_log: WebhookLog
     domain_checking: DomainChecking
@@ -224,7 +229,7 @@ def build(config: Config) -> Parts:
         receiving=receiving,
         reading=reading,
         glancing=Glancing(database, reading),
-        mail_access=MailAccess(database, config, authenticating, signals),
+        mail_access=MailAccess(database, config, authenticating, signals, accounts=accounts),
         sending=sending,
         sending_api=sending_api,
         sms_out=sms_out,
@@ -250,6 +255,7 @@ def build(config: Config) -> Parts:
             looks_through=lambda address: administering.rules.extract_list.allows(address),
         ),
         auto_replying=AutoReplying(database, config),
+        owner_forwarding=OwnerForwarding(database, config, administering, sending, signals),
         webhooks=hooks,
         exporting=Exporting(database),
         files=Files(database, config, store),
@@ -258,13 +264,18 @@ def build(config: Config) -> Parts:
         notifying=Notifying(database, hooks, http_out, signals, sending_hooks=sending_api.hooks),
         http_out=http_out,
         verifying_origin=VerifyingOrigin(
-            database, config, Resolver(config.name_servers, question_seconds=6.0), signals
+            database,
+            config,
+            Resolver(config.name_servers, question_seconds=6.0),
+            signals,
+            webhooks=JudgedWebhooks(config, administering, sending),
         ),
         human_verification=HumanVerification(database, config, humans_out),
         humans_out=humans_out,
         access=Access(database, administering, owners=NetworkOwners(config.asn_database)),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=counting,
+        retaining=Retaining(database, config, signals),
         first_steps=FirstSteps(config, counting, domain_checking),
         webhook_log=WebhookLog(database, signals),
         domain_checking=domain_checking,
