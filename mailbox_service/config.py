@@ -351,6 +351,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enable_address_password: Annotated[
         bool, described("Addresses have a password to come back with.")
     ] = False
+    imap_account_login: Annotated[
+        bool, described("An account logs in over IMAP too: all its addresses in one login.")
+    ] = False
 
     # Access
     jwt_secret: Annotated[str, described("Signs the tokens. Keep it: old tokens need it.")] = ""
@@ -435,6 +438,26 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "Days that the event stream and the history of sent mail reach back.", ge=1, le=36_500
         ),
     ] = 90
+    mailbox_max_mails: Annotated[
+        int,
+        described("Mails that a mailbox may hold; further ones come again later. 0: any.", ge=0),
+    ] = 0
+    mailbox_max_octets: Annotated[
+        int, described("Octets that the mails of a mailbox may have in all; 0: any.", ge=0)
+    ] = 0
+    mailbox_mails_per_minute: Annotated[
+        int, described("Mails that may arrive for a mailbox in a clock minute; 0: any.", ge=0)
+    ] = 0
+    mailbox_mails_per_hour: Annotated[
+        int, described("Mails that may arrive for a mailbox in a clock hour; 0: any.", ge=0)
+    ] = 0
+    retention_octets: Annotated[
+        int,
+        described(
+            "When all arrived mail has more octets than this, the oldest is deleted; 0: never.",
+            ge=0,
+        ),
+    ] = 0
     cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
     enable_ai_email_extract: Annotated[
         bool, described("Write the code of a mail into its metadata (mailbox API §9.9).")

@@ -202,6 +202,8 @@ class Service:
             self._work("verdicts", parts.verifying_origin.run())
             self._work("cleanup", parts.cleaning.run())
             self._work("figures", parts.counting.run())
+            if self.config.retention_octets:
+                self._work("retention", parts.retaining.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
             await self._open_http()

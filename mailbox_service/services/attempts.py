@@ -10,7 +10,7 @@ from msgspec import Struct
 from mailbox_service.core.address import canonical, split, without_detail
 from mailbox_service.core.delivery import Delivered, Failed, Reply, after_attempt, shown
 from mailbox_service.core.envelope import Peer
-from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
+from mailbox_service.core.errors import BadAddress, MailboxFull, MailError, TemporaryFailure
 from mailbox_service.core.notification import FailedRecipient, failure_notice, wants_notice
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.clock import as_datetime
@@ -171,12 +171,13 @@ async def local_answers(
     for one in job.claims:
         try:
             count_received(content)
-            await receiving.check_recipient(one.recipient, submission.reverse_path)
+            await receiving.check_delivery(one.recipient, submission.reverse_path, len(content))
             reply = Reply(250, "2.1.5", f"Accepted as {submission.queue_id}")
         except TemporaryFailure:
             raise  # nobody has been asked yet: the whole attempt is for later
         except MailError as refusal:
             code = 550 if refusal.enhanced.startswith("5") else 450
+            code = 452 if isinstance(refusal, MailboxFull) else code
             reply = Reply(code, refusal.enhanced, refusal.detail)
         conversation = f"* {by}, without network\n> RCPT TO:<{one.recipient}>\n< {reply}"
         answers[one.recipient] = LocalAnswer(reply, by, conversation)
