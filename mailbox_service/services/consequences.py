@@ -229,10 +229,10 @@ class Consequences:
             reverse_path=arrival.reverse_path,
         )
         own = wishes.forwards.get(arrival.address, "")
-        if own and may_get(own, self._administering.rules.send_block_list):
-            # Who gets a copy by the administrator's rules already needs no second one.
-            if own not in {address.lower() for address in found}:
-                found.append(own)
+        # Who gets a copy by the administrator's rules already needs no second one.
+        missing = own and own not in {address.strip().lower() for address in found}
+        if missing and may_get(own, self._administering.rules.send_block_list):
+            found.append(own)
         if not found:
             return
         if not forwarding.may_go_on(header, content, arrival.address):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from mailbox_service.config import Config
 from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
@@ -91,6 +93,32 @@ class Orders:
             obstacle=None,
             now=self._clock(),
         )
+
+    def code_of_ours(
+        self,
+        sender: str,
+        recipient: str,
+        content: bytes,
+        *,
+        queue_id: str,
+        door: str,
+        subject: str,
+    ) -> Order:
+        """A code that this service mails by itself. Whatever happens to it makes no mail, and no
+        sent box shows it; it counts against the limits of the server. `admit` raises what is in
+        its way."""
+        order = self.of_ours(
+            sender,
+            (recipient,),
+            content,
+            queue_id=queue_id,
+            reverse_path="",
+            door=door,
+            subject=subject,
+        )
+        if order is None:
+            raise self._no_channel(split(sender)[1])
+        return replace(order, limits=self._limits(order.now))
 
     def make(
         self,
@@ -187,6 +215,9 @@ class Orders:
             return None
         if not self._may_go_out or not self._may_go_out.isdisjoint((sender_domain, way)):
             return None
+        return self._no_channel(sender_domain)
+
+    def _no_channel(self, sender_domain: str) -> NoChannel:
         key = "EnableResendOrSmtpOrSendMailMsg"
         return NoChannel(f"{text(key)} ({sender_domain})", message_key=key)
 
