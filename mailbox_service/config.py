@@ -395,6 +395,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool,
         described("Find out by SPF, DKIM, DMARC and ARC where arrived mail comes from."),
     ] = True
+    score_header: Annotated[
+        bool,
+        described("Downloaded messages have the score and the results of verify_origin on top."),
+    ] = False
     enable_sub_addresses: Annotated[
         bool, described("Mail for name+tag lands in name where nobody opened name+tag.")
     ] = True
