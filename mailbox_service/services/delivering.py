@@ -49,6 +49,7 @@ from mailbox_service.services.claiming import (
 )
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.lanes import Lanes
+from mailbox_service.services.limiting import Taken
 from mailbox_service.services.queueing import ACCOUNT_MONTH, KEY_LIFE
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.sending_api.tracking import MAILBOX_API, ApiMessage, Tracking
@@ -386,8 +387,16 @@ class Delivering:
             await self._quarantine(job, started)
             return
         content = await self._personal(job, content)
+        rooms: list[Taken] = []
+        try:
+            await self._put_here(job, content, started, rooms)
+        finally:
+            for room in rooms:
+                room.landed()
+
+    async def _put_here(self, job: Job, content: bytes, started: int, rooms: list[Taken]) -> None:
         field_, answers = await local_answers(
-            self._receiving, job, content, by=self._own_name, now=started
+            self._receiving, job, content, by=self._own_name, now=started, rooms=rooms
         )
         accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
         back = await self._receiving.take_back(accepted, content)

@@ -51,8 +51,6 @@ Answer = asyncio.Future[Receipt] | Promise[Receipt]
 
 # What our trace field may add to a message, for its room in a mailbox.
 TRACE_OCTETS = 512
-# After this a mail that the queue has handed over is in its mailbox, unless there is trouble.
-LANDED_SECONDS = 5.0
 
 
 class Returns(Protocol):
@@ -140,15 +138,14 @@ class Receiving:
         if self._limiting is not None:
             await self._limiting.allow(mailbox)
 
-    async def check_delivery(self, recipient: str, reverse_path: str, size: int) -> None:
+    async def check_delivery(self, recipient: str, reverse_path: str, size: int) -> Taken | None:
         """Judge a recipient of ours for a message of so many octets that our own queue is about
-        to put there. Raises like `check_recipient`."""
+        to put there; the room it has, where that is limited. Raises like `check_recipient`."""
         await self.check_recipient(recipient, reverse_path)
         if self._limiting is None or self._comes_back(recipient):
-            return
+            return None
         mailbox = await self._mailbox_of(recipient)
-        taken = await self._limiting.take((mailbox,), size + TRACE_OCTETS)
-        asyncio.get_running_loop().call_later(LANDED_SECONDS, taken.landed)
+        return await self._limiting.take((mailbox,), size + TRACE_OCTETS)
 
     async def _mailbox_of(self, recipient: str) -> str:
         if self._below(recipient) is None:

@@ -21,6 +21,7 @@ from mailbox_service.services.limiting import FULL_MICROS, KNOWN_MICROS
 from mailbox_service.storage import fills, messages
 from tests.databases import AnyDatabase
 from tests.services.parts import LETTER, NOON, PEER, Mailboxes
+from tests.services.posting import Post
 
 pytestmark = pytest.mark.anyio
 
@@ -280,8 +281,21 @@ async def test_few_mailboxes_are_remembered(
     assert len(asked) == 5
 
 
-async def test_our_own_queue_waits_for_room(database: AnyDatabase) -> None:
-    mailboxes = Mailboxes(database, mailbox_max_mails=1)
-    await mailboxes.receiving.check_delivery("a@x.test", SENDER, 100)
-    with pytest.raises(MailboxFull):
-        await mailboxes.receiving.check_delivery("a@x.test", SENDER, 100)
+async def test_mail_of_our_own_waits_in_the_queue_for_room(database: AnyDatabase) -> None:
+    post = Post(database, mailbox_max_mails=1)
+    for name in ("ann", "bob"):
+        await post.registering.open_by_admin(
+            name=name, domain="x.test", with_prefix=False, random_subdomain=False
+        )
+    first, second = await post.post("bob@x.test"), await post.post("bob@x.test")
+    await post.delivering.deliver_due()
+    states = [(await post.states(one.queue_id))[0] for one in (first, second)]
+    assert sorted(states) == ["deferred", "delivered"]
+    waiting = (first, second)[states.index("deferred")].queue_id
+    (recipient,) = (await post.only(waiting)).recipients
+    assert recipient.last_reply == "452 4.2.2 The mailbox is full, try again later"
+    await post.reading.delete("bob@x.test", await ids_of(post, "bob@x.test"))
+    post.wait(5)
+    await post.delivering.deliver_due()
+    assert await post.states(waiting) == ["delivered"]
+    assert len(await post.inbox("bob@x.test")) == 1
