@@ -32,6 +32,9 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.asking_model import ANSWER_OCTETS as MODEL_OCTETS
+from mailbox_service.services.asking_model import SECONDS as MODEL_SECONDS
+from mailbox_service.services.asking_model import AskingModel
 from mailbox_service.services.auditing import Auditing
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
@@ -122,6 +125,8 @@ class Parts:
     delivering: Delivering
     outbound: Outbound
     summarising: Summarising
+    asking_model: AskingModel
+    model_out: HttpOut
     auto_replying: AutoReplying
     owner_forwarding: OwnerForwarding
     webhooks: Webhooks
@@ -201,6 +206,12 @@ def build(config: Config) -> Parts:
         # Another verifier than Cloudflare's own is a server of the operator's.
         private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
     )
+    model_out = HttpOut(
+        resolver,
+        private_addresses=config.extraction_private_addresses,
+        seconds=MODEL_SECONDS,
+        answer_octets=MODEL_OCTETS,
+    )
     store = object_store(config, resolver)
     hooks = Webhooks(database, config, administering, http_out)
     counting, auditing = Counting(database, config), Auditing(database)
@@ -254,6 +265,14 @@ def build(config: Config) -> Parts:
             signals,
             looks_through=lambda address: administering.rules.extract_list.allows(address),
         ),
+        asking_model=AskingModel(
+            database,
+            config,
+            model_out,
+            signals,
+            looks_through=lambda address: administering.rules.extract_list.allows(address),
+        ),
+        model_out=model_out,
         auto_replying=AutoReplying(database, config),
         owner_forwarding=OwnerForwarding(database, config, administering, sending, signals),
         webhooks=hooks,

@@ -6,6 +6,7 @@ expression is linear and every input is cut.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class FoundCode:
 def confidence(score: int) -> float:
     """How sure a rule is, from its score: 0 for none, half as much doubt with every 40 points
     (20: 0.29, 60: 0.65, 100: 0.82, 160: 0.94), never more than 0.99, two digits."""
-    return min(SUREST, round(1 - 0.5 ** (max(score, 0) / HALVING), 2))
+    return min(SUREST, round(1 - math.pow(0.5, max(score, 0) / HALVING), 2))
 
 
 def find_codes(subject: str, text: str) -> tuple[FoundCode, ...]:

@@ -91,6 +91,7 @@ class Summarising:
         self._signals = signals
         self._clock = clock
         self._with_metadata = config.enable_ai_email_extract
+        self._asks_a_model = bool(config.extraction_url)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -122,6 +123,8 @@ class Summarising:
             ]
         )
         await self._database.write(keep_summaries, read, waiting[-1][0])
+        if self._asks_a_model:
+            self._signals.notify(topics.SUMMARIES)
         return len(waiting)
 
     async def _owners(self, ids: Sequence[int]) -> dict[int, str]:

@@ -79,6 +79,18 @@ SELECT m.id, :message_id, :from_name, :from_address, :to, :subject, :preview, :s
 ON CONFLICT (id) DO NOTHING
 """
 
+TO_ASK_ABOUT = """
+SELECT id, address, content_id FROM messages
+ WHERE id > :after AND id <= :up_to AND received_at >= :since AND quiet = 0 AND size <= :most
+ ORDER BY id LIMIT :limit
+"""
+
+CHANGE_SUMMARY = """
+UPDATE summaries SET codes = :codes, links = :links, code_marks = :code_marks,
+                     revision = revision + 1
+ WHERE id = :id
+"""
+
 SET_METADATA = "UPDATE messages SET metadata = :metadata WHERE id = :id"
 
 MARK = """
@@ -406,6 +418,41 @@ async def add_summary(
             "links": json.dumps(summary.links, ensure_ascii=False),
             "code_marks": json.dumps(summary.code_marks),
         },
+    )
+
+
+async def to_ask_about(
+    tx: Transaction, *, after: int, up_to: int, since: int, most: int, limit: int
+) -> list[tuple[int, str, int]]:
+    """The messages between two ids about which a model is asked, with their mailboxes and the
+    ids of their contents: they arrived, at `since` (microseconds UTC) or later, and have `most`
+    octets."""
+    rows = await tx.fetch_all(
+        TO_ASK_ABOUT,
+        {"after": after, "up_to": up_to, "since": since, "most": most, "limit": limit},
+    )
+    return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]
+
+
+async def change_summary(
+    tx: Transaction,
+    message_id: int,
+    *,
+    codes: Sequence[str],
+    code_marks: Sequence[dict[str, Any]],
+    links: Sequence[dict[str, Any]],
+) -> bool:
+    """Put other codes and links into a summary; False when it is gone."""
+    return bool(
+        await tx.execute(
+            CHANGE_SUMMARY,
+            {
+                "id": message_id,
+                "codes": json.dumps(codes, ensure_ascii=False),
+                "links": json.dumps(links, ensure_ascii=False),
+                "code_marks": json.dumps(code_marks),
+            },
+        )
     )
 
 
