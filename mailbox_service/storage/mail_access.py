@@ -134,7 +134,9 @@ async def by_owner(
 
 async def newest_event(tx: Transaction, whose: Whose) -> int:
     """The id of the newest fact about this mail; 0 when there is none."""
-    row = await tx.fetch_one(f"SELECT max(id) FROM events WHERE {whose.condition}", whose.params)
+    row = await tx.fetch_one(
+        f"SELECT max({whose.order}) FROM events WHERE {whose.condition}", whose.params
+    )
     return 0 if row is None or row[0] is None else int(row[0])
 
 

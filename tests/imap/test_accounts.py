@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.config import Config
 from mailbox_service.core.accounts import Account
+from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.stored import FIRST_KEYWORD, FLAGGED, SEEN
+from mailbox_service.service import Service
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.authenticating import Opened
 from mailbox_service.services.mail_access import MailAccess
@@ -27,7 +30,7 @@ from smtp_proxy.imap.door import ImapDoor
 from smtp_proxy.imap.session import list_pattern
 from smtp_proxy.pop3 import Pop3Door
 from tests.databases import AnyDatabase
-from tests.imap.house import House, Talk, listening
+from tests.imap.house import House, Talk, letter, listening
 from tests.imap.test_clients import run
 from tests.programs import need
 from tests.services.parts import SECRET
@@ -226,7 +229,7 @@ async def test_each_address_has_a_folder_and_all_are_in_the_inbox(any_site: Site
                 assert [int(uid) for uid in found] == uids, folder
             for folder in ("SENT", "ann@x.test/sent"):
                 assert imap.select(folder) == ("OK", [b"1"])
-                assert b"Subject: Sent" in imap.fetch("1", "(BODY[HEADER])")[1][0][1]
+                assert b"Subject: Sent" in str(imap.fetch("1", "(BODY[HEADER])")[1]).encode()
             for folder in ("eve@x.test", "eve@x.test/SENT", "ann@x.test/INBOX", "Trash"):
                 assert imap.select(folder)[0] == "NO"
             status = imap.status("amy@x.test", "(MESSAGES UNSEEN UIDNEXT)")[1]
@@ -235,6 +238,37 @@ async def test_each_address_has_a_folder_and_all_are_in_the_inbox(any_site: Site
             assert imap.create("amy@x.test/SENT")[0] == "NO"
 
     await asyncio.to_thread(client)
+
+
+async def test_the_whole_service_lets_accounts_in(tmp_path: Path) -> None:
+    config = Config(
+        data_dir=str(tmp_path),
+        domains=["x.test"],
+        jwt_secret=SECRET,
+        imap_account_login=True,
+        imap_listen="127.0.0.1:0",
+        pop3_listen="",
+    )
+    async with Service(config, roles=["imap"]) as service:
+        parts = service.parts
+        await parts.accounts.create(EMAIL, digest_of(PASSWORD), ip="192.0.2.1")
+        account = await parts.accounts.find_by_email(EMAIL)
+        assert account is not None
+        ann = await parts.registering.open_by_admin(
+            name="ann", domain="x.test", with_prefix=False, random_subdomain=False
+        )
+        claims = parts.authenticating.claims(ann.jwt)
+        await parts.account_addresses.bind_by_token(account.id, claims, role=None)
+        await parts.receiving.accept(Envelope("", (HERS[0],)), letter("One"), Peer("192.0.2.1"))
+        port = int(service.imap_address.rpartition(":")[2])
+
+        def client() -> None:
+            with imaplib.IMAP4("127.0.0.1", port) as imap:
+                imap.login(EMAIL, PASSWORD)
+                assert imap.select() == ("OK", [b"1"])
+                assert imap.select(HERS[0]) == ("OK", [b"1"])
+
+        await asyncio.to_thread(client)
 
 
 async def test_flags_are_shared_and_what_is_deleted_is_gone_from_both(any_site: Site) -> None:
