@@ -13,7 +13,7 @@ from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
-routes = Routes("extracted")
+routes = Routes("inbox")
 
 
 class ExtractedCode(Struct, frozen=True):
