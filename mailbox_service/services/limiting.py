@@ -26,7 +26,9 @@ from mailbox_service.storage.database import Database
 KNOWN_MICROS = 30 * 1_000_000
 KNOWN_TIMES = 100
 # A full mailbox is looked at again after this, when more mail comes: its owner may have deleted.
+# And after so many times as long as the look took, since who sends there need not stop.
 FULL_MICROS = 1_000_000
+FULL_TIMES = 10
 # Mailboxes that are remembered, some 300 octets each; the one that was read first is forgotten.
 MOST_KNOWN = 20_000
 
@@ -34,13 +36,14 @@ MOST_KNOWN = 20_000
 class Known:
     """What is remembered of one mailbox."""
 
-    __slots__ = ("asked", "at", "fill", "flying", "flying_octets", "since", "since_octets", "until")
+    __slots__ = ("again", "at", "fill", "flying", "flying_octets", "since", "since_octets", "until")
 
     def __init__(self) -> None:
         self.fill = Fill()
         self.at = 0
         """When arrivals were counted last: others belong to another minute or hour."""
-        self.asked = 0
+        self.again = 0
+        """From then on the store is asked before it is called full."""
         self.until = 0
         # Mail that was taken and is not answered: the store may hold it or not. And what was
         # taken since the store is being asked.
@@ -147,7 +150,7 @@ class Limiting:
         try:
             self._limits.check(known.turn(now), now=now, size=size)
         except MailboxFull:
-            if now - known.asked >= FULL_MICROS:
+            if now >= known.again:
                 return None
             raise
         return known
@@ -188,7 +191,7 @@ class Limiting:
         # Arrivals that were deleted since are in memory alone, those before our start in the store.
         fill.in_minute = max(fill.in_minute, found.in_minute + flying + known.since)
         fill.in_hour = max(fill.in_hour, found.in_hour + flying + known.since)
-        known.asked = now
+        known.again = now + max(FULL_MICROS, FULL_TIMES * took)
         known.until = now + max(KNOWN_MICROS, KNOWN_TIMES * took)
         self._remember(mailbox, known)
         return known

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mailbox_service.services.limiting import FULL_MICROS
 from smtp_proxy.reception import ReceptionDoor
 from tests.databases import AnyDatabase
 from tests.services.parts import LETTER, Mailboxes
+from tests.services.test_limiting import LATER
 from tests.smtp.wire import Wire
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,7 @@ async def test_a_full_mailbox_is_452_at_rcpt_and_others_get_their_mail(
 ) -> None:
     for _ in range(2):
         assert (await wire.transaction(LETTER, "a@x.test")).startswith("250 2.0.0 Accepted")
-    mailboxes.clock.now += FULL_MICROS
+    mailboxes.clock.now += LATER
     assert (await wire.ask("MAIL FROM:<far@away.test>")).startswith("250")
     for _ in range(2):
         assert await wire.ask("RCPT TO:<a@x.test>") == FULL
@@ -67,7 +67,7 @@ async def test_too_many_mails_in_an_hour_are_450(
         await database.caught_up()
         page = await mailboxes.reading.page("a@x.test", limit=5)
         await mailboxes.reading.delete("a@x.test", [row.id for row in page.messages])
-        mailboxes.clock.now += FULL_MICROS
+        mailboxes.clock.now += LATER
     assert (await wire.ask("MAIL FROM:<far@away.test>")).startswith("250")
     assert await wire.ask("RCPT TO:<a@x.test>") == TOO_MANY
     assert await wire.ask("RCPT TO:<b@x.test>") == "250 2.1.5 Recipient ok"
