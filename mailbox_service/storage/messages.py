@@ -45,8 +45,10 @@ FROM = """FROM messages m LEFT JOIN summaries s ON s.id = m.id
                 LEFT JOIN verdicts v ON v.id = m.id"""
 
 # All of a message that can change: what its owner marked, what a model found, and whether the
-# workers have been there.
-STATE = "m.id, m.flags, m.metadata, coalesce(s.revision, -1), v.id IS NOT NULL"
+# workers have been there. Nothing out of a summary, which is long: how often that was changed
+# stands beside the marks.
+STATE = """m.id, m.flags, m.metadata,
+       CASE WHEN s.id IS NULL THEN -1 ELSE m.revision END, v.id IS NOT NULL"""
 
 COUNT_WITH_UNREAD = f"""
 SELECT count(*), coalesce(sum(CASE WHEN (flags & {SEEN}) = 0 THEN 1 ELSE 0 END), 0)
@@ -86,10 +88,10 @@ SELECT id, address, content_id FROM messages
 """
 
 CHANGE_SUMMARY = """
-UPDATE summaries SET codes = :codes, links = :links, code_marks = :code_marks,
-                     revision = revision + 1
- WHERE id = :id
+UPDATE summaries SET codes = :codes, links = :links, code_marks = :code_marks WHERE id = :id
 """
+
+COUNT_CHANGE = "UPDATE messages SET revision = revision + 1 WHERE id = :id"
 
 SET_METADATA = "UPDATE messages SET metadata = :metadata WHERE id = :id"
 
@@ -443,17 +445,18 @@ async def change_summary(
     links: Sequence[dict[str, Any]],
 ) -> bool:
     """Put other codes and links into a summary; False when it is gone."""
-    return bool(
-        await tx.execute(
-            CHANGE_SUMMARY,
-            {
-                "id": message_id,
-                "codes": json.dumps(codes, ensure_ascii=False),
-                "links": json.dumps(links, ensure_ascii=False),
-                "code_marks": json.dumps(code_marks),
-            },
-        )
+    changed = await tx.execute(
+        CHANGE_SUMMARY,
+        {
+            "id": message_id,
+            "codes": json.dumps(codes, ensure_ascii=False),
+            "links": json.dumps(links, ensure_ascii=False),
+            "code_marks": json.dumps(code_marks),
+        },
     )
+    if changed:
+        await tx.execute(COUNT_CHANGE, {"id": message_id})
+    return bool(changed)
 
 
 async def set_metadata(tx: Transaction, message_id: int, metadata: str) -> None:

@@ -14,7 +14,7 @@ depends_on = None
 TABLES = """
 ALTER TABLE summaries ADD COLUMN code_marks TEXT NOT NULL DEFAULT '[]'
 
-ALTER TABLE summaries ADD COLUMN revision INTEGER NOT NULL DEFAULT 0
+ALTER TABLE messages ADD COLUMN revision INTEGER NOT NULL DEFAULT 0
 
 CREATE TABLE owner_forwards (
     address TEXT PRIMARY KEY,
