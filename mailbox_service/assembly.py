@@ -32,6 +32,9 @@ from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.agents import Agents
+from mailbox_service.services.asking_model import ANSWER_OCTETS as MODEL_OCTETS
+from mailbox_service.services.asking_model import SECONDS as MODEL_SECONDS
+from mailbox_service.services.asking_model import AskingModel
 from mailbox_service.services.auditing import Auditing
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.auto_replying import AutoReplying
@@ -46,16 +49,20 @@ from mailbox_service.services.first_steps import FirstSteps
 from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
+from mailbox_service.services.judged_webhooks import JudgedWebhooks
 from mailbox_service.services.mail_access import MailAccess
+from mailbox_service.services.network_database import NetworkOwners
 from mailbox_service.services.notifying import Notifying
 from mailbox_service.services.oauth2 import PROFILE_OCTETS, OAuth2
 from mailbox_service.services.overruling import Overruling
+from mailbox_service.services.owner_forwarding import OwnerForwarding
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.registering import Registering
+from mailbox_service.services.retaining import Retaining
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sending_api.api import SendingApi
 from mailbox_service.services.sending_api.sms_by_email import EmailGateway
@@ -118,7 +125,10 @@ class Parts:
     delivering: Delivering
     outbound: Outbound
     summarising: Summarising
+    asking_model: AskingModel
+    model_out: HttpOut
     auto_replying: AutoReplying
+    owner_forwarding: OwnerForwarding
     webhooks: Webhooks
     exporting: Exporting
     files: Files
@@ -132,6 +142,7 @@ class Parts:
     access: Access
     cleaning: Cleaning
     counting: Counting
+    retaining: Retaining
     first_steps: FirstSteps
     webhook_log: WebhookLog
     domain_checking: DomainChecking
@@ -195,6 +206,12 @@ def build(config: Config) -> Parts:
         # Another verifier than Cloudflare's own is a server of the operator's.
         private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
     )
+    model_out = HttpOut(
+        resolver,
+        private_addresses=config.extraction_private_addresses,
+        seconds=MODEL_SECONDS,
+        answer_octets=MODEL_OCTETS,
+    )
     store = object_store(config, resolver)
     hooks = Webhooks(database, config, administering, http_out)
     counting, auditing = Counting(database, config), Auditing(database)
@@ -223,7 +240,7 @@ def build(config: Config) -> Parts:
         receiving=receiving,
         reading=reading,
         glancing=Glancing(database, reading),
-        mail_access=MailAccess(database, config, authenticating, signals),
+        mail_access=MailAccess(database, config, authenticating, signals, accounts=accounts),
         sending=sending,
         sending_api=sending_api,
         sms_out=sms_out,
@@ -248,7 +265,16 @@ def build(config: Config) -> Parts:
             signals,
             looks_through=lambda address: administering.rules.extract_list.allows(address),
         ),
+        asking_model=AskingModel(
+            database,
+            config,
+            model_out,
+            signals,
+            looks_through=lambda address: administering.rules.extract_list.allows(address),
+        ),
+        model_out=model_out,
         auto_replying=AutoReplying(database, config),
+        owner_forwarding=OwnerForwarding(database, config, administering, sending, signals),
         webhooks=hooks,
         exporting=Exporting(database),
         files=Files(database, config, store),
@@ -257,13 +283,18 @@ def build(config: Config) -> Parts:
         notifying=Notifying(database, hooks, http_out, signals, sending_hooks=sending_api.hooks),
         http_out=http_out,
         verifying_origin=VerifyingOrigin(
-            database, config, Resolver(config.name_servers, question_seconds=6.0), signals
+            database,
+            config,
+            Resolver(config.name_servers, question_seconds=6.0),
+            signals,
+            webhooks=JudgedWebhooks(config, administering, sending),
         ),
         human_verification=HumanVerification(database, config, humans_out),
         humans_out=humans_out,
-        access=Access(database, administering),
+        access=Access(database, administering, owners=NetworkOwners(config.asn_database)),
         cleaning=Cleaning(database, config, administering, authenticating, signals),
         counting=counting,
+        retaining=Retaining(database, config, signals),
         first_steps=FirstSteps(config, counting, domain_checking),
         webhook_log=WebhookLog(database, signals),
         domain_checking=domain_checking,

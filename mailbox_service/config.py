@@ -30,6 +30,7 @@ SECRETS = frozenset(
         "sms_password",
         "telegram_bot_token",
         "webhook_secret",
+        "extraction_secret",
     }
 )
 # A mail with a 50 MiB file in it is 68 MiB of base64; larger files belong on a file server.
@@ -159,6 +160,12 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     send_mail_domains: Annotated[
         list[str], described("Our domains that may send by outbound. Empty: all.")
     ] = field(default_factory=list)
+    enable_send_from_subdomains: Annotated[
+        bool,
+        described(
+            "Addresses below a domain of ours may send too: by its ways out, signed by its key."
+        ),
+    ] = False
     default_send_balance: Annotated[
         int, described("Mails that a new address may send without asking.", ge=0)
     ] = 0
@@ -281,6 +288,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "tracked mail are. Empty: nobody is told."
         ),
     ] = ""
+    asn_database: Annotated[
+        str,
+        described(
+            "File of the MaxMind DB format (GeoLite2 ASN, DB-IP) that tells who owns a client's "
+            "network, for `asnBlacklist`. Empty: only proxies tell."
+        ),
+    ] = ""
     smtp_private_hosts: Annotated[
         list[str],
         described("Private hosts that /send-email and its kin may connect to (name or address)."),
@@ -337,6 +351,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enable_address_password: Annotated[
         bool, described("Addresses have a password to come back with.")
     ] = False
+    imap_account_login: Annotated[
+        bool, described("An account logs in over IMAP too: all its addresses in one login.")
+    ] = False
 
     # Access
     jwt_secret: Annotated[str, described("Signs the tokens. Keep it: old tokens need it.")] = ""
@@ -378,6 +395,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool,
         described("Find out by SPF, DKIM, DMARC and ARC where arrived mail comes from."),
     ] = True
+    score_header: Annotated[
+        bool,
+        described("Downloaded messages have the score and the results of verify_origin on top."),
+    ] = False
     enable_sub_addresses: Annotated[
         bool, described("Mail for name+tag lands in name where nobody opened name+tag.")
     ] = True
@@ -399,6 +420,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, described("Drop attachments of mails of 2 MiB and more.")
     ] = False
     enable_mail_gzip: Annotated[bool, described("Store mail compressed.")] = False
+    enable_owner_forwarding: Annotated[
+        bool, described("Owners may forward their mail to an address that they prove.")
+    ] = False
     enable_auto_reply: Annotated[bool, described("Addresses may answer by themselves.")] = False
     enable_webhook: Annotated[bool, described("Addresses may have a webhook.")] = False
     webhook_secret: Annotated[
@@ -418,11 +442,44 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "Days that the event stream and the history of sent mail reach back.", ge=1, le=36_500
         ),
     ] = 90
+    mailbox_max_mails: Annotated[
+        int,
+        described("Mails that a mailbox may hold; further ones come again later. 0: any.", ge=0),
+    ] = 0
+    mailbox_max_octets: Annotated[
+        int, described("Octets that the mails of a mailbox may have in all; 0: any.", ge=0)
+    ] = 0
+    mailbox_mails_per_minute: Annotated[
+        int, described("Mails that may arrive for a mailbox in a clock minute; 0: any.", ge=0)
+    ] = 0
+    mailbox_mails_per_hour: Annotated[
+        int, described("Mails that may arrive for a mailbox in a clock hour; 0: any.", ge=0)
+    ] = 0
+    retention_octets: Annotated[
+        int,
+        described(
+            "When all arrived mail has more octets than this, the oldest is deleted; 0: never.",
+            ge=0,
+        ),
+    ] = 0
     cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
     enable_ai_email_extract: Annotated[
         bool, described("Write the code of a mail into its metadata (mailbox API §9.9).")
     ] = False
     ai_extract_model: Annotated[str, described("Model of the extraction. Empty: by rule.")] = ""
+    extraction_url: Annotated[
+        str,
+        described(
+            "A service that is asked for the code and the links of each mail after it arrived. "
+            "Empty: by rule alone."
+        ),
+    ] = ""
+    extraction_secret: Annotated[
+        str, described("Sent to it as `Authorization: Bearer …`. Empty: nothing is sent.")
+    ] = ""
+    extraction_private_addresses: Annotated[
+        bool, described("That service may be at a loopback or private address.")
+    ] = False
     enable_another_worker: Annotated[bool, described("Call other services by keyword.")] = False
     another_worker_list: Annotated[
         list[dict[str, Any]], described("Those services (mailbox API §9.13).")
@@ -495,6 +552,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def served_domains(self) -> tuple[str, ...]:
         """Every domain served, lower-case, in order."""
         return tuple(domain.strip().lower() for domain in self.domains)
+
+    @property
+    def domains_to_send_below(self) -> frozenset[str]:
+        """The domains below which addresses may send too."""
+        return frozenset(self.served_domains if self.enable_send_from_subdomains else ())
 
     @property
     def resend_keys(self) -> dict[str, str]:

@@ -197,11 +197,15 @@ class Service:
                 self._work("telegram", parts.telegram_pushing.run())
         if "housekeeping" in self._roles:
             self._work("summaries", parts.summarising.run())
+            if self.config.extraction_url:
+                self._work("model", parts.asking_model.run())
             self._work("reactions", parts.reacting.run())
             self._work("files", parts.files.run())
             self._work("verdicts", parts.verifying_origin.run())
             self._work("cleanup", parts.cleaning.run())
             self._work("figures", parts.counting.run())
+            if self.config.retention_octets:
+                self._work("retention", parts.retaining.run())
         await self._open_mail_doors()
         if "web" in self._roles and self.config.http_listen:
             await self._open_http()
@@ -305,6 +309,7 @@ class Service:
                 await self.parts.sms_out.close()
                 self.parts.sending_api.templates.close()
                 await self.parts.humans_out.close()
+                await self.parts.model_out.close()
                 await self.parts.providers_out.close()
                 await self.parts.bot_out.close()
             finally:

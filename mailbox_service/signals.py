@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 # Topics. A mailbox has its own, so that one stream does not wake for another's mail.
 MESSAGES = "messages"
+SUMMARIES = "summaries"
 QUEUE = "queue"
 WEBHOOKS = "webhooks"
 TELEGRAM = "telegram"
@@ -80,13 +81,15 @@ class Signals:
             watch.wake()
 
     @contextmanager
-    def watch(self, topic: str) -> Iterator[Watch]:
-        """Watch a topic for a while."""
+    def watch(self, *wanted: str) -> Iterator[Watch]:
+        """Watch topics for a while."""
         watch = Watch()
-        self._watches[topic].add(watch)
+        for topic in wanted:
+            self._watches[topic].add(watch)
         try:
             yield watch
         finally:
-            self._watches[topic].discard(watch)
-            if not self._watches[topic]:
-                del self._watches[topic]
+            for topic in set(wanted):
+                self._watches[topic].discard(watch)
+                if not self._watches[topic]:
+                    del self._watches[topic]

@@ -38,6 +38,20 @@ class Account(Protocol):
     @property
     def may_delete(self) -> bool: ...
 
+    @property
+    def takes_keywords(self) -> bool:
+        """Whether arrived messages can be marked with words of the owner's."""
+        ...
+
+    async def folders(self) -> Sequence[str]:
+        """The names of all mailboxes; a slash parts a name from the one it is below."""
+        ...
+
+    async def folder(self, name: str) -> tuple[str, Account, Box] | None:
+        """A mailbox by its name: how it is spelled, and where it is; None: there is none. Only
+        IMAP asks for it: the mailboxes of an address are known."""
+        ...
+
     async def numbers(self, box: Box) -> Numbers: ...
 
     async def changes(self, box: Box, since: Mark | None) -> Changes:

@@ -95,6 +95,7 @@ CODES: dict[type[MailError], int] = {
     errors.BadContent: 554,
     errors.RoutingLoop: 554,
     errors.QuotaReached: 550,
+    errors.MailboxFull: 452,
     errors.Conflict: 554,
     errors.NameTaken: 550,
     errors.NotFound: 550,

@@ -75,7 +75,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonpath": ("mailbox_service.core.json_paths",),
     "aiosmpplib": ("mailbox_service.outbound.sms_smpp",),
     "flufl": ("mailbox_service.services.sending_api.returns",),
-    "maxminddb": ("mailbox_service.services.sending_api.places",),
+    "maxminddb": ("mailbox_service.services.network_database",),
     "webauthn": ("mailbox_service.services.passkeys",),
     "mcp": ("mailbox_service.web.agents.protocol",),
     "pytest": ("mailbox_service.client.pytest_plugin",),

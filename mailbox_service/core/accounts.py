@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.patterns import compile_pattern
+from mailbox_service.core.policy import UNLIMITED, SendLimits
 from mailbox_service.core.texts import text
 
 DEFAULT_ADDRESS_LIMIT = 5  # mailbox-api §8.4
@@ -20,6 +21,11 @@ DEFAULT_ADDRESS_LIMIT = 5  # mailbox-api §8.4
 # at 256 characters.
 LONGEST_EMAIL = 256
 PASSWORD_LENGTHS = (1, 100)  # characters of what a client sends (mailbox-api §3.5)
+
+# How many messages the members of a role send in a UTC day and month, all addresses of an account
+# together. More than the highest is written as -1.
+SEND_LIMITS = ("sendLimitDay", "sendLimitMonth")
+MOST_SENT = 1_000_000_000
 
 SECOND = 1_000_000
 TOKEN_SECONDS = 30 * 86_400  # mailbox-api §2.1
@@ -229,17 +235,50 @@ def address_limit(
 
 def check_role_config(configs: object) -> dict[str, dict[str, Any]]:
     """The limits of roles as they are stored. Raises BadRequest when they are not an object, or
-    one is below 0."""
+    a number of addresses is below 0, or one of messages is not whole or below -1."""
     if not isinstance(configs, dict):
         raise refusal("InvalidMaxAddressCountMsg")
     kept: dict[str, dict[str, Any]] = {}
-    for role, entry in configs.items():
-        limit = entry.get("maxAddressCount") if isinstance(entry, dict) else None
-        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    for role, given in configs.items():
+        entry = given if isinstance(given, dict) else {}
+        limit = entry.get("maxAddressCount")
+        number = is_number(limit)
         if number and not is_count(limit):
             raise refusal("InvalidMaxAddressCountMsg")
         kept[role] = {"maxAddressCount": limit} if number else {}
+        for name in SEND_LIMITS:
+            wanted = entry.get(name)
+            if not is_number(wanted):
+                continue
+            if not is_send_limit(wanted):
+                raise refusal("InvalidInputMsg", f": {name}")
+            kept[role][name] = int(wanted)
     return kept
+
+
+def role_send_limits(role_config: Mapping[str, Any]) -> dict[str, SendLimits]:
+    """How many messages an account of each role sends in a UTC day and month; roles without a
+    limit, and limits that are none (-1), are left out."""
+    found: dict[str, SendLimits] = {}
+    for role, entry in role_config.items():
+        given = entry if isinstance(entry, dict) else {}
+        daily, monthly = (
+            int(limit) if is_send_limit(limit := given.get(name)) and limit >= 0 else None
+            for name in SEND_LIMITS
+        )
+        if daily is not None or monthly is not None:
+            found[role] = SendLimits(daily, monthly)
+    return found
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a JSON value is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_send_limit(value: object) -> TypeGuard[int | float]:
+    """Whether a JSON value is a whole number of messages; -1 is any number."""
+    return is_number(value) and UNLIMITED <= value <= MOST_SENT and value == int(value)
 
 
 # Tokens.

@@ -14,6 +14,7 @@ MailError
 ├── BadContent                5.6.0  the content cannot be taken as it is
 ├── RoutingLoop               5.4.6  too many Received fields
 ├── QuotaReached              5.7.1  allowance used up; waiting does not help
+├── MailboxFull               4.2.2  no room in this mailbox, until its owner deletes
 ├── Conflict                  5.5.0  the same key was used for another request
 ├── NameTaken                 5.1.0  the address exists already
 ├── NotFound                  5.0.0  nothing with that id
@@ -120,6 +121,12 @@ class QuotaReached(MailError):
     """The allowance is used up, and only an administrator can raise it."""
 
     enhanced = "5.7.1"
+
+
+class MailboxFull(MailError):
+    """The mailbox holds as much as one may; deletions make room (RFC 3463 §3.3, X.2.2)."""
+
+    enhanced = "4.2.2"
 
 
 class Conflict(MailError):

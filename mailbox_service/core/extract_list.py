@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import msgspec
-import regex
 from msgspec import Struct
 
-# A pattern with many stars on a long address; honest ones take microseconds.
-TIME_LIMIT = 0.05  # seconds
-LONGEST_ENTRY = 254  # characters: an address (RFC 5321 §4.5.3.1)
+from mailbox_service.core.patterns import fits_wildcards
 
 
 class ExtractList(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -26,22 +22,7 @@ class ExtractList(Struct, frozen=True, kw_only=True, rename="camel"):
         if not self.enable_allow_list or not entries:
             return True
         subject = address.lower()
-        return any(subject == entry or _matches(entry, subject) for entry in entries)
-
-
-def _matches(entry: str, subject: str) -> bool:
-    if "*" not in entry or len(entry) > LONGEST_ENTRY:
-        return False
-    try:
-        return _pattern(entry).fullmatch(subject, timeout=TIME_LIMIT) is not None
-    except TimeoutError:
-        return False
-
-
-@lru_cache(maxsize=256)
-def _pattern(entry: str) -> regex.Pattern[str]:
-    """The pattern of an entry, in which nothing but `*` has a meaning."""
-    return regex.compile(".*".join(regex.escape(part) for part in entry.split("*")), regex.DOTALL)
+        return any(subject == entry or fits_wildcards(entry, subject) for entry in entries)
 
 
 def read_extract_list(stored: Any) -> ExtractList:

@@ -10,19 +10,24 @@ import json
 import re
 from dataclasses import dataclass
 
-from mailbox_service.core.codes import find_codes, is_date
+from mailbox_service.core.codes import FoundCode, find_codes, is_date
 from mailbox_service.core.html_text import html_to_text, text_and_links
 from mailbox_service.core.links import Link, bare_links, choose_links
 
-__all__ = ["Extraction", "Link", "contract_code", "contract_metadata", "extract"]
+__all__ = ["Extraction", "FoundCode", "Link", "contract_code", "contract_metadata", "extract"]
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """The best code and the best link come first; either may be empty."""
 
-    codes: tuple[str, ...] = ()
+    found_codes: tuple[FoundCode, ...] = ()
     links: tuple[Link, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes alone."""
+        return tuple(found.code for found in self.found_codes)
 
 
 def extract(subject: str, text: str, html: str) -> Extraction:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from mailbox_service.core.codes import confidence
+
 MAX_TEXT = 20_000  # characters of a body that are searched: what matters stands above
 MAX_LINKS = 5
 MAX_SEEN_LINKS = 200
@@ -15,11 +17,14 @@ MAX_LABEL = 120
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link worth pressing: its label, and the host it really leads to."""
+    """A link worth pressing: its label, the host it really leads to, how sure that it is one
+    (0 to 1, `codes.confidence`), and what of it says so: its `label`, its `address`, `both`."""
 
     url: str
     text: str
     host: str
+    confidence: float
+    rule: str
 
 
 _URL = re.compile(r"https?://[^\s<>\"'“”「」]+", re.IGNORECASE)
@@ -69,28 +74,30 @@ def choose_links(found: list[tuple[str, str]]) -> tuple[Link, ...]:
     """Up to `MAX_LINKS` of these (target, label) that act, the best first."""
     scored: dict[str, tuple[int, Link]] = {}
     for url, label in found[:MAX_SEEN_LINKS]:
-        host = _host(url)
+        host = host_of(url)
         if host is None or url in scored:
             continue
-        score = _link_score(url, label, host)
+        score, rule = _link_score(url, label, host)
         if score > 0:
-            scored[url] = (score, Link(url, label[:MAX_LABEL], host))
+            link = Link(url, label[:MAX_LABEL], host, confidence(score), rule)
+            scored[url] = (score, link)
     best = sorted(scored.values(), key=lambda item: -item[0])
     return tuple(link for _, link in best[:MAX_LINKS])
 
 
-def _link_score(url: str, label: str, host: str) -> int:
-    """Above 0: pressing it confirms, resets or signs in."""
+def _link_score(url: str, label: str, host: str) -> tuple[int, str]:
+    """Above 0: pressing it confirms, resets or signs in; and which part of it says so."""
     path = url[url.find(host) + len(host) :]
     if _NOISE_LABEL.search(label[:MAX_LABEL]) or _NOISE_URL.search(url):
-        return 0
+        return 0, ""
     score = 40 * bool(_ACTION.search(label[:MAX_LABEL])) + 25 * bool(_ACTION.search(path))
     if not score:
-        return 0
-    return score + 15 * bool(_TOKEN.search(path))
+        return 0, ""
+    rule = {40: "label", 25: "address"}.get(score, "both")
+    return score + 15 * bool(_TOKEN.search(path)), rule
 
 
-def _host(url: str) -> str | None:
+def host_of(url: str) -> str | None:
     """The host that a web link leads to; None for what is no web link."""
     if len(url) > MAX_URL or not url.isprintable():
         return None

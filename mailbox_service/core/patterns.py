@@ -16,6 +16,7 @@ from mailbox_service.core.errors import BadRequest
 
 MAX_PATTERN = 1000  # characters; the settings pages hold one-line patterns
 MAX_SUBJECT = 4096  # characters matched; names, addresses and networks are far shorter
+MAX_WILDCARDS = 254  # characters of an address with wildcards (RFC 5321 §4.5.3.1)
 TIME_LIMIT = 0.05  # seconds for one match; honest patterns on such subjects need microseconds
 
 # ECMA-262 `\s`: white space and line terminators, wider than Python's ASCII set.
@@ -65,6 +66,22 @@ def compile_pattern(source: str, *, ignore_case: bool = False) -> Pattern:
         return Pattern(source, regex.compile(_translate(source), flags))
     except (regex.error, OverflowError, RecursionError, ValueError):
         raise BadRequest(f"not a regular expression: {source}") from None
+
+
+def fits_wildcards(entry: str, text: str) -> bool:
+    """Whether a text is what an entry says, in which `*` stands for any text and nothing else has
+    a meaning. Without a star, with too many characters or when it takes too long: no."""
+    if "*" not in entry or len(entry) > MAX_WILDCARDS:
+        return False
+    try:
+        return _wildcards(entry).fullmatch(text[:MAX_SUBJECT], timeout=TIME_LIMIT) is not None
+    except TimeoutError:
+        return False
+
+
+@functools.lru_cache(maxsize=256)
+def _wildcards(entry: str) -> regex.Pattern[str]:
+    return regex.compile(".*".join(regex.escape(part) for part in entry.split("*")), regex.DOTALL)
 
 
 def _translate(source: str) -> str:

@@ -149,10 +149,21 @@ def _methods(setting: Iterable[str]) -> list[str]:
 # --- Sending (mailbox-api §10.2, §10.6) ------------------------------------------------------
 
 
-def check_sender_domain(domain: str, sending_domains: Collection[str]) -> None:
-    """Refuse a sender whose domain is not exactly one of ours; both sides lower-case."""
-    if domain not in sending_domains:
+def check_sender_domain(
+    domain: str, sending_domains: Collection[str], below: Collection[str] = ()
+) -> None:
+    """Refuse a sender whose domain is neither exactly one of ours nor below one of `below`; all
+    are lower-case."""
+    if domain not in sending_domains and served_by(domain, below) is None:
         raise NotYours(text("InvalidDomainMsg"), message_key="InvalidDomainMsg")
+
+
+def domain_of_way_out(domain: str, own_ways: Collection[str], below: Collection[str]) -> str:
+    """The domain whose ways out the mail of a sender's domain takes: its own where it has some,
+    else those of the nearest of `below` that is above it."""
+    if not below or domain in own_ways:
+        return domain
+    return served_by(domain, below) or domain
 
 
 def check_recipients(

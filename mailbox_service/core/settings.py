@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mailbox_service.core.accounts import UserSettings, read_user_settings
+from mailbox_service.core.accounts import UserSettings, read_user_settings, role_send_limits
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.extract_list import ExtractList, read_extract_list
 from mailbox_service.core.forwarding import read_rules
@@ -76,6 +76,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     def role_limits(self) -> dict[str, Any]:
         """What roles change about that: `{role: {"maxAddressCount": n}}` (mailbox-api §8.2)."""
         return self.role_address_config if isinstance(self.role_address_config, dict) else {}
+
+    @property
+    def role_send_limits(self) -> dict[str, SendLimits]:
+        """How many messages an account of a role sends, by role; none where none is set."""
+        return role_send_limits(self.role_limits) if self.role_address_config else {}
 
     @property
     def oauth2_providers(self) -> tuple[Provider, ...]:

@@ -7,6 +7,7 @@ Times are microseconds UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import Struct
 
@@ -36,7 +37,10 @@ class StoredSummary(Struct, frozen=True):
     preview: str
     attachment_count: int
     codes: tuple[str, ...]
-    links: tuple[dict[str, str], ...]
+    # With `url`, `text`, `host`; and, as long as both are known, `confidence` and `rule`.
+    links: tuple[dict[str, Any], ...]
+    # `confidence` and `rule` of each code, in their order; empty where that was not written down.
+    code_marks: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ class StoredMessage(Struct, frozen=True):
     verdicts: StoredVerdicts | None = None
 
 
-# A message as it may change: id, flags, metadata, whether it was read and judged. Two of one
-# message are equal as long as everything is that a list shows of it.
-State = tuple[int, int, str | None, bool, bool]
+# A message as it may change: id, flags, metadata, how often its summary was changed (-1: there is
+# none), whether it was judged. Two of one message are equal as long as everything is that a list
+# shows of it.
+State = tuple[int, int, str | None, int, bool]
 
 
 @dataclass(frozen=True, slots=True)

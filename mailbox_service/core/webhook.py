@@ -18,7 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+
+from mailbox_service.core.webhook_conditions import Conditions, read_conditions
 
 NAMES = (
     *("id", "url", "from", "to", "subject", "raw", "parsedText", "parsedHtml"),
@@ -62,13 +64,20 @@ class BadWebhook(Exception):
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
-    """One webhook. `headers` and `body` are texts that hold JSON."""
+    """One webhook. `headers` and `body` are texts that hold JSON. Without `conditions` it tells
+    of every mail."""
 
     enabled: bool = False
     url: str = ""
     method: str = "POST"
     headers: str = json.dumps({"Content-Type": "application/json"}, indent=2)
     body: str = json.dumps({name: f"${{{name}}}" for name in DEFAULT_NAMES}, indent=2)
+    conditions: Conditions | UnsetType = UNSET
+
+    @property
+    def need_verdicts(self) -> bool:
+        """Whether its conditions ask where a mail comes from, which is known later."""
+        return isinstance(self.conditions, Conditions) and self.conditions.need_verdicts
 
 
 class AllowList(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -158,7 +167,8 @@ def read_settings(stored: Any) -> WebhookSettings:
             values[name] = value
         elif name in ("headers", "body") and value is not None:
             values[name] = json.dumps(value, ensure_ascii=False)
-    return WebhookSettings(enabled=bool(stored.get("enabled")), **values)
+    conditions = read_conditions(stored.get("conditions")) or UNSET
+    return WebhookSettings(enabled=bool(stored.get("enabled")), conditions=conditions, **values)
 
 
 def read_allow_list(stored: Any) -> AllowList:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 from mailbox_service.core.delivery import Reply
+from mailbox_service.core.policy import domain_of_way_out
 from mailbox_service.outbound.connections import Connections
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.hops import Channel, Relay, Timeouts, parse_relay_url, relay_of
@@ -62,6 +63,8 @@ class SendingSettings(Protocol):
     @property
     def resend_server(self) -> str: ...
     @property
+    def domains_to_send_below(self) -> Collection[str]: ...
+    @property
     def direct_port(self) -> int: ...
     @property
     def direct_private_addresses(self) -> bool: ...
@@ -90,10 +93,13 @@ class Outbound:
         connections: Connections | None = None,
         attempt_seconds: float = ATTEMPT_SECONDS,
         security: TransportSecurity | None = None,
+        below: Collection[str] = (),
     ) -> None:
+        """`below`: domains whose relays take the mail of senders below them as well."""
         self._mode = mode
         self._relay = relay
         self._relays = {domain.lower(): one for domain, one in (relays or {}).items()}
+        self._below = below
         self._router = router or Router(Resolver(), own_name)
         self._port = port
         self._timeouts = timeouts or Timeouts()
@@ -125,6 +131,7 @@ class Outbound:
             ),
             port=settings.direct_port,
             security=_security(settings),
+            below=settings.domains_to_send_below,
         )
 
     def next_hop(self, sender_domain: str, recipient_domain: str) -> str | None:
@@ -132,11 +139,15 @@ class Outbound:
 
         None: mail for this domain is held.
         """
+        sender_domain = self._way_out(sender_domain)
         if sender_domain in self._relays:
             return f"relay of {sender_domain}"
         if self._mode == "relay":
             return "relay"
         return recipient_domain if self._mode == "direct" else None
+
+    def _way_out(self, sender_domain: str) -> str:
+        return domain_of_way_out(sender_domain, self._relays, self._below)
 
     async def send(
         self,
@@ -158,6 +169,7 @@ class Outbound:
         hop = self.next_hop(sender_domain, domain)
         if hop is None:
             raise ValueError("mail for this recipient is held")
+        sender_domain = self._way_out(sender_domain)
         if self._relays and sender_domain in self._relays:
             way = partial(self._open, self._relays[sender_domain])
         elif self._mode == "relay" and self._relay is not None:

@@ -17,6 +17,7 @@ from mailbox_service.core.cleanup import DAY
 from mailbox_service.core.errors import MailError, NotYours, TooManyRequests
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.network_database import NetworkOwners
 from mailbox_service.storage import daily_requests
 from mailbox_service.storage.database import Database
 
@@ -29,9 +30,15 @@ class Access:
     """Judges requests by the policy that an administrator saved (mailbox-api §5.2)."""
 
     def __init__(
-        self, database: Database, administering: Administering, *, clock: Clock = now_micros
+        self,
+        database: Database,
+        administering: Administering,
+        *,
+        owners: NetworkOwners | None = None,
+        clock: Clock = now_micros,
     ) -> None:
         self._database = database
+        self._owners = owners
         self._administering = administering
         self._clock = clock
         self._stored: Any = None
@@ -56,13 +63,17 @@ class Access:
         """Raises NotYours, or TooManyRequests when the client's day is used up.
 
         `ip` is empty where there is none; `client` is what counts as one, a network at most;
-        `organisation` who owns that network, empty where nobody tells.
+        `organisation` who a proxy says owns that network, empty where none does; what the
+        administrator's own file says about it counts besides.
         """
         stored = self._administering.rules.ip_blacklist_settings
         if stored is None:
             return
         policy = await self._compiled(stored)
         refusal = judge(policy, ip=ip, fingerprint=fingerprint, organisation=organisation)
+        if refusal is None and self._owners is not None and policy.organisations:
+            owner = self._owners.of(ip)
+            refusal = judge(policy, ip=ip, fingerprint=fingerprint, organisation=owner)
         if refusal is not None:
             raise NotYours(refusal.reason)
         if policy.daily_limit is not None and ip:

@@ -30,6 +30,7 @@ from mailbox_service.storage import (
     addresses,
     locks,
     messages,
+    owner_forwards,
     telegram,
     user_addresses,
     users,
@@ -277,9 +278,9 @@ async def transfer(
     """Open an address anew for another account, in the order of checks of mailbox-api §3.5; its
     canonical form.
 
-    A webhook or a chat of its former owner would go on telling that owner about all its mail, so
-    they end. What is a matter of the name stays: mail, sent mail, allowance, automatic reply, and
-    the time at which the address was to end.
+    A webhook, a chat or a forwarding of its former owner would go on telling that owner about all
+    its mail, so they end. What is a matter of the name stays: mail, sent mail, allowance,
+    automatic reply, and the time at which the address was to end.
     """
     await locks.order_accounts(tx)
     old = await addresses.by_id(tx, address_id)
@@ -298,5 +299,6 @@ async def transfer(
     new_id = await addresses.open_again(tx, old, now=now)
     await user_addresses.bind(tx, user_id=target.id, address_id=new_id, now=now)
     await webhooks.remove_of(tx, old.address, limit=BATCH)
+    await owner_forwards.remove_of(tx, old.address)
     await telegram.unbind_address(tx, old.address)
     return old.address

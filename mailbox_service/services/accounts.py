@@ -13,7 +13,8 @@ from mailbox_service.config import Config
 from mailbox_service.config import Role as ConfiguredRole
 from mailbox_service.core import accounts as rules
 from mailbox_service.core.accounts import SECOND, Account, CountedAccount, SignedIn, UserSettings
-from mailbox_service.core.errors import BadCredential, NotYours
+from mailbox_service.core.address import canonical
+from mailbox_service.core.errors import BadAddress, BadCredential, BadRequest, NotYours
 from mailbox_service.core.opening import Role
 from mailbox_service.core.texts import text
 from mailbox_service.services.account_changes import (
@@ -24,12 +25,12 @@ from mailbox_service.services.account_changes import (
     told,
 )
 from mailbox_service.services.administering import Administering
-from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.authenticating import Authenticating, looks_like_token
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.passwords import Passwords
+from mailbox_service.services.passwords import Passwords, digest_of, is_digest
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import VerifyCodes
-from mailbox_service.storage import user_addresses, users
+from mailbox_service.storage import addresses, user_addresses, users
 from mailbox_service.storage.database import Database
 
 
@@ -188,6 +189,10 @@ class Accounts:
 
         Raises BadRequest as the contract words it, or TooManyRequests.
         """
+        return self.token_for(await self._prove(email, digest, ip))
+
+    async def _prove(self, email: str, digest: str, ip: str) -> Account:
+        """The account of an e-mail and the hash of its password."""
         place = f"account {email}"
         await self._guesses.check(ip, place)
         account = await self.find_by_email(email)
@@ -197,7 +202,57 @@ class Accounts:
         if not await self._passwords.matches(account.password_hash, digest):
             await self._guesses.wrong(ip, place)
             raise rules.refusal("InvalidEmailOrPasswordMsg")
-        return self.token_for(account)
+        return account
+
+    async def mail_login(self, username: str, password: str, ip: str) -> Account | None:
+        """The account that a mail program shows: by a user token or access token with any user
+        name, or by its e-mail with its password, typed or hashed. None where the operator does
+        not want it (`imap_account_login`), and for a login that is not an account's to judge: an
+        address may have the same name, and a password of its own.
+
+        Raises BadCredential, TooManyRequests.
+        """
+        if not self._config.imap_account_login:
+            return None
+        if looks_like_token(password):
+            return await self._bearer(password, ip)
+        account = await self.find_by_email(username.strip())
+        if account is None or account.password_hash is None:
+            return None
+        digest = password if is_digest(password) else digest_of(password)
+        try:
+            account = await self._prove(account.email, digest, ip)
+        except BadRequest as refusal:
+            if await self._is_address(account.email):
+                return None
+            raise BadCredential(str(refusal)) from None
+        await self._touch(account.id)
+        return account
+
+    async def _bearer(self, token: str, ip: str) -> Account | None:
+        """The account of a user token; None for a token that says nothing of an account."""
+        try:
+            claims = self._authenticating.signed_claims(token)
+        except BadCredential:
+            return None
+        if "address" in claims or "user_id" not in claims:
+            return None
+        await self._guesses.check(ip)
+        proved = rules.signed_in(claims, self._seconds())
+        account = None if proved is None else await self.by_id(proved.user_id)
+        if proved is None or account is None or account.email != proved.email:
+            await self._guesses.wrong(ip)
+            raise BadCredential(text("UserTokenExpiredMsg"), message_key="UserTokenExpiredMsg")
+        await self._touch(account.id)
+        return account
+
+    async def _is_address(self, email: str) -> bool:
+        """Whether an open address has the name of this e-mail."""
+        try:
+            address = canonical(email)
+        except BadAddress:
+            return False
+        return await self._database.read_quick(addresses.by_address, address) is not None
 
     def token_for(self, account: Account) -> str:
         """A user token, good for 30 days."""

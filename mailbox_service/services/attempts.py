@@ -10,10 +10,11 @@ from msgspec import Struct
 from mailbox_service.core.address import canonical, split, without_detail
 from mailbox_service.core.delivery import Delivered, Failed, Reply, after_attempt, shown
 from mailbox_service.core.envelope import Peer
-from mailbox_service.core.errors import BadAddress, MailError, TemporaryFailure
+from mailbox_service.core.errors import BadAddress, MailboxFull, MailError, TemporaryFailure
 from mailbox_service.core.notification import FailedRecipient, failure_notice, wants_notice
 from mailbox_service.core.trace_fields import count_received, received_field
 from mailbox_service.services.clock import as_datetime
+from mailbox_service.services.limiting import Taken
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.sending_api.tracking import ApiMessage
 from mailbox_service.services.signing import protocol_of
@@ -163,20 +164,26 @@ def is_sound(claim: Claim) -> bool:
 
 
 async def local_answers(
-    receiving: Receiving, job: Job, content: bytes, *, by: str, now: int
+    receiving: Receiving, job: Job, content: bytes, *, by: str, now: int, rooms: list[Taken]
 ) -> tuple[bytes, Mapping[str, LocalAnswer]]:
-    """Ask ourselves about recipients of our own: the trace field, and an answer for each."""
+    """Ask ourselves about recipients of our own: the trace field, and an answer for each. The
+    caller gives back the `rooms` that the message has in mailboxes when it is there, or not."""
     submission = job.submission
     answers = {}
     for one in job.claims:
         try:
             count_received(content)
-            await receiving.check_recipient(one.recipient, submission.reverse_path)
+            room = await receiving.check_delivery(
+                one.recipient, submission.reverse_path, len(content)
+            )
+            if room is not None:
+                rooms.append(room)
             reply = Reply(250, "2.1.5", f"Accepted as {submission.queue_id}")
         except TemporaryFailure:
             raise  # nobody has been asked yet: the whole attempt is for later
         except MailError as refusal:
             code = 550 if refusal.enhanced.startswith("5") else 450
+            code = 452 if isinstance(refusal, MailboxFull) else code
             reply = Reply(code, refusal.enhanced, refusal.detail)
         conversation = f"* {by}, without network\n> RCPT TO:<{one.recipient}>\n< {reply}"
         answers[one.recipient] = LocalAnswer(reply, by, conversation)

@@ -20,8 +20,10 @@ from mailbox_service.core.auto_reply import AutoReply, may_be_answered, wants, w
 from mailbox_service.core.errors import MailError
 from mailbox_service.core.extraction import contract_metadata
 from mailbox_service.core.mime_parts import Header, read_header
+from mailbox_service.core.owner_forwarding import may_get
 from mailbox_service.core.parsing import ParsedMessage, parse
 from mailbox_service.core.policy import ForwardingRule
+from mailbox_service.core.stored import StoredVerdicts
 from mailbox_service.core.webhook import (
     AllowList,
     BadWebhook,
@@ -33,6 +35,7 @@ from mailbox_service.core.webhook import (
     request_of,
     webhook_mail,
 )
+from mailbox_service.core.webhook_conditions import Conditions, condition_mail
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, as_datetime
 from mailbox_service.services.queueing import Order
@@ -75,10 +78,17 @@ class Wishes:
     replies: Mapping[str, AutoReply] = field(default_factory=dict)
     # Telegram chats, by the address of whose mail they are told.
     told: Mapping[str, str] = field(default_factory=dict)
+    # Where owners have their mail forwarded, proved.
+    forwards: Mapping[str, str] = field(default_factory=dict)
 
     def concern(self, address: str) -> bool:
         """Whether something is configured for an address."""
-        return address in self.hooks or address in self.replies or address in self.told
+        return (
+            address in self.hooks
+            or address in self.replies
+            or address in self.told
+            or address in self.forwards
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +154,7 @@ class Consequences:
     def fates(self, wishes: Wishes, arrived: Sequence[tuple[Arrival, bytes]]) -> list[Fate]:
         """What follows from some messages; nothing is told of those from which nothing does. It
         parses, and so is work for a thread."""
-        rules = self._administering.rules
-        standing = Standing(
-            forwarding=(*self._own_rules, *rules.forwarding),
-            mail_webhook=rules.mail_webhook,
-            allow_list=rules.webhook_allow_list,
-            told_of_everything=rules.telegram.told_of_everything,
-        )
+        standing = self._standing()
         fates = []
         for arrival, content in arrived:
             try:
@@ -163,10 +167,45 @@ class Consequences:
                 fates.append(fate)
         return fates
 
+    def judged_fates(
+        self, wishes: Wishes, judged: Sequence[tuple[Arrival, bytes, StoredVerdicts]]
+    ) -> list[Fate]:
+        """The posts of webhooks whose conditions ask where a mail comes from, now that it is
+        known. It parses, and so is work for a thread."""
+        standing = self._standing()
+        fates = []
+        for arrival, content, verdicts in judged:
+            fate = Fate(arrival.id, arrival.address)
+            try:
+                hooks = self._hooks(arrival, wishes, standing, judged=True)
+                if hooks:
+                    self._tell(fate, hooks, arrival, content, parse(content), verdicts)
+            except Exception:
+                # One message that breaks a rule of ours must not stop those behind it.
+                log.exception("reaction-failed message=%d", arrival.id)
+                continue
+            if fate:
+                fates.append(fate)
+        return fates
+
+    def asks_for_verdicts_of_everything(self) -> bool:
+        """Whether the administrator's webhook waits for verdicts."""
+        hook = self._administering.rules.mail_webhook
+        return hook.enabled and hook.need_verdicts
+
+    def _standing(self) -> Standing:
+        rules = self._administering.rules
+        return Standing(
+            forwarding=(*self._own_rules, *rules.forwarding),
+            mail_webhook=rules.mail_webhook,
+            allow_list=rules.webhook_allow_list,
+            told_of_everything=rules.telegram.told_of_everything,
+        )
+
     def _fate(self, arrival: Arrival, content: bytes, wishes: Wishes, standing: Standing) -> Fate:
         fate = Fate(arrival.id, arrival.address)
         header = read_header(content)
-        self._forward(fate, arrival, header, content, standing)
+        self._forward(fate, arrival, header, content, wishes, standing)
         self._push(fate, arrival, wishes, standing)
         self._call(fate, arrival, content, wishes, standing)
         reply = wishes.replies.get(arrival.address)
@@ -175,7 +214,13 @@ class Consequences:
         return fate
 
     def _forward(
-        self, fate: Fate, arrival: Arrival, header: Header, content: bytes, standing: Standing
+        self,
+        fate: Fate,
+        arrival: Arrival,
+        header: Header,
+        content: bytes,
+        wishes: Wishes,
+        standing: Standing,
     ) -> None:
         found = forwarding.targets(
             self._config.forward_address_list,
@@ -183,6 +228,11 @@ class Consequences:
             recipient=arrival.address,
             reverse_path=arrival.reverse_path,
         )
+        own = wishes.forwards.get(arrival.address, "")
+        # Who gets a copy by the administrator's rules already needs no second one.
+        missing = own and own not in {address.strip().lower() for address in found}
+        if missing and may_get(own, self._administering.rules.send_block_list):
+            found.append(own)
         if not found:
             return
         if not forwarding.may_go_on(header, content, arrival.address):
@@ -224,25 +274,64 @@ class Consequences:
         self, fate: Fate, arrival: Arrival, content: bytes, wishes: Wishes, standing: Standing
     ) -> None:
         """Webhooks and services: the administrator's, the mailbox's own, those by keyword."""
-        chosen = []
-        if self._config.enable_webhook:
-            if standing.mail_webhook.enabled:
-                chosen.append((ADMIN, standing.mail_webhook))
-            own = wishes.hooks.get(arrival.address)
-            if own is not None and standing.allow_list.allows(arrival.address):
-                chosen.append((arrival.address, read_settings(own)))
-        if not chosen and not self._keywords:
+        hooks = self._hooks(arrival, wishes, standing, judged=False)
+        if not hooks and not self._keywords:
             return
         parsed = parse(content)
-        mail = self._mail(arrival, content, parsed)
-        for owner, settings in chosen:
-            if settings.enabled:
-                self._post(fate, owner, partial(request_of, settings, mail))
+        if hooks:
+            self._tell(fate, hooks, arrival, content, parsed, None)
         text = parsed.text.casefold()
         for service in self._keywords:
             if any(word in text for word in service.words):
-                body = keyword_body(arrival, parsed, mail.raw)
+                raw = content.decode("utf-8", "replace")
+                body = keyword_body(arrival, parsed, raw)
                 self._post(fate, KEYWORD, partial(keyword_request, service.binding, body))
+
+    def _hooks(
+        self, arrival: Arrival, wishes: Wishes, standing: Standing, *, judged: bool
+    ) -> list[tuple[str, WebhookSettings]]:
+        """The webhooks that may tell of a mail, in their order: those that wait for its verdicts
+        when it was judged, and else the others."""
+        if not self._config.enable_webhook:
+            return []
+        chosen = [(ADMIN, standing.mail_webhook)]
+        own = wishes.hooks.get(arrival.address)
+        if own is not None and standing.allow_list.allows(arrival.address):
+            chosen.append((arrival.address, read_settings(own)))
+        return [
+            (owner, settings)
+            for owner, settings in chosen
+            if settings.enabled and settings.need_verdicts == judged
+        ]
+
+    def _tell(
+        self,
+        fate: Fate,
+        hooks: Sequence[tuple[str, WebhookSettings]],
+        arrival: Arrival,
+        content: bytes,
+        parsed: ParsedMessage,
+        verdicts: StoredVerdicts | None,
+    ) -> None:
+        """Post to those webhooks whose conditions the mail meets."""
+        if any(isinstance(settings.conditions, Conditions) for _, settings in hooks):
+            facts = condition_mail(
+                content,
+                parsed,
+                recipient=arrival.address,
+                reverse_path=arrival.reverse_path,
+                verdicts=verdicts,
+            )
+            hooks = [
+                (owner, settings)
+                for owner, settings in hooks
+                if not isinstance(settings.conditions, Conditions)
+                or not settings.conditions.unmet(facts)
+            ]
+        if hooks:
+            mail = self._mail(arrival, content, parsed)
+            for owner, settings in hooks:
+                self._post(fate, owner, partial(request_of, settings, mail))
 
     def _mail(self, arrival: Arrival, content: bytes, parsed: ParsedMessage) -> WebhookMail:
         rules = self._administering.rules

@@ -18,9 +18,10 @@ from pathlib import Path
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.storage import figures, size
+from mailbox_service.storage import cursors, figures, size
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.figures import HOUR, KINDS, SOURCES, QueueNow, Source
+from mailbox_service.storage.fills import MAIL_OCTETS
 
 log = logging.getLogger("mailbox.counting")
 
@@ -67,6 +68,9 @@ class Now:
     store_octets: int
     disk_free: int
     disk_total: int
+    mail_octets: int | None = None
+    """Of all arrived mail, where `retention_octets` bounds it."""
+    retention_octets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Counting:
     def __init__(self, database: Database, config: Config, *, clock: Clock = now_micros) -> None:
         self._database = database
         self._folder = Path(config.data_dir)
+        self._retention = config.retention_octets
         self._clock = clock
         self._counted = (0, 0)
         self._count_until = 0.0
@@ -153,7 +158,10 @@ class Counting:
         queue = await self._database.read(figures.queue_now)
         octets = await self._database.read(size.octets)
         free, total = await asyncio.to_thread(disk_of, self._folder)
-        return Now(addresses, mails, queue, octets, free, total)
+        mail = None
+        if self._retention:
+            mail = await self._database.read(cursors.get, MAIL_OCTETS)
+        return Now(addresses, mails, queue, octets, free, total, mail, self._retention)
 
     async def _count(self) -> tuple[int, int]:
         """Addresses and mails, counted seldom: it costs what there is."""

@@ -49,7 +49,8 @@ from mailbox_service.services.claiming import (
 )
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.lanes import Lanes
-from mailbox_service.services.queueing import KEY_LIFE
+from mailbox_service.services.limiting import Taken
+from mailbox_service.services.queueing import ACCOUNT_MONTH, KEY_LIFE
 from mailbox_service.services.receiving import Receiving
 from mailbox_service.services.sending_api.tracking import MAILBOX_API, ApiMessage, Tracking
 from mailbox_service.services.settling import Settling
@@ -386,8 +387,16 @@ class Delivering:
             await self._quarantine(job, started)
             return
         content = await self._personal(job, content)
+        rooms: list[Taken] = []
+        try:
+            await self._put_here(job, content, started, rooms)
+        finally:
+            for room in rooms:
+                room.landed()
+
+    async def _put_here(self, job: Job, content: bytes, started: int, rooms: list[Taken]) -> None:
         field_, answers = await local_answers(
-            self._receiving, job, content, by=self._own_name, now=started
+            self._receiving, job, content, by=self._own_name, now=started, rooms=rooms
         )
         accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
         back = await self._receiving.take_back(accepted, content)
@@ -515,7 +524,10 @@ async def tidy(tx: Transaction, now: int) -> None:
     """Remove unlisted messages that are done, keys that nobody will repeat, and old days."""
     await submissions.purge(tx, limit=TIDY_ROWS)
     await idempotency.remove_before(tx, before=now - KEY_LIFE, limit=TIDY_ROWS)
-    await send_counts.remove_before(tx, as_datetime(now - KEPT_DAYS).strftime("day:%Y-%m-%d"))
+    long_ago = as_datetime(now - KEPT_DAYS)
+    await send_counts.remove_before(tx, long_ago.strftime("day:%Y-%m-%d"))
+    months = ACCOUNT_MONTH.partition("%")[0]
+    await send_counts.remove_between(tx, months, long_ago.strftime(ACCOUNT_MONTH))
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from mailbox_service.config import Config
 from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
 from mailbox_service.core.errors import BadRequest, MessageTooBig, NoChannel
 from mailbox_service.core.letter import Correspondent
-from mailbox_service.core.policy import served_by
+from mailbox_service.core.policy import domain_of_way_out, served_by
 from mailbox_service.core.settings import Rules
 from mailbox_service.core.texts import text
 from mailbox_service.services.administering import Administering
@@ -49,6 +51,7 @@ class Orders:
         # Recipients of plain messages; nearly all are written to again.
         self._known: dict[tuple[str, bool], NewRecipient] = {}
         self._may_go_out = frozenset(domain.lower() for domain in config.send_mail_domains)
+        self._below = config.domains_to_send_below
 
     def of_ours(
         self,
@@ -67,7 +70,7 @@ class Orders:
         domain = split(address)[1]
         if self._missing_channel(domain, recipients) is not None:
             return None
-        holds = self._holds and domain not in self._relayed
+        holds = self._holds and self._way_out(domain) not in self._relayed
         submission = NewSubmission(
             queue_id=queue_id,
             address=address,
@@ -91,6 +94,32 @@ class Orders:
             now=self._clock(),
         )
 
+    def code_of_ours(
+        self,
+        sender: str,
+        recipient: str,
+        content: bytes,
+        *,
+        queue_id: str,
+        door: str,
+        subject: str,
+    ) -> Order:
+        """A code that this service mails by itself. Whatever happens to it makes no mail, and no
+        sent box shows it; it counts against the limits of the server. `admit` raises what is in
+        its way."""
+        order = self.of_ours(
+            sender,
+            (recipient,),
+            content,
+            queue_id=queue_id,
+            reverse_path="",
+            door=door,
+            subject=subject,
+        )
+        if order is None:
+            raise self._no_channel(split(sender)[1])
+        return replace(order, limits=self._limits(order.now))
+
     def make(
         self,
         submission: NewSubmission,
@@ -111,7 +140,8 @@ class Orders:
         if len(content) > self._max_size:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
         sender_domain = split(submission.reverse_path)[1]
-        holds = self._holds and sender_domain not in self._relayed
+        owners = submitted_by == "address"  # nobody else sends for the account of an address
+        holds = self._holds and self._way_out(sender_domain) not in self._relayed
         few = len(recipients) <= LETTER_RECIPIENTS
         return Order(
             submission=submission,
@@ -126,6 +156,7 @@ class Orders:
             sent_by=sent_by,
             unopened=unopened,
             submitted_by=submitted_by,
+            by_role=self._administering.rules.role_send_limits if owners else None,
         )
 
     @property
@@ -140,9 +171,10 @@ class Orders:
         rules = self._administering.rules
         if rules.send_mail_limit_config is not None or rules.send_block_list:
             return None
-        if sender_domain in self._relayed:
+        way = self._way_out(sender_domain)
+        if way in self._relayed:
             return False
-        if self._may_go_out and sender_domain not in self._may_go_out:
+        if self._may_go_out and self._may_go_out.isdisjoint((sender_domain, way)):
             return None
         return self._holds
 
@@ -169,15 +201,23 @@ class Orders:
         held = holds and leaves
         return NewRecipient(recipient, domain, send_queue.HELD if held else send_queue.QUEUED)
 
+    def _way_out(self, sender_domain: str) -> str:
+        """The domain whose relay takes the mail of a sender's domain, where there is one."""
+        return domain_of_way_out(sender_domain, self._relayed, self._below)
+
     def _missing_channel(self, sender_domain: str, recipients: Sequence[str]) -> NoChannel | None:
         """The refusal where no way out is configured for a domain of ours (§10.5). Verified
         recipients are reached by `outbound` from every domain."""
-        if sender_domain in self._relayed:
+        way = self._way_out(sender_domain)
+        if way in self._relayed:
             return None
         if not self._holds and self.are_verified(recipients):
             return None
-        if not self._may_go_out or sender_domain in self._may_go_out:
+        if not self._may_go_out or not self._may_go_out.isdisjoint((sender_domain, way)):
             return None
+        return self._no_channel(sender_domain)
+
+    def _no_channel(self, sender_domain: str) -> NoChannel:
         key = "EnableResendOrSmtpOrSendMailMsg"
         return NoChannel(f"{text(key)} ({sender_domain})", message_key=key)
 

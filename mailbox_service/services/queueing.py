@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from mailbox_service.core.envelope import Receipt
 from mailbox_service.core.errors import Conflict, FromNotYours, MailError, QuotaReached
+from mailbox_service.core.policy import SendLimits
 from mailbox_service.core.texts import text
 from mailbox_service.services.allowances import may_send
+from mailbox_service.services.clock import as_datetime
 from mailbox_service.storage import (
     addresses,
     allowances,
@@ -25,6 +27,7 @@ from mailbox_service.storage import (
     sending_messages,
     submissions,
     suppressions,
+    user_addresses,
 )
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.send_queue import NewRecipient
@@ -34,6 +37,10 @@ from mailbox_service.storage.submissions import NewSubmission
 
 # A client that repeats a request does so within minutes; a day covers a stopped machine.
 KEY_LIFE = 24 * 3_600 * 1_000_000
+# Counters of accounts, by UTC day and month; the id of the account follows. Their names sort as
+# those of the service do, which are forgotten by their order (`delivering.tidy`).
+ACCOUNT_DAY = "day:%Y-%m-%d:account"
+ACCOUNT_MONTH = "month-of-account:%Y-%m"
 # Stands where the receipt of a submission will be.
 NOT_YET = Receipt("")
 
@@ -96,6 +103,8 @@ class Order(Struct, frozen=True):
     unopened: tuple[str, ...] = ()
     # The kind of principal, for the log.
     submitted_by: str = ""
+    # What accounts may send, by role: the sender's address may belong to one.
+    by_role: Mapping[str, SendLimits] | None = None
 
 
 async def enqueue(tx: Transaction, order: Order) -> Receipt:
@@ -142,12 +151,16 @@ def undoes_nothing(order: Order) -> bool:
     counters = bool(order.price.address) + len(order.limits)
     if order.sent_by is not None:
         counters += len(order.sent_by.rates) + bool(order.sent_by.due_at)
+    if order.by_role:
+        return False
     return order.key is None and (counters == 0 or (counters == 1 and order.obstacle is None))
 
 
 def is_admitted(order: Order) -> bool:
     """Whether a submission without a key has nothing to pay and nothing to pass."""
     if order.price.address or order.limits or order.unopened or order.obstacle is not None:
+        return False
+    if order.by_role:
         return False
     sent_by = order.sent_by
     return sent_by is None or not (sent_by.rates or sent_by.due_at)
@@ -179,11 +192,33 @@ async def admit(tx: Transaction, order: Order) -> Receipt | None:
     for period, limit, message_key in order.limits:
         if not await send_counts.add_within(tx, period, limit=limit):
             raise QuotaReached(text(message_key), message_key=message_key)
+    if order.by_role:
+        await pass_role(tx, submission.address, order.by_role, now)
     if order.obstacle is not None:
         raise order.obstacle
     if order.sent_by is not None:
         await pass_limits(tx, order.sent_by, now)
     return None
+
+
+async def pass_role(
+    tx: Transaction, address: str, by_role: Mapping[str, SendLimits], now: int
+) -> None:
+    """Count one more message for the account of an address, where its role has a limit. Raises
+    QuotaReached in the words of the server's limits."""
+    found = await user_addresses.owner_and_role(tx, address)
+    limits = by_role.get(found[1] or "") if found is not None else None
+    if found is None or limits is None:
+        return
+    today = as_datetime(now)
+    for period, limit, message_key in (
+        (today.strftime(ACCOUNT_DAY), limits.daily, "ServerSendMailDailyLimitMsg"),
+        (today.strftime(ACCOUNT_MONTH), limits.monthly, "ServerSendMailMonthlyLimitMsg"),
+    ):
+        if limit is None:
+            continue
+        if not await send_counts.add_within(tx, f"{period}:{found[0]}", limit=limit):
+            raise QuotaReached(text(message_key), message_key=message_key)
 
 
 async def pass_limits(tx: Transaction, sent_by: SentBy, now: int) -> None:

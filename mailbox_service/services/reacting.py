@@ -33,6 +33,7 @@ from mailbox_service.storage import (
     cursors,
     locks,
     messages,
+    owner_forwards,
     telegram,
     telegram_pushes,
     webhooks,
@@ -143,6 +144,7 @@ class Reacting:
                 with_hooks=self._config.enable_webhook,
                 with_replies=self._config.enable_auto_reply,
                 with_telegram=bool(self._config.telegram_bot_token),
+                with_forwards=self._config.enable_owner_forwarding,
             )
             if at_once:
                 waiting = await self._database.read_small(CURSOR, unit)
@@ -201,6 +203,7 @@ async def next_messages(
     with_hooks: bool,
     with_replies: bool,
     with_telegram: bool = False,
+    with_forwards: bool = False,
 ) -> Waiting:
     """What comes behind the cursor, with the bytes of what needs a closer look."""
     seen = await cursors.get(tx, CURSOR)
@@ -212,6 +215,7 @@ async def next_messages(
         await webhooks.enabled_of(tx, names) if with_hooks else {},
         await auto_replies.enabled_of(tx, names) if with_replies else {},
         await telegram.told_of(tx, names) if with_telegram else {},
+        await owner_forwards.targets_of(tx, names) if with_forwards else {},
     )
     taken: list[tuple[Arrival, bytes]] = []
     octets = count = 0
@@ -243,10 +247,7 @@ async def keep_fates(
     for fate in fates:
         for order in fate.forwards:
             await put_into_queue(tx, order)
-        for post in fate.posts:
-            if not await webhooks.add(tx, post, now=now, most_waiting=MOST_WAITING):
-                log.warning("webhook-dropped owner=%s message=%d", post.owner, fate.message_id)
-            await webhooks.trim(tx, post.owner, kept=KEPT_POSTS, limit=KEPT_POSTS)
+        await keep_posts(tx, fate, now=now)
         for push in fate.pushes:
             if not await telegram_pushes.add(tx, push, now=now, most_waiting=MOST_PUSHES_WAITING):
                 log.warning("telegram-dropped message=%d", fate.message_id)
@@ -254,6 +255,14 @@ async def keep_fates(
             await put_into_queue(tx, fate.reply.order)
             replied.add(fate.message_id)
     return frozenset(replied)
+
+
+async def keep_posts(tx: Transaction, fate: Fate, *, now: int) -> None:
+    """Write down the posts that follow from a message, as far as their owners have room."""
+    for post in fate.posts:
+        if not await webhooks.add(tx, post, now=now, most_waiting=MOST_WAITING):
+            log.warning("webhook-dropped owner=%s message=%d", post.owner, fate.message_id)
+        await webhooks.trim(tx, post.owner, kept=KEPT_POSTS, limit=KEPT_POSTS)
 
 
 async def answer_within(tx: Transaction, address: str, reply: Reply, now: int) -> bool:

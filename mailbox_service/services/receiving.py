@@ -36,6 +36,7 @@ from mailbox_service.core.trace_fields import (
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.arrivals import Arrivals
 from mailbox_service.services.clock import Clock, new_id, now_micros, second_of
+from mailbox_service.services.limiting import Taken, limiting_for
 from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.summarising import summary_and_words
 from mailbox_service.signals import Signals
@@ -47,6 +48,9 @@ from mailbox_service.storage.promise import Promise
 log = logging.getLogger("mailbox.receiving")
 
 Answer = asyncio.Future[Receipt] | Promise[Receipt]
+
+# What our trace field may add to a message, for its room in a mailbox.
+TRACE_OCTETS = 512
 
 
 class Returns(Protocol):
@@ -89,6 +93,7 @@ class Receiving:
         self._sub_addresses = config.enable_sub_addresses
         self._arrivals = Arrivals(database, packs=config.enable_mail_gzip)
         self._max_size = config.max_message_size
+        self._limiting = limiting_for(database, config, clock=clock)
         self._overruling = Overruling(config, administering)
         self._drops_files = config.remove_all_attachment or config.remove_exceed_size_attachment
         self._drops_all_files = config.remove_all_attachment
@@ -102,7 +107,7 @@ class Receiving:
     def recipient_now(self, recipient: str, reverse_path: str) -> bool:
         """Judge a recipient from memory; False when the store must be asked.
 
-        Raises NotOurDomain or SenderRefused.
+        Raises NotOurDomain, SenderRefused, MailboxFull or TooManyRequests.
         """
         if self._comes_back(recipient):
             return True
@@ -112,15 +117,35 @@ class Receiving:
         if reverse_path:
             check_reverse_path(reverse_path, self._black_list)
             check_reverse_path(reverse_path, rules.from_block_list)
-        return not rules.email_rule_settings.block_receive_unknow_address_email
+        if rules.email_rule_settings.block_receive_unknow_address_email:
+            return False
+        if self._limiting is None:
+            return True
+        # Only the store knows whose mail that for name+tag is.
+        return self._below(recipient) is None and self._limiting.allows_now(recipient)
 
     async def check_recipient(self, recipient: str, reverse_path: str) -> None:
-        """Judge a recipient with the store. Raises UnknownMailbox too."""
+        """Judge a recipient with the store. Raises UnknownMailbox or TemporaryFailure too."""
         if self.recipient_now(recipient, reverse_path):
             return
         mailbox = await self._mailbox_of(recipient)
-        if await self._database.read_quick(addresses.by_address, mailbox) is None:
+        rules = self._administering.rules.email_rule_settings
+        if (
+            rules.block_receive_unknow_address_email
+            and await self._database.read_quick(addresses.by_address, mailbox) is None
+        ):
             raise UnknownMailbox("Unknown address")
+        if self._limiting is not None:
+            await self._limiting.allow(mailbox)
+
+    async def check_delivery(self, recipient: str, reverse_path: str, size: int) -> Taken | None:
+        """Judge a recipient of ours for a message of so many octets that our own queue is about
+        to put there; the room it has, where that is limited. Raises like `check_recipient`."""
+        await self.check_recipient(recipient, reverse_path)
+        if self._limiting is None or self._comes_back(recipient):
+            return None
+        mailbox = await self._mailbox_of(recipient)
+        return await self._limiting.take((mailbox,), size + TRACE_OCTETS)
 
     async def _mailbox_of(self, recipient: str) -> str:
         if self._below(recipient) is None:
@@ -137,7 +162,8 @@ class Receiving:
         """Store a message for all its recipients; once it is on disk the answer comes. The
         receipt has no message ids, which mail gets a moment later.
 
-        Raises RoutingLoop, MessageTooBig or BadContent (junk) at once.
+        Raises RoutingLoop, MessageTooBig, BadContent (junk), or what is wrong with the room in
+        its mailboxes, at once.
         """
         plain = needs_no_look(content)
         if any(map(self._comes_back, envelope.recipients)):
@@ -149,7 +175,12 @@ class Receiving:
             content = without_claims(content, self._own_name)
         if self._has_files_to_drop(content) or self._is_below(envelope):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
-        return self._receive(envelope, content, peer)
+        if self._limiting is None:
+            return self._receive(envelope, content, peer)
+        taken = self._limiting.take_now(envelope.recipients, len(content) + TRACE_OCTETS)
+        if taken is None:
+            return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
+        return self._receive(envelope, content, peer, taken=taken)
 
     def _comes_back(self, recipient: str) -> bool:
         return self.returns is not None and self.returns.takes(recipient)
@@ -181,7 +212,13 @@ class Receiving:
     async def _receive_slowly(self, envelope: Envelope, content: bytes, peer: Peer) -> Receipt:
         mailboxes = await self._mailboxes(envelope)
         content = await self.reduced(content)
-        return await self._receive(envelope, content, peer, mailboxes)
+        taken = await self._take_room(mailboxes, content)
+        return await self._receive(envelope, content, peer, mailboxes, taken=taken)
+
+    async def _take_room(self, mailboxes: tuple[str, ...], content: bytes) -> Taken | None:
+        if self._limiting is None:
+            return None
+        return await self._limiting.take(mailboxes, len(content) + TRACE_OCTETS)
 
     async def _mailboxes(self, envelope: Envelope) -> tuple[str, ...]:
         """The mailboxes of an envelope, each once."""
@@ -195,6 +232,7 @@ class Receiving:
         mailboxes: tuple[str, ...] = (),
         *,
         with_ids: bool = False,
+        taken: Taken | None = None,
     ) -> Answer:
         now = self._clock()
         queue_id = self._new_queue_id()
@@ -211,6 +249,8 @@ class Receiving:
         kept = None if with_ids else self._arrivals.keep(message, Receipt(queue_id))
         receipt: Answer = kept or asyncio.ensure_future(self._add(message, queue_id))
         receipt.add_done_callback(partial(self._tell, mailboxes))
+        if taken is not None:
+            receipt.add_done_callback(taken.landed)
         return receipt
 
     async def _add(self, message: NewMessage, queue_id: str) -> Receipt:
@@ -236,7 +276,10 @@ class Receiving:
             await self.check_recipient(recipient, envelope.reverse_path)
         content = await self.reduced(without_claims(content, self._own_name))
         mailboxes = await self._mailboxes(envelope)
-        receipt = await self._receive(envelope, content, peer, mailboxes, with_ids=True)
+        taken = await self._take_room(mailboxes, content)
+        receipt = await self._receive(
+            envelope, content, peer, mailboxes, with_ids=True, taken=taken
+        )
         # The mail doors have a line of their own for what they accept.
         log.info(
             "received queue_id=%s reverse_path=%s recipients=%d",

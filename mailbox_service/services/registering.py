@@ -55,6 +55,7 @@ from mailbox_service.storage import (
     importing,
     keywords,
     messages,
+    owner_forwards,
     submissions,
     telegram,
     user_addresses,
@@ -521,6 +522,7 @@ async def close_address(
     await telegram.unbind_address(tx, address)
     await auto_replies.remove_of(tx, address)
     await keywords.remove_of(tx, address)
+    await owner_forwards.remove_of(tx, address)
     await webhooks.remove_of(tx, address, limit=BATCH)
     await abandoned_files.add(tx, address, address_id=address_id)
     await importing.remove_former_ids(tx, address_id)

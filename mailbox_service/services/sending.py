@@ -79,6 +79,7 @@ class Sending:
         self._clock = clock
         self._new_queue_id = new_queue_id
         self._domains = frozenset(config.served_domains)
+        self._below = config.domains_to_send_below
         self._max_size = config.max_message_size
         self._sub_addresses = config.enable_sub_addresses
         self.orders = Orders(config, administering, clock)
@@ -229,7 +230,7 @@ class Sending:
         try:
             reverse_path = canonical(sender)
             check_from(principal, (reverse_path,))
-            check_sender_domain(split(reverse_path)[1], self._domains)
+            check_sender_domain(split(reverse_path)[1], self._domains, self._below)
         except MailError as refusal:
             return refused(refusal)
         try:
@@ -317,7 +318,7 @@ class Sending:
             raise MessageTooBig(f"The message is larger than {self._max_size} octets")
         authors = (reverse_path, *from_addresses(content))
         lent = check_from(principal, authors, sub_addresses=self._sub_addresses)
-        check_sender_domain(split(reverse_path)[1], self._domains)
+        check_sender_domain(split(reverse_path)[1], self._domains, self._below)
         count_received(content)
         recipients = tuple(dict.fromkeys(envelope.recipients))
         check_recipients(recipients, self._administering.rules.send_block_list)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -65,8 +66,9 @@ def summary_and_words(content: bytes) -> tuple[StoredSummary, str]:
         preview=summary.preview,
         attachment_count=summary.attachment_count,
         codes=found.codes,
-        links=tuple(
-            {"url": link.url, "text": link.text, "host": link.host} for link in found.links
+        links=tuple(asdict(link) for link in found.links),
+        code_marks=tuple(
+            {"confidence": code.confidence, "rule": code.rule} for code in found.found_codes
         ),
     )
     return shown, summary.search_text
@@ -89,6 +91,7 @@ class Summarising:
         self._signals = signals
         self._clock = clock
         self._with_metadata = config.enable_ai_email_extract
+        self._asks_a_model = bool(config.extraction_url)
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -120,6 +123,8 @@ class Summarising:
             ]
         )
         await self._database.write(keep_summaries, read, waiting[-1][0])
+        if self._asks_a_model:
+            self._signals.notify(topics.SUMMARIES)
         return len(waiting)
 
     async def _owners(self, ids: Sequence[int]) -> dict[int, str]:

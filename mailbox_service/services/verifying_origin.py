@@ -29,6 +29,8 @@ from mailbox_service.core.spf import SpfResult
 from mailbox_service.core.stored import StoredVerdicts
 from mailbox_service.core.trace_fields import traced
 from mailbox_service.core.verdicts import Findings, author_domains
+from mailbox_service.services.consequences import Fate
+from mailbox_service.services.judged_webhooks import JudgedWebhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, cursors, verdicts
 from mailbox_service.storage.database import Database, Transaction
@@ -107,11 +109,13 @@ class VerifyingOrigin:
         names: Names,
         signals: Signals,
         *,
+        webhooks: JudgedWebhooks | None = None,
         names_seconds: float = NAMES_SECONDS,
     ) -> None:
         self._database = database
         self._names: Names = PoliteNames(names)
         self._signals = signals
+        self._webhooks = webhooks
         self._seconds = names_seconds
         self.enabled = config.verify_origin
         self._own_name = config.own_name
@@ -149,10 +153,31 @@ class VerifyingOrigin:
         if not waiting.count:
             return 0
         judged = await asyncio.gather(*[self._judge(*mail) for mail in waiting.mails])
-        await asyncio.shield(
-            self._database.write(keep_verdicts, judged, seen=waiting.seen, last=waiting.last)
-        )
+        fates: Sequence[Fate] = ()
+        if self._webhooks is not None:
+            mails = zip(waiting.mails, judged, strict=True)
+            fates = await self._webhooks.fates(
+                self._database,
+                [(arrived, content, one.found) for (arrived, content), one in mails],
+            )
+        await asyncio.shield(self._database.write(self._keep, judged, fates, waiting))
+        if any(fate.posts for fate in fates):
+            self._signals.notify(topics.WEBHOOKS)
         return waiting.count
+
+    async def _keep(
+        self,
+        tx: Transaction,
+        judged: Sequence[Judged],
+        fates: Sequence[Fate],
+        waiting: Waiting,
+    ) -> None:
+        """Write down what was found out, and what follows from it."""
+        if (
+            await keep_verdicts(tx, judged, seen=waiting.seen, last=waiting.last)
+            and self._webhooks is not None
+        ):
+            await self._webhooks.keep(tx, fates)
 
     async def _judge(self, arrived: Sequence[Arrived], content: bytes) -> Judged:
         one = arrived[0]
@@ -314,10 +339,11 @@ async def next_messages(tx: Transaction) -> Waiting:
     return Waiting(seen, last, count, tuple(mails))
 
 
-async def keep_verdicts(tx: Transaction, judged: Sequence[Judged], *, seen: int, last: int) -> None:
-    """Write verdicts down, and how far the worker came; nothing when another process came
-    first."""
+async def keep_verdicts(tx: Transaction, judged: Sequence[Judged], *, seen: int, last: int) -> bool:
+    """Write verdicts down, and how far the worker came; False, and nothing written, when another
+    process came first."""
     if not await cursors.move(tx, CURSOR, before=seen, position=last):
-        return
+        return False
     for one in judged:
         await verdicts.add(tx, one.ids, one.found)
+    return True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mailbox_service.config import Config
 from mailbox_service.core.errors import NotYours, TooManyRequests
 from mailbox_service.core.parsing import parse
+from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.core.webhook import (
     HttpAnswer,
@@ -20,6 +23,11 @@ from mailbox_service.core.webhook import (
     request_of,
     secret_of,
     signature_headers,
+)
+from mailbox_service.core.webhook_conditions import (
+    ConditionMail,
+    Conditions,
+    condition_mail,
 )
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, new_id, now_micros
@@ -33,6 +41,24 @@ BATCH = 500
 # anybody with many mailboxes could have this service call somebody else all day.
 MOST_TESTS = 16
 TEST_RECIPIENT = "admin@test.com"  # of the administrator's test call (mailbox-api §3.6)
+# The mail of a test call where there is none (mailbox-api §9.12).
+MADE_UP = ConditionMail(
+    senders=("test@test.com",),
+    recipient="",
+    subject="test subject",
+    text="test parsed text",
+    html="test parsed html",
+    attachments=0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a test call. `unmet` are the conditions that its mail does not meet; None where
+    the settings have none."""
+
+    answer: HttpAnswer
+    unmet: tuple[str, ...] | None
 
 
 class Poster(Protocol):
@@ -104,8 +130,9 @@ class Webhooks:
             webhooks.list_posts, owner, limit=limit, before_id=before_id
         )
 
-    async def try_out(self, value: Any, *, address: str, recipient: str) -> HttpAnswer:
-        """Post once, about a stored mail of `address` (empty: of anybody) or about a made-up one.
+    async def try_out(self, value: Any, *, address: str, recipient: str) -> Tried:
+        """Post once, about a stored mail of `address` (empty: of anybody) or about a made-up one,
+        whether that mail meets the conditions or not.
 
         Raises BadWebhook when the settings make no request, TooManyRequests while another test
         of the owner, or many of others, are under way.
@@ -118,19 +145,32 @@ class Webhooks:
         finally:
             self._testing.discard(address)
 
-    async def _try_out(self, value: Any, address: str, recipient: str) -> HttpAnswer:
-        mail = await self._sample(address, recipient)
-        request = request_of(read_settings(value), mail)
+    async def _try_out(self, value: Any, address: str, recipient: str) -> Tried:
+        mail, facts = await self._sample(address, recipient)
+        settings = read_settings(value)
+        request = request_of(settings, mail)
         signed = self.signature(address or ADMIN, f"msg_{self._new_post_id()}", request.body)
-        return await self._poster.post(request, signed)
+        answer = await self._poster.post(request, signed)
+        if not isinstance(settings.conditions, Conditions):
+            return Tried(answer, None)
+        return Tried(answer, await asyncio.to_thread(settings.conditions.unmet, facts))
 
-    async def _sample(self, address: str, recipient: str) -> WebhookMail:
+    async def _sample(self, address: str, recipient: str) -> tuple[WebhookMail, ConditionMail]:
         place = random.random()  # noqa: S311 - any mail will do
         found = await self._database.read(any_message, address or None, place)
-        message_id, content = found or (0, b"")
+        content = b"" if found is None else found[1]
         parsed = parse(content)
-        name = str(message_id)
-        return WebhookMail(
+        name = "0" if found is None else str(found[0].id)
+        facts = replace(MADE_UP, recipient=recipient)
+        if found is not None:
+            facts = condition_mail(
+                content,
+                parsed,
+                recipient=found[0].address,
+                reverse_path=found[0].reverse_path,
+                verdicts=found[0].verdicts,
+            )
+        mail = WebhookMail(
             id=name,
             url=mail_url(self._frontend_url, name),
             sender=parsed.sender or "test@test.com",
@@ -140,6 +180,7 @@ class Webhooks:
             text=parsed.text or "test parsed text",
             html=parsed.html or "test parsed html",
         )
+        return mail, facts
 
 
 async def keep_settings(
@@ -158,13 +199,13 @@ async def cancel_all(tx: Transaction, owner: str) -> None:
 
 async def any_message(
     tx: Transaction, address: str | None, place: float
-) -> tuple[int, bytes] | None:
+) -> tuple[StoredMessage, bytes] | None:
     """One of the newest messages of a mailbox, with its bytes; `place` (0 to 1) says which."""
     newest = await messages.list_page(tx, address, limit=100)
     if not newest:
         return None
     message = newest[int(place * len(newest))]
     try:
-        return message.id, await contents.read(tx, message.content_id)
+        return message, await contents.read(tx, message.content_id)
     except contents.Damaged:
         return None

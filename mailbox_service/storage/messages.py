@@ -38,14 +38,17 @@ ADDED = ("address", "reverse_path", "content_id", "size", "received_at", "quiet"
 
 COLUMNS = """m.id, m.address, m.reverse_path, m.content_id, m.size, m.flags, m.received_at,
        m.metadata, s.message_id, s.from_name, s.from_address, s.to_text, s.subject, s.preview,
-       s.attachment_count, s.codes, s.links, v.spf, v.dkim, v.dmarc, v.arc, v.results"""
+       s.attachment_count, s.codes, s.links, s.code_marks, v.spf, v.dkim, v.dmarc, v.arc,
+       v.results"""
 
 FROM = """FROM messages m LEFT JOIN summaries s ON s.id = m.id
                 LEFT JOIN verdicts v ON v.id = m.id"""
 
 # All of a message that can change: what its owner marked, what a model found, and whether the
-# workers have been there.
-STATE = "m.id, m.flags, m.metadata, s.id IS NOT NULL, v.id IS NOT NULL"
+# workers have been there. Nothing out of a summary, which is long: how often that was changed
+# stands beside the marks.
+STATE = """m.id, m.flags, m.metadata,
+       CASE WHEN s.id IS NULL THEN -1 ELSE m.revision END, v.id IS NOT NULL"""
 
 COUNT_WITH_UNREAD = f"""
 SELECT count(*), coalesce(sum(CASE WHEN (flags & {SEEN}) = 0 THEN 1 ELSE 0 END), 0)
@@ -71,12 +74,24 @@ OWNERS = "SELECT id, address FROM messages WHERE id IN ({ids})"
 
 ADD_SUMMARY = """
 INSERT INTO summaries (id, message_id, from_name, from_address, to_text, subject, preview,
-                       search_text, attachment_count, codes, links)
+                       search_text, attachment_count, codes, links, code_marks)
 SELECT m.id, :message_id, :from_name, :from_address, :to, :subject, :preview, :search_text,
-       :attachment_count, :codes, :links
+       :attachment_count, :codes, :links, :code_marks
   FROM messages m WHERE m.id = :id
 ON CONFLICT (id) DO NOTHING
 """
+
+TO_ASK_ABOUT = """
+SELECT id, address, content_id FROM messages
+ WHERE id > :after AND id <= :up_to AND received_at >= :since AND quiet = 0 AND size <= :most
+ ORDER BY id LIMIT :limit
+"""
+
+CHANGE_SUMMARY = """
+UPDATE summaries SET codes = :codes, links = :links, code_marks = :code_marks WHERE id = :id
+"""
+
+COUNT_CHANGE = "UPDATE messages SET revision = revision + 1 WHERE id = :id"
 
 SET_METADATA = "UPDATE messages SET metadata = :metadata WHERE id = :id"
 
@@ -124,7 +139,7 @@ def message_of(row: Row) -> StoredMessage:
     # fmt: off
     (message_id, address, reverse_path, content_id, size, flags, received_at, metadata,
      header_id, from_name, from_address, to, subject, preview, attachment_count,
-     codes, links, *found) = row
+     codes, links, code_marks, *found) = row
     # fmt: on
     summary = None
     if from_name is not None:
@@ -138,6 +153,7 @@ def message_of(row: Row) -> StoredMessage:
             attachment_count,
             listed(codes),
             listed(links),
+            listed(code_marks),
         )
     return StoredMessage(
         message_id,
@@ -402,8 +418,45 @@ async def add_summary(
             "attachment_count": summary.attachment_count,
             "codes": json.dumps(summary.codes, ensure_ascii=False),
             "links": json.dumps(summary.links, ensure_ascii=False),
+            "code_marks": json.dumps(summary.code_marks),
         },
     )
+
+
+async def to_ask_about(
+    tx: Transaction, *, after: int, up_to: int, since: int, most: int, limit: int
+) -> list[tuple[int, str, int]]:
+    """The messages between two ids about which a model is asked, with their mailboxes and the
+    ids of their contents: they arrived, at `since` (microseconds UTC) or later, and have `most`
+    octets."""
+    rows = await tx.fetch_all(
+        TO_ASK_ABOUT,
+        {"after": after, "up_to": up_to, "since": since, "most": most, "limit": limit},
+    )
+    return [(int(row[0]), str(row[1]), int(row[2])) for row in rows]
+
+
+async def change_summary(
+    tx: Transaction,
+    message_id: int,
+    *,
+    codes: Sequence[str],
+    code_marks: Sequence[dict[str, Any]],
+    links: Sequence[dict[str, Any]],
+) -> bool:
+    """Put other codes and links into a summary; False when it is gone."""
+    changed = await tx.execute(
+        CHANGE_SUMMARY,
+        {
+            "id": message_id,
+            "codes": json.dumps(codes, ensure_ascii=False),
+            "links": json.dumps(links, ensure_ascii=False),
+            "code_marks": json.dumps(code_marks),
+        },
+    )
+    if changed:
+        await tx.execute(COUNT_CHANGE, {"id": message_id})
+    return bool(changed)
 
 
 async def set_metadata(tx: Transaction, message_id: int, metadata: str) -> None:

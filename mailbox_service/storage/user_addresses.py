@@ -22,6 +22,12 @@ ON CONFLICT (address_id) DO NOTHING
 
 OWNER = "SELECT user_id FROM user_addresses WHERE address_id = :address_id"
 
+OWNER_AND_ROLE = """
+SELECT u.id, u.role FROM user_addresses b
+  JOIN addresses a ON a.id = b.address_id JOIN users u ON u.id = b.user_id
+ WHERE a.address = :address
+"""
+
 RELEASE = "DELETE FROM user_addresses WHERE address_id = :address_id"
 
 RELEASE_OWN = "DELETE FROM user_addresses WHERE address_id = :address_id AND user_id = :user_id"
@@ -89,6 +95,12 @@ async def owner(tx: Transaction, address_id: int) -> int | None:
     """The account that an address belongs to."""
     row = await tx.fetch_one(OWNER, {"address_id": address_id})
     return None if row is None else int(row[0])
+
+
+async def owner_and_role(tx: Transaction, address: str) -> tuple[int, str | None] | None:
+    """The account that an address belongs to, by the address itself, and the account's role."""
+    row = await tx.fetch_one(OWNER_AND_ROLE, {"address": address})
+    return None if row is None else (int(row[0]), row[1])
 
 
 async def owned(tx: Transaction, *, user_id: int, address_id: int) -> Address | None:

@@ -16,7 +16,7 @@ ON CONFLICT (id) DO NOTHING
 """
 
 ARRIVED = """
-SELECT id, reverse_path, content_id, size, received_at, quiet FROM messages
+SELECT id, reverse_path, content_id, size, received_at, quiet, address FROM messages
  WHERE id > :id ORDER BY id LIMIT :limit
 """
 
@@ -31,6 +31,7 @@ class Arrived:
     size: int
     received_at: int
     quiet: int
+    address: str
 
 
 async def arrived(tx: Transaction, *, after: int, limit: int) -> list[Arrived]:

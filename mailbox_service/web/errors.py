@@ -24,6 +24,7 @@ STATUS: dict[type[MailError], int] = {
     errors.BadContent: 400,
     errors.RoutingLoop: 400,
     errors.QuotaReached: 400,
+    errors.MailboxFull: 503,
     errors.Conflict: 409,
     errors.NameTaken: 400,
     errors.NotFound: 404,

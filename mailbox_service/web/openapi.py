@@ -50,6 +50,7 @@ AREAS: Mapping[str, str] = {
     "sending": "Hand over mail.",
     "sent": "What a mailbox sent, and what became of it.",
     "auto reply": "What a mailbox answers by itself.",
+    "forwarding": "Have the mail of a mailbox forwarded, to an address that is proved first.",
     "webhook": "Tell a program about every mail.",
     "account": "Open an account, prove it, see its role.",
     "account addresses": "The addresses of an account.",

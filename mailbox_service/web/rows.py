@@ -136,11 +136,13 @@ def message_id_of(message: StoredMessage, raw: bytes) -> str | None:
 
 
 class LinkRow(Struct, frozen=True):
-    """A link that a mail asks to follow."""
+    """A link that a mail asks to follow. `confidence`: how sure that is, 0 to 1; absent from
+    brief rows, and where it is not known."""
 
     url: str
     text: str
     host: str
+    confidence: float | UnsetType = UNSET
 
 
 class PartRow(Struct, frozen=True):
@@ -173,7 +175,8 @@ class VerdictsRow(Struct, frozen=True):
 
 class LightRow(Struct, frozen=True):
     """A mail in a list: everything but its text. `code` and `link` are the best of their kind.
-    `verdicts` are null until they were found out."""
+    `code_confidences` say how sure each of `codes` is, 0 to 1, in their order; absent where that
+    is not known. `verdicts` are null until they were found out."""
 
     id: int
     address: str
@@ -197,6 +200,7 @@ class LightRow(Struct, frozen=True):
     verdicts: VerdictsRow | None = None
     # Only where somebody waited for the mail and so wants to read it at once.
     text: str | UnsetType = UNSET
+    code_confidences: list[float] | UnsetType = UNSET
 
 
 # Characters of what a page shows: as much as a line of a wide screen has room for.
@@ -262,7 +266,12 @@ def brief_row(message: StoredMessage) -> BriefRow:
 def light_row(message: StoredMessage, text: str | UnsetType = UNSET) -> LightRow:
     """A mail in a list."""
     summary = message.summary or EMPTY_SUMMARY
-    links = [LinkRow(link["url"], link["text"], link["host"]) for link in summary.links]
+    links = [
+        LinkRow(link["url"], link["text"], link["host"], link.get("confidence", UNSET))
+        for link in summary.links
+    ]
+    marks = summary.code_marks
+    known = len(marks) == len(summary.codes)
     return LightRow(
         id=message.id,
         address=message.address,
@@ -285,6 +294,7 @@ def light_row(message: StoredMessage, text: str | UnsetType = UNSET) -> LightRow
         links=links,
         verdicts=verdicts_row(message),
         text=text,
+        code_confidences=[mark["confidence"] for mark in marks] if known else UNSET,
     )
 
 

@@ -24,6 +24,7 @@ from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
 from mailbox_service.services.oauth2 import OAuth2
 from mailbox_service.services.overruling import Overruling
+from mailbox_service.services.owner_forwarding import OwnerForwarding
 from mailbox_service.services.passkeys import Passkeys
 from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.reading import Reading
@@ -78,6 +79,7 @@ class Services:
     administering: Administering
     overruling: Overruling
     auto_replying: AutoReplying
+    owner_forwarding: OwnerForwarding
     webhooks: Webhooks
     exporting: Exporting
     files: Files

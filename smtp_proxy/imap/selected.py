@@ -41,6 +41,11 @@ class Selected:
         self._flags_told = b""
 
     @property
+    def takes_keywords(self) -> bool:
+        """Whether messages here can be marked with words of the owner's."""
+        return self.box is Box.INBOX and self._account.takes_keywords
+
+    @property
     def exists(self) -> int:
         return len(self._uids)
 
@@ -139,7 +144,8 @@ class Selected:
         self._flags_told = self._flags()
         if self.read_only or self.box is not Box.INBOX:
             return self._flags_told, b"()"
-        more = () if len(self.keywords) >= MOST_KEYWORDS else (b"\\*",)
+        full = not self.takes_keywords or len(self.keywords) >= MOST_KEYWORDS
+        more = () if full else (b"\\*",)
         return self._flags_told, parenthesised((self._flags_told[1:-1], *more))
 
     def _flags(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from smtp_proxy.authentication import ExchangeFailed
 from smtp_proxy.client_door import LOGIN_SECONDS, WRITE_SECONDS, Refused, TooManyFailures
 from smtp_proxy.imap.commands import Line, No, NotTaken, Unreadable, read_line, understand
 from smtp_proxy.imap.selected import Selected
-from smtp_proxy.imap.words import string
+from smtp_proxy.imap.words import mailbox_name, string
 from smtp_proxy.imap.work import MailboxWork
 from smtp_proxy.mailboxes import Account
 from smtp_proxy.wire import TooLong, Wire
@@ -148,9 +148,10 @@ class ImapSession:
             case StatusCommand():
                 await self._status(line, command, account)
             case ListCommand():  # and LSUB
-                await self._list(line, command)
+                await self._list(line, command, account)
             case CreateCommand() | DeleteCommand():
-                exists = isinstance(command, CreateCommand) and box_named(command.mailbox)
+                known = await account.folder(command.mailbox)
+                exists = isinstance(command, CreateCommand) and known is not None
                 code = b"NO [ALREADYEXISTS] " if exists else CANNOT
                 await self._done(line, code + b"There are INBOX and SENT, and no others")
             case FetchCommand() if work is not None:
@@ -254,26 +255,29 @@ class ImapSession:
         self._need_account()
         await self._done(line, b"OK Both mailboxes are always subscribed")
 
-    async def _list(self, line: Line, command: ListCommand) -> None:
+    async def _list(self, line: Line, command: ListCommand, account: Account) -> None:
         name = b"LSUB" if command.only_subscribed else b"LIST"
         if not command.filter:
             self._wire.write(b'* %b (\\Noselect) "/" ""\r\n' % name)
         matches = list_pattern(command.ref_name + command.filter)
-        for box in Box:
-            if matches(box.value):
-                special = b" \\Sent" if box is Box.SENT else b""
-                label = box.value.encode("ascii")
-                self._wire.write(b'* %b (\\HasNoChildren%b) "/" %b\r\n' % (name, special, label))
+        folders = await account.folders()
+        parents = {folder.rpartition("/")[0] for folder in folders}
+        for folder in folders:
+            if matches(folder):
+                children = b"\\HasChildren" if folder in parents else b"\\HasNoChildren"
+                special = b" \\Sent" if folder == Box.SENT.value else b""
+                label = mailbox_name(folder)
+                self._wire.write(b'* %b (%b%b) "/" %b\r\n' % (name, children, special, label))
         await self._done(line, b"OK Done")
 
     async def _status(self, line: Line, command: StatusCommand, account: Account) -> None:
-        box = box_or_no(command.mailbox)
-        numbers = await account.numbers(box)
+        name, mailboxes, box = await folder_or_no(account, command.mailbox)
+        numbers = await mailboxes.numbers(box)
         values = {
             b"MESSAGES": numbers.total,
             b"RECENT": 0,
             b"UIDNEXT": numbers.top + 1,
-            b"UIDVALIDITY": account.uid_validity,
+            b"UIDVALIDITY": mailboxes.uid_validity,
             b"UNSEEN": numbers.unseen,
         }
         told = b" ".join(
@@ -281,27 +285,27 @@ class ImapSession:
             for item in command.status_list
             if item.value in values
         )
-        self._wire.write(b"* STATUS %b (%b)\r\n" % (box.value.encode("ascii"), told))
+        self._wire.write(b"* STATUS %b (%b)\r\n" % (mailbox_name(name), told))
         await self._done(line, b"OK Done")
 
     async def _select(self, line: Line, command: SelectCommand, account: Account) -> None:
         self._work = None
-        box = box_or_no(command.mailbox)
-        selected = Selected(account, box, read_only=command.readonly)
+        _, mailboxes, box = await folder_or_no(account, command.mailbox)
+        selected = Selected(mailboxes, box, read_only=command.readonly)
         await selected.refresh()
         flags, kept = selected.flags_here()
         answer = [
             b"FLAGS " + flags,
             b"%d EXISTS" % selected.exists,
             b"0 RECENT",
-            b"OK [UIDVALIDITY %d] UIDs stay" % account.uid_validity,
+            b"OK [UIDVALIDITY %d] UIDs stay" % mailboxes.uid_validity,
             b"OK [UIDNEXT %d] The next UID is at least this" % (selected.top + 1),
             b"OK [PERMANENTFLAGS %b] Flags that stay" % kept,
         ]
         if unseen := selected.first_unseen(SEEN):
             answer.append(b"OK [UNSEEN %d] The first that is unread" % unseen)
         self._wire.write(b"".join(b"* %b\r\n" % one for one in answer))
-        self._work = MailboxWork(self._wire, self._door.library, account, selected)
+        self._work = MailboxWork(self._wire, self._door.library, mailboxes, selected)
         way = b"READ-ONLY" if selected.read_only else b"READ-WRITE"
         self._answer(line.tag, b"OK [%b] Selected" % way)
 
@@ -358,24 +362,37 @@ OWN: dict[bytes, Callable[[ImapSession, Line], Awaitable[None]]] = {
 }
 
 
-def box_named(name: str) -> Box | None:
-    """A mailbox by its name; INBOX and SENT are known in any case."""
-    try:
-        return Box(name.upper())
-    except ValueError:
-        return None
-
-
-def box_or_no(name: str) -> Box:
+async def folder_or_no(account: Account, name: str) -> tuple[str, Account, Box]:
     """A mailbox by its name."""
-    box = box_named(name)
-    if box is None:
+    found = await account.folder(name)
+    if found is None:
         raise No(b"NO [NONEXISTENT] There is no mailbox " + string(name[:100]))
-    return box
+    return found
 
 
 def list_pattern(pattern: str) -> Callable[[str], bool]:
-    """LIST wildcards: both match anything here, where no name has a separator."""
-    words = re.split(r"[*%]+", pattern[:255])
-    expression = re.compile(".*".join(map(re.escape, words)), re.IGNORECASE)
-    return lambda name: expression.fullmatch(name) is not None
+    """LIST wildcards (RFC 3501 §6.3.8): `*` matches anything, `%` anything but a slash.
+
+    A client makes both the pattern and, by its addresses, the names. So all ways of matching go
+    through a name together, a bit for each place of the pattern: one step a letter.
+    """
+    letters: defaultdict[str, int] = defaultdict(int)
+    anything = level = 0
+    place = 1
+    for char in pattern[:255].lower():
+        if char == "*":
+            anything |= place
+        elif char == "%":
+            level |= place
+        else:
+            letters[char] |= place
+            place <<= 1
+
+    def matches(name: str) -> bool:
+        reached = 1
+        for char in name.lower():
+            stays = anything if char == "/" else anything | level
+            reached = reached & stays | (reached & letters.get(char, 0)) << 1
+        return bool(reached & place)
+
+    return matches

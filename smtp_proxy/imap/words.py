@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from pymap.parsing.modutf7 import modutf7_encode
+
 from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 NIL = b"NIL"
@@ -20,6 +22,7 @@ FLAGS = {
     DRAFT: b"\\Draft",
 }
 
+_atom = re.compile(rb"[-A-Za-z0-9@._+&/=]+").fullmatch
 _plain = re.compile(rb"[ -~]*").fullmatch
 _SPECIAL = re.compile(rb'(["\\])')
 
@@ -40,6 +43,12 @@ def nstring(text: str | None) -> bytes:
 def literal(octets: bytes) -> bytes:
     """Counted octets, as they are."""
     return b"{%d}\r\n%b" % (len(octets), octets)
+
+
+def mailbox_name(name: str) -> bytes:
+    """The name of a mailbox (RFC 3501 §5.1.3): as it is where that is an atom."""
+    encoded = modutf7_encode(name)
+    return encoded if _atom(encoded) else string(encoded)
 
 
 def parenthesised(items: Iterable[bytes]) -> bytes:

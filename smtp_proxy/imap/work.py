@@ -13,7 +13,6 @@ from pymap.flags import FlagOp
 from pymap.parsing.command.select import FetchCommand, SearchCommand, StoreCommand
 from pymap.parsing.specials import FetchAttribute, SequenceSet
 
-from mailbox_service.core.mailboxes import Box
 from mailbox_service.core.stored import EVERY_FLAG, MOST_KEYWORDS, SEEN
 from smtp_proxy.client_door import WRITE_SECONDS
 from smtp_proxy.imap import fetching, searching
@@ -52,7 +51,7 @@ class MailboxWork:
         if selected.read_only:
             raise No(READ_ONLY)
         names = [bytes(flag) for flag in command.flag_set]
-        if command.mode is not FlagOp.DELETE and selected.box is Box.INBOX:
+        if command.mode is not FlagOp.DELETE and selected.takes_keywords:
             await self._learn([name for name in names if not name.startswith(b"\\")])
         flags = flags_of(names, selected.keywords)
         if command.mode is FlagOp.ADD:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mailbox_service.core.accounts import (
     DEFAULT_ADDRESS_LIMIT,
+    MOST_SENT,
     Account,
     SignedIn,
     UserSettings,
@@ -23,11 +24,13 @@ from mailbox_service.core.accounts import (
     is_password,
     names_in,
     read_user_settings,
+    role_send_limits,
     signed_in,
     split_domains,
     user_claims,
 )
 from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.policy import SendLimits
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -140,6 +143,29 @@ def test_a_role_has_a_limit_of_its_own_or_the_general_one(role: str | None, limi
     }
     assert address_limit(UserSettings(max_address_count=7), config, role) == limit
     assert address_limit(UserSettings(), {}, role) == DEFAULT_ADDRESS_LIMIT
+
+
+def test_roles_have_limits_of_sending_that_are_whole_numbers() -> None:
+    kept = check_role_config(
+        {
+            "vip": {"maxAddressCount": 3, "sendLimitDay": 5.0, "sendLimitMonth": 50},
+            "free": {"sendLimitDay": -1},
+            "none": {"sendLimitDay": 0, "sendLimitMonth": "many"},
+            "odd": {"sendLimitDay": True, "sendLimitMonth": None},
+        }
+    )
+    assert kept == {
+        "vip": {"maxAddressCount": 3, "sendLimitDay": 5, "sendLimitMonth": 50},
+        "free": {"sendLimitDay": -1},
+        "none": {"sendLimitDay": 0},
+        "odd": {},
+    }
+    assert role_send_limits(kept) == {"vip": SendLimits(5, 50), "none": SendLimits(0, None)}
+    stored = {"x": {"sendLimitDay": "5", "sendLimitMonth": -9}, "y": None, "z": {"sendLimitDay": 1}}
+    assert role_send_limits(stored) == {"z": SendLimits(1, None)}
+    for limit in (-2, 0.5, 1e300, MOST_SENT + 1, float("inf"), float("nan")):
+        with pytest.raises(BadRequest, match="Invalid input: sendLimitMonth"):
+            check_role_config({"vip": {"sendLimitMonth": limit}})
 
 
 def test_a_pattern_that_takes_for_ever_lets_nobody_in_and_holds_up_nobody() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailbox_service.core.codes import SUREST, confidence
 from mailbox_service.core.extraction import contract_code, contract_metadata, extract
 
 # subject, text, code
@@ -239,3 +240,45 @@ def test_any_words_can_be_searched(subject: str, text: str, html: str) -> None:
         assert link.host
     for code in found.codes:
         assert 3 <= len(code) <= 20
+
+
+@pytest.mark.parametrize(
+    ("score", "sure"), [(-5, 0.0), (0, 0.0), (40, 0.5), (80, 0.75), (120, 0.88), (10_000, SUREST)]
+)
+def test_confidence_grows_with_the_score_and_is_never_whole(score: int, sure: float) -> None:
+    assert confidence(score) == sure
+
+
+# subject, text, code, rule
+RULES = [
+    ("", "Your code: 482913", "482913", "named"),
+    ("Ferrybank", "482913 was sent as your code", "482913", "near"),
+    ("Your sign-in code", "Hello Ann,\n\n" + "How are you? " * 12 + "\n\n482913\n", "482913", "alone"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "text", "code", "rule"), RULES)
+def test_a_code_says_by_which_rule_it_was_found(
+    subject: str, text: str, code: str, rule: str
+) -> None:
+    [found] = extract(subject, text, "").found_codes
+    assert (found.code, found.rule) == (code, rule)
+
+
+def test_the_better_it_is_named_the_surer_is_a_code() -> None:
+    sure = [extract(subject, text, "").found_codes[0].confidence for subject, text, _, _ in RULES]
+    assert sure == sorted(sure, reverse=True)
+    assert all(0 < one < 1 for one in sure)
+
+
+@pytest.mark.parametrize(
+    ("html", "rule", "sure"),
+    [
+        ('<a href="https://a.example/x">Confirm your address</a>', "label", 0.5),
+        ('<a href="https://a.example/verify">Here</a>', "address", 0.35),
+        ('<a href="https://a.example/verify?token=0123456789abcdef">Confirm</a>', "both", 0.75),
+    ],
+)
+def test_a_link_says_by_which_rule_it_was_found(html: str, rule: str, sure: float) -> None:
+    [link] = extract("", "", html).links
+    assert (link.rule, link.confidence) == (rule, sure)

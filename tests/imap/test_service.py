@@ -141,7 +141,7 @@ async def test_many_messages_are_marked_and_deleted_in_few_statements(any_site: 
 async def test_a_mailbox_beyond_all_measure_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailbox_service.services.mail_access.MOST_MESSAGES", 1)
+    monkeypatch.setattr("mailbox_service.services.open_mailboxes.MOST_MESSAGES", 1)
     await site.house.deliver("One", "Two")
     account = await opened(site)
     with pytest.raises(QuotaReached):

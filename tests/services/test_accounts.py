@@ -25,7 +25,14 @@ from mailbox_service.services.passwords import Passwords, digest_of
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.services.verify_codes import A_DAY, CODE_SECONDS, NotSent, VerifyCodes
-from mailbox_service.storage import addresses, contents, user_addresses, users, webhooks
+from mailbox_service.storage import (
+    addresses,
+    contents,
+    owner_forwards,
+    user_addresses,
+    users,
+    webhooks,
+)
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.services.parts import NOON, SECRET, Mailboxes
@@ -416,6 +423,7 @@ STEPS = [
     (addresses, "open_again"),
     (user_addresses, "bind"),
     (webhooks, "remove_of"),
+    (owner_forwards, "remove_of"),
 ]
 
 

@@ -268,7 +268,7 @@ async def test_the_test_call_tells_of_a_stored_mail_or_a_made_up_one(
     post = Reactions(database, frontend_url="https://p.test")
     body = "${id}|${url}|${from}|${to}|${subject}|${raw}|${parsedText}|${parsedHtml}|${aiExtract}"
     value = hook(receiver.url, body)
-    assert (await post.hooks.try_out(value, address="bob@x.test", recipient="to")).is_success
+    assert (await post.hooks.try_out(value, address="bob@x.test", recipient="to")).answer.is_success
     number = (await post.mail()).message_id
     assert number
     await post.hooks.try_out(value, address="bob@x.test", recipient="to")
@@ -292,7 +292,9 @@ async def test_one_owner_has_one_test_call_at_a_time(
     with pytest.raises(TooManyRequests):
         await post.hooks.try_out(value, address="bob@x.test", recipient="to")
     receiver.hangs = False
-    assert (await post.hooks.try_out(value, address="carol@x.test", recipient="to")).is_success
+    assert (
+        await post.hooks.try_out(value, address="carol@x.test", recipient="to")
+    ).answer.is_success
     receiver.released.set()
-    assert (await first).is_success
-    assert (await post.hooks.try_out(value, address="bob@x.test", recipient="to")).is_success
+    assert (await first).answer.is_success
+    assert (await post.hooks.try_out(value, address="bob@x.test", recipient="to")).answer.is_success

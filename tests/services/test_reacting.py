@@ -396,3 +396,31 @@ async def test_a_mail_that_breaks_a_rule_of_ours_does_not_stop_the_next(
     fate = await post.mail(content=LETTER.replace(b"Hello", b"Other"))
     assert fate.forwarded_to == ["a@far.test"]
     assert len(await post.queued()) == 1
+
+
+async def test_a_webhook_tells_of_the_mail_that_meets_its_conditions(
+    database: AnyDatabase, receiver: Receiver
+) -> None:
+    """What is filtered out makes no row: neither the mailbox's nor the administrator's."""
+    post = Reactions(database)
+    own = {"senders": ["*@sender.example"], "subject": "^hello"}
+    await post.hooks.save("bob@x.test", hook(receiver, "own", conditions=own))
+    all_mail = {"recipients": ["*@x.test"], "has_code": False}
+    await post.hooks.save_admin(hook(receiver, "all", conditions=all_mail))
+    for to, subject, expected in (
+        ("bob@x.test", b"Hello", ["", "bob@x.test"]),
+        ("bob@x.test", b"Goodbye", [""]),
+        ("carol@y.test", b"Hello", []),
+        ("bob@x.test", b"Hello, your code is 482913", ["bob@x.test"]),
+    ):
+        fate = await post.mail(to, LETTER.replace(b"Hello", subject))
+        assert [one.owner for one in fate.posts] == expected
+    assert await post.count("webhook_posts") == 4
+
+
+async def test_conditions_that_make_no_sense_keep_everything_back(
+    database: AnyDatabase, receiver: Receiver
+) -> None:
+    post = Reactions(database)
+    await post.hooks.save("bob@x.test", hook(receiver, conditions={"sender": ["*"]}))
+    assert (await post.mail()).posts == []

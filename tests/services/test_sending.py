@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core.compose import Attachment, NamedAddress
-from mailbox_service.core.envelope import Envelope, Peer, Principal
+from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
 from mailbox_service.core.errors import (
     BadContent,
     BadRequest,
@@ -25,8 +25,18 @@ from mailbox_service.core.errors import (
     RecipientBlocked,
     RoutingLoop,
 )
+from mailbox_service.services.delivering import tidy
 from mailbox_service.services.orders import MOST_RECIPIENTS
-from mailbox_service.storage import contents, idempotency, send_counts, submissions
+from mailbox_service.storage import (
+    contents,
+    idempotency,
+    send_counts,
+    submissions,
+    user_addresses,
+    users,
+)
+from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.submissions import NewSubmission
 from tests.databases import AnyDatabase
 from tests.services.posting import ADMIN, ANN, LETTER, Post, draft
 
@@ -202,6 +212,110 @@ async def test_server_limits_count_only_what_was_sent(database: AnyDatabase) -> 
     monthly = await refusal(post.post("bob@next.test"))
     assert monthly.message_key == "ServerSendMailMonthlyLimitMsg"
     assert await post.sending.balance(ANN) == 97
+
+
+async def account_with(post: Post, role: str, *names: str) -> list[Principal]:
+    """Addresses of one account with a role."""
+    opened = [
+        await post.registering.open_by_admin(
+            name=name, domain="x.test", with_prefix=False, random_subdomain=False
+        )
+        for name in names
+    ]
+
+    async def unit(tx: Transaction) -> None:
+        user_id = await users.add(
+            tx,
+            email=f"{role}@home.example",
+            password_hash=None,
+            role=role,
+            user_info=None,
+            source="test",
+            now=1,
+        )
+        assert user_id is not None
+        for one in opened:
+            await user_addresses.bind(tx, user_id=user_id, address_id=one.address_id, now=1)
+
+    await post.database.write(unit)
+    return [Principal("address", one.address, one.address_id) for one in opened]
+
+
+async def send_as(post: Post, sender: Principal) -> Receipt:
+    letter = replace(draft("bob@next.test"), sender=NamedAddress(sender.address))
+    return await post.sending.submit_draft(sender, letter)
+
+
+async def test_a_role_limits_what_all_addresses_of_an_account_send(database: AnyDatabase) -> None:
+    post = Post(database)
+    ann, amy = await account_with(post, "member", "ann", "amy")
+    (vip,) = await account_with(post, "vip", "vic")
+    nobodys = Principal("address", "zoe@x.test", 99)
+    limits = {"member": {"sendLimitDay": 2, "sendLimitMonth": 3}, "vip": {"maxAddressCount": 1}}
+    await post.administering.change({"role_address_config": limits})
+    await send_as(post, ann)
+    await send_as(post, replace(amy, unlimited=True))
+    for sender in (ann, amy):
+        daily = await refusal(send_as(post, sender))
+        assert daily.message_key == "ServerSendMailDailyLimitMsg"
+    assert await post.sending.balance(ann) == 99, "what is refused costs nothing"
+    for free in (vip, nobodys):
+        for _ in range(3):
+            await send_as(post, free)
+    post.wait(24 * 60)
+    await send_as(post, amy)
+    for _ in range(2):  # what the month refuses is not counted for the day
+        monthly = await refusal(send_as(post, ann))
+        assert monthly.message_key == "ServerSendMailMonthlyLimitMsg"
+    await database.write(tidy, post.clock.now)
+    assert (await refusal(send_as(post, ann))).message_key == "ServerSendMailMonthlyLimitMsg"
+    administrator = Principal("admin", "", unlimited=True)
+    await post.sending.submit_draft(administrator, draft("bob@next.test"))
+    await post.administering.change({"role_address_config": {"member": {"sendLimitDay": -1}}})
+    await send_as(post, ann)
+    await post.administering.change({"role_address_config": {"member": {"sendLimitDay": 0}}})
+    assert (await refusal(send_as(post, ann))).message_key == "ServerSendMailDailyLimitMsg"
+    await database.write(tidy, post.clock.now + 200 * 86_400_000_000)
+    left = await database.read(counted)
+    assert [period for period in left if "account" in period] == []
+
+
+async def counted(tx: Transaction) -> list[str]:
+    return [str(row[0]) for row in await tx.fetch_all("SELECT period FROM send_counts", {})]
+
+
+async def test_an_account_that_sends_from_everywhere_at_once_stays_within_its_limit(
+    database: AnyDatabase,
+) -> None:
+    post = Post(database)
+    ann, amy = await account_with(post, "member", "ann", "amy")
+    limits = {"member": {"sendLimitDay": 5}}
+    await post.administering.change({"role_address_config": limits})
+    outcomes = await asyncio.gather(
+        *(send_as(post, one) for one in (ann, amy) * 6), return_exceptions=True
+    )
+    assert sum(isinstance(one, Receipt) for one in outcomes) == 5
+
+
+async def test_without_a_limit_of_a_role_a_submission_asks_for_no_account(
+    database: AnyDatabase,
+) -> None:
+    post = Post(database)
+    orders = post.sending.orders
+    submission = NewSubmission(
+        queue_id="q", address="ann@x.test", reverse_path="ann@x.test", door="api",
+        message_id="", from_address="ann@x.test", subject="", smtputf8=False,
+    )  # fmt: skip
+
+    def by_role() -> object:
+        made = orders.make(submission, ("bob@next.test",), b"", 1, submitted_by="address")
+        return made.by_role
+
+    assert not by_role()
+    await post.administering.change({"role_address_config": {"vip": {"maxAddressCount": 1}}})
+    assert not by_role()
+    await post.administering.change({"role_address_config": {"vip": {"sendLimitDay": 1}}})
+    assert by_role()
 
 
 async def test_the_sender_must_own_every_name_it_uses(database: AnyDatabase) -> None:

@@ -14,11 +14,13 @@ from mailbox_service.core.names import Names
 from mailbox_service.core.stored import StoredVerdicts
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.services import verifying_origin
+from mailbox_service.services.judged_webhooks import TOO_OLD_MICROS, JudgedWebhooks
 from mailbox_service.services.verifying_origin import BATCH, VerifyingOrigin
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
 from tests.nameserver import NameServer, serving
 from tests.services.parts import NOON, Mailboxes
+from tests.services.reactions import Reactions
 from tests.zones import Zone
 
 pytestmark = pytest.mark.anyio
@@ -326,3 +328,69 @@ async def test_the_worker_judges_by_itself_what_arrives(
 async def test_it_can_be_switched_off(database: AnyDatabase) -> None:
     mailboxes = Mailboxes(database, verify_origin=False)
     await asyncio.wait_for(worker(mailboxes, Zone({})).run(), 30)
+
+
+HOOK = {"enabled": True, "url": "http://h.test/", "body": "${id}"}
+PASSED = {**HOOK, "conditions": {"verdicts": {"dmarc": ["pass"]}}}
+
+
+def judging(post: Reactions) -> VerifyingOrigin:
+    """A worker that knows the names of `RECORDS`, with the webhooks that wait for it."""
+    zone = Zone({key: [text.strip('"') for text in value] for key, value in RECORDS.items()})
+    hooks = JudgedWebhooks(post.config, post.administering, post.sending, clock=post.clock)
+    return worker(post, zone, webhooks=hooks)
+
+
+async def posted(post: Reactions) -> list[tuple[str, int]]:
+    """The posts of bob and of the administrator: whose, and about which mail."""
+    lines = [(owner, line) for owner in ("bob@x.test", "") for line in await post.log(owner)]
+    return sorted((owner, line.message_id) for owner, line in lines)
+
+
+async def test_webhooks_that_ask_for_verdicts_are_decided_with_them(database: AnyDatabase) -> None:
+    """Others do not wait, and nothing waits for a name server."""
+    post = Reactions(database)
+    await post.hooks.save("bob@x.test", PASSED)
+    await post.hooks.save_admin(HOOK)
+    [good] = await arrive(post, LETTER, "bob@x.test", peer=GOOD)
+    [bad] = await arrive(post, LETTER, "bob@x.test", peer=BAD)
+    await post.reacting.react_to(bad)
+    assert await posted(post) == [("", good), ("", bad)]
+    first = judging(post)
+    assert [await first.judge_some(), await judging(post).judge_some()] == [2, 0]
+    assert await posted(post) == [("", good), ("", bad), ("bob@x.test", good)]
+
+
+async def test_the_webhook_about_all_mail_may_ask_for_verdicts(database: AnyDatabase) -> None:
+    post = Reactions(database)
+    await post.hooks.save_admin(PASSED)
+    ids = await arrive(post, LETTER, "bob@x.test", "carol@y.test", peer=GOOD)
+    await arrive(post, LETTER, "carol@y.test", peer=BAD)
+    await judging(post).judge_some()
+    assert await posted(post) == [("", number) for number in ids]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"enable_webhook": False}, {"allowed": False}, {"late": True}], ids=str
+)
+async def test_verdicts_are_told_to_nobody_who_may_not_have_them(
+    database: AnyDatabase, settings: dict[str, bool]
+) -> None:
+    """Switched off, not on the administrator's list, or so late that nobody wants to know."""
+    post = Reactions(database, **{k: v for k, v in settings.items() if k == "enable_webhook"})
+    await post.hooks.save("bob@x.test", PASSED)
+    if "allowed" in settings:
+        await post.administering.change({"webhook_settings": {"enableAllowList": True}})
+    await arrive(post, LETTER, "bob@x.test", peer=GOOD)
+    if "late" in settings:
+        post.clock.now += TOO_OLD_MICROS + 1
+    await judging(post).judge_some()
+    assert await posted(post) == []
+
+
+async def test_two_processes_tell_of_a_verdict_once(database: AnyDatabase) -> None:
+    post = Reactions(database)
+    await post.hooks.save("bob@x.test", PASSED)
+    [number] = await arrive(post, LETTER, "bob@x.test", peer=GOOD)
+    await asyncio.gather(judging(post).judge_some(), judging(post).judge_some())
+    assert await posted(post) == [("bob@x.test", number)]

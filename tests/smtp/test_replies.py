@@ -34,6 +34,8 @@ def test_every_kind_of_refusal_has_its_own_code(kind: type[MailError]) -> None:
         (errors.NotOurDomain("x"), b"550 5.7.1 x\r\n"),
         (errors.RoutingLoop("x"), b"554 5.4.6 x\r\n"),
         (errors.StorageFull("x"), b"452 4.3.1 x\r\n"),
+        (errors.MailboxFull("x"), b"452 4.2.2 x\r\n"),
+        (errors.TooManyRequests("x"), b"450 4.7.0 x\r\n"),
         (errors.TemporaryFailure("x"), b"451 4.3.0 x\r\n"),
     ],
 )

@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
     "default_send_balance": 10,
     "enable_webhook": True,
     "enable_auto_reply": True,
+    "enable_owner_forwarding": True,
     "webhook_private_addresses": True,
     "e2e_test_mode": True,
     "telegram_bot_token": BOT_TOKEN,

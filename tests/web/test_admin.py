@@ -299,6 +299,21 @@ async def test_the_test_hooks_put_mail_into_mailboxes(site: Site) -> None:
         }
 
 
+async def test_a_full_mailbox_is_told_by_the_test_hook_in_its_own_form(
+    site_with: SiteWith,
+) -> None:
+    """mailbox-api §15, 9."""
+    async with site_with(mailbox_max_mails=1) as site:
+        ann = await site.open()
+        arrival = {"from": "s@far.example", "to": ann.address, "raw": LETTER.decode()}
+        answers = [
+            (await site.http.post("/admin/test/receive_mail", json=arrival, headers=ADMIN)).json()
+            for _ in range(2)
+        ]
+        assert [one["success"] for one in answers] == [True, False]
+        assert answers[1]["rejected"] == "The mailbox is full, try again later"
+
+
 HOOKS: list[tuple[str, dict[str, Any], str]] = [
     ("seed_mail", {}, "address and raw are required"),
     ("seed_mail", {"address": "a@inbox.test"}, "address and raw are required"),

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.web.conftest import SiteWith
 from tests.web.site import ADMIN, Site
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +31,18 @@ async def test_figures_of_a_range(site: Site) -> None:
     assert now["oldest_queued_at"] is not None
     assert now["store_bytes"] > 0
     assert 0 < now["disk_free_bytes"] <= now["disk_total_bytes"]
+    assert (now["mail_bytes"], now["retention_bytes"]) == (None, None)
+
+
+async def test_how_full_it_is_where_mail_is_kept_by_size(site_with: SiteWith) -> None:
+    async with site_with(retention_octets=1_000_000) as site:
+        await site.arrive()
+        await site.parts.retaining.look()
+        now = (await site.http.get("/admin/figures", headers=ADMIN)).json()["now"]
+        assert 100 < now["mail_bytes"] < now["retention_bytes"] == 1_000_000
+        lines = (await site.http.get("/admin/metrics", headers=ADMIN)).text.splitlines()
+        assert f"mailbox_mail_bytes {now['mail_bytes']}" in lines
+        assert "mailbox_retention_bytes 1000000" in lines
 
 
 async def test_an_unknown_range_is_refused_with_the_known_ones(site: Site) -> None:

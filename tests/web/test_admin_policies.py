@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailbox_service.services.summarising import summary_of
+from tests.services.test_network_owners import write
 from tests.web.conftest import SiteWith
 from tests.web.site import ADMIN, Site
 
@@ -258,6 +260,35 @@ async def test_owners_of_networks_are_told_by_a_trusted_proxy(
     async with site_with(trusted_proxies=proxies) as site:
         await save(site, enabled=True, asnBlacklist=["example hosting"])
         headers = {"x-forwarded-for": "203.0.113.9", "x-as-organization": owner}
+        answer = await site.http.post("/api/new_address", json={}, headers=headers)
+        assert answer.status_code == status, answer.text
+        if status == 403:
+            assert answer.text == "Access denied: ASN organization is blacklisted"
+
+
+@pytest.mark.parametrize(
+    ("ip", "told", "policy", "status"),
+    [
+        ("203.0.113.9", "", {}, 403),
+        ("2001:db8::9", "", {}, 403),
+        ("198.51.100.9", "", {}, 200),
+        # What the file says counts beside what the proxy says, and the other way round.
+        ("203.0.113.9", "Honest Telecom", {}, 403),
+        ("198.51.100.9", "Example Hosting LLC", {}, 403),
+        ("203.0.113.9", "", {"enabled": False}, 200),
+        ("203.0.113.9", "", {"asnBlacklist": []}, 200),
+        ("203.0.113.9", "", {"enableWhitelist": True, "whitelist": ["203.0.113.9"]}, 200),
+    ],
+)
+async def test_owners_of_networks_are_found_in_a_file(
+    tmp_path: Path, site_with: SiteWith, ip: str, told: str, policy: dict[str, Any], status: int
+) -> None:
+    file = tmp_path / "asn.mmdb"
+    hosting = {"autonomous_system_organization": "Example Hosting LLC"}
+    write(file, {"203.0.113.0/24": hosting, "2001:db8::/32": hosting})
+    async with site_with(trusted_proxies=["127.0.0.1"], asn_database=str(file)) as site:
+        await save(site, **{"enabled": True, "asnBlacklist": ["example hosting"], **policy})
+        headers = {"x-forwarded-for": ip} | ({"x-as-organization": told} if told else {})
         answer = await site.http.post("/api/new_address", json={}, headers=headers)
         assert answer.status_code == status, answer.text
         if status == 403:

@@ -209,6 +209,10 @@ async def test_no_roles_are_an_empty_list(site: Site) -> None:
         ({"vip": {"maxAddressCount": 3}}, {"vip": {"maxAddressCount": 3}}),
         ({"vip": {"maxAddressCount": 0}, "x": {}}, {"vip": {"maxAddressCount": 0}, "x": {}}),
         ({"vip": {"maxAddressCount": "3", "more": 1}}, {"vip": {}}),
+        (
+            {"vip": {"sendLimitDay": 5, "sendLimitMonth": -1, "maxAddressCount": 2}},
+            {"vip": {"sendLimitDay": 5, "sendLimitMonth": -1, "maxAddressCount": 2}},
+        ),
         ({"vip": None, "x": 5}, {"vip": {}, "x": {}}),
         ({}, {}),
         ({"vip": {"maxAddressCount": -1}}, None),
@@ -225,6 +229,32 @@ async def test_the_limits_of_roles(site: Site, configs: Any, shown: Any) -> None
     assert answer == ((400, "Invalid maxAddressCount") if shown is None else DONE)
     got = await site.http.get("/admin/role_address_config", headers=ADMIN)
     assert got.json() == {"configs": shown or {}}
+
+
+async def test_a_wrong_limit_of_sending_is_named(site: Site) -> None:
+    body = {"configs": {"vip": {"sendLimitDay": 0.5}}}
+    answer = await post(site, "/admin/role_address_config", body)
+    assert answer == (400, "Invalid input: sendLimitDay")
+
+
+async def test_a_limit_of_a_role_is_refused_in_the_words_of_the_server(
+    site_with: SiteWith,
+) -> None:
+    async with site_with(user_roles=[Role(role="vip")], default_send_balance=9) as site:
+        body = {"configs": {"vip": {"sendLimitDay": 2}}}
+        assert await post(site, "/admin/role_address_config", body) == DONE
+        ann = await sign_up(site, role="vip")
+        boxes = [await site.open(name) for name in ("one", "two", "nobodys")]
+        for box in boxes[:2]:
+            bound = await site.http.post("/user_api/bind_address", headers=ann.both(box))
+            assert bound.status_code == 200, bound.text
+        answers: list[str] = []
+        letter = {"to_mail": "bob@far.example", "subject": "Hello", "content": "How are you?"}
+        for box in (*boxes, *boxes):
+            got = await site.http.post("/api/send_mail", json=letter, headers=box.auth)
+            answers.append("sent" if got.status_code == 200 else f"{got.status_code} {got.text}")
+        refused = "400 Failed to send mail Server daily send quota has been reached"
+        assert answers == ["sent", "sent", "sent", refused, refused, "sent"]
 
 
 async def test_the_addresses_of_an_account(site: Site) -> None:

@@ -19,7 +19,7 @@ PARSED = (ROW - {"raw"}) | {"to", "sender", "subject", "text", "html", "attachme
 LIGHT = {
     "id", "address", "source", "from_name", "from_address", "to", "subject", "preview",
     "created_at", "size", "message_id", "seen", "flagged", "answered", "attachment_count",
-    "code", "codes", "link", "links", "verdicts",
+    "code", "codes", "code_confidences", "link", "links", "verdicts",
 }  # fmt: skip
 OPENED = LIGHT | {
     "text", "html", "remote_count", "headers", "attachments", "reply_to", "cc", "in_reply_to",
@@ -150,7 +150,7 @@ async def test_the_inbox_shows_light_rows(site: Site) -> None:
     assert row["subject"] == "Your code"
     assert row["preview"].startswith("Your verification code is 482913")
     assert row["code"] == "482913"
-    assert row["codes"] == ["482913"]
+    assert (row["codes"], row["code_confidences"]) == (["482913"], [0.87])
     assert (row["link"], row["links"]) == (None, [])
     assert row["verdicts"] is None  # nobody looked
     assert row["seen"] is row["flagged"] is row["answered"] is False

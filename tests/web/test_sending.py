@@ -437,3 +437,27 @@ async def test_the_limits_of_the_server_are_told(site: Site) -> None:
         )
         shown = await site.http.get("/api/settings", headers=ann.auth)
         assert shown.json()["send_balance"] == 10
+
+
+@pytest.mark.parametrize("below", [False, True])
+async def test_an_address_below_a_domain_sends_by_an_option(
+    site_with: SiteWith, below: bool
+) -> None:
+    """§10.2, 2: without the option its domain must be exactly one of ours."""
+    async with site_with(
+        random_subdomain_domains=["inbox.test"], enable_send_from_subdomains=below
+    ) as site:
+        ann = await site.open("ann", "a.inbox.test")
+        answer = await send(site, ann)
+        external = await site.http.post("/external/api/send_mail", json=BODY | {"token": ann.jwt})
+        shown = await site.http.get("/api/settings", headers=ann.auth)
+        if below:
+            assert (answer.status_code, external.status_code) == (200, 200)
+            assert shown.json()["send_balance"] == 8
+        else:
+            for refused in (answer, external):
+                assert (refused.status_code, refused.text) == (
+                    400,
+                    "Failed to send mail Invalid domain",
+                )
+            assert shown.json()["send_balance"] == 10

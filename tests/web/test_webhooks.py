@@ -252,3 +252,30 @@ async def test_settings_have_a_size(site: Site) -> None:
         "/api/webhook/settings", json={"body": "x" * 300_000}, headers=ann.auth
     )
     assert got.status_code == 413
+
+
+@pytest.mark.parametrize(("path", "recipient"), TESTS)
+async def test_the_test_call_says_which_conditions_the_mail_does_not_meet(
+    site: Site, receiver: Receiver, path: str, recipient: str
+) -> None:
+    """It is posted all the same; without conditions the answer is that of the contract."""
+    ann = await site.open()
+    await site.arrive(ann.address)
+    for conditions, found in (
+        ({}, None),
+        ({"recipients": ["ann@*"]}, []),
+        (
+            {"senders": ["*@far.test"], "has_attachment": True},
+            ["senders", "has_attachment"],
+        ),
+        ({"verdicts": {"dmarc": ["pass"]}}, ["verdicts.dmarc"]),
+    ):
+        value = hook(receiver, conditions=conditions)
+        got = await site.http.post(path, json=value, headers={**ann.auth, **ADMIN})
+        told = {} if found is None else {"conditions": {"met": not found, "unmet": found}}
+        assert (got.status_code, got.json()) == (200, {"success": True, **told})
+    value = hook(receiver, conditions={"sender": ["*"]})
+    got = await site.http.post(path, json=value, headers={**ann.auth, **ADMIN})
+    (reason,) = got.json()["conditions"]["unmet"]
+    assert reason.startswith("conditions: ")
+    assert len(receiver.got) == 5

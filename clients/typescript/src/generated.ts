@@ -166,7 +166,8 @@ export interface InboxPage {
 
 /**
  * A mail in a list: everything but its text. `code` and `link` are the best of their kind.
- * `verdicts` are null until they were found out.
+ * `code_confidences` say how sure each of `codes` is, 0 to 1, in their order; absent where that
+ * is not known. `verdicts` are null until they were found out.
  */
 export interface LightRow {
   id: number;
@@ -190,13 +191,18 @@ export interface LightRow {
   links: LinkRow[];
   verdicts?: VerdictsRow | null;
   text?: string;
+  code_confidences?: number[];
 }
 
-/** A link that a mail asks to follow. */
+/**
+ * A link that a mail asks to follow. `confidence`: how sure that is, 0 to 1; absent from brief
+ * rows, and where it is not known.
+ */
 export interface LinkRow {
   url: string;
   text: string;
   host: string;
+  confidence?: number;
 }
 
 /**
@@ -264,6 +270,7 @@ export interface OpenedMail {
   link: LinkRow | null;
   links: LinkRow[];
   verdicts?: VerdictsRow | null;
+  code_confidences?: number[];
   text: string;
   html: string;
   remote_count: number;
@@ -298,11 +305,20 @@ export interface Waited {
 
 /**
  * Where a mail comes from: the words, and the value of an Authentication-Results field under
- * the name of this host (RFC 8601). Both null until it was found out.
+ * the name of this host (RFC 8601). `score` is the sum of `signs`: the higher, the more speaks
+ * against the author. All null, and no signs, until it was found out.
  */
 export interface Authentication {
   verdicts: VerdictsRow | null;
   authentication_results: string | null;
+  score: number | null;
+  signs: ScoreSign[];
+}
+
+/** One thing that counts: `dmarc=fail`, `mixed-scripts` … */
+export interface ScoreSign {
+  name: string;
+  points: number;
 }
 
 /** Marks to set or clear; an absent one stays as it is. */
@@ -324,6 +340,37 @@ export interface MarkMany {
 export interface Marked {
   success: boolean;
   changed: number;
+}
+
+/** What was found, the surest first; `code` and `link` are the best of their kind. */
+export interface Extracted {
+  code: string | null;
+  codes: ExtractedCode[];
+  link: string | null;
+  links: ExtractedLink[];
+}
+
+/**
+ * A code to type. `confidence` is 0 to 1. `rule`: `named` (a word for codes and `:` or `is`
+ * stand before it), `near` (such a word is around it), `alone` (on a line of its own in a mail
+ * whose subject speaks of a code), `subject` (within a line of such a mail), `model`.
+ */
+export interface ExtractedCode {
+  code: string;
+  confidence: number;
+  rule: string;
+}
+
+/**
+ * A link to press. `confidence` is 0 to 1. `rule` is what says that it confirms, resets or
+ * signs in: its `label`, its `address`, `both`, or a `model`.
+ */
+export interface ExtractedLink {
+  url: string;
+  text: string;
+  host: string;
+  confidence: number;
+  rule: string;
 }
 
 /** What a mailbox saved, a thousand at most; without `results` when it saved nothing. */
@@ -486,13 +533,81 @@ export interface ReplyBody {
   name?: string | null;
 }
 
-/** One webhook. `headers` and `body` are texts that hold JSON. */
+/**
+ * `on`: mail goes on to `target` since that time. `asked`: a code was mailed to that address
+ * and not shown yet; it ends at `code_ends_at` and may be tried `tries_left` times. Both may be
+ * so at once, while one target is to take the place of another; then the state is `on`.
+ */
+export interface ForwardingState {
+  state: "asked" | "off" | "on";
+  target: string | null;
+  since: string | null;
+  asked: string | null;
+  code_ends_at: string | null;
+  tries_left: number;
+}
+
+/** An address that is to get the mail. */
+export interface Target {
+  target: string;
+}
+
+/** The code that was mailed to the target. */
+export interface Code {
+  code: string;
+}
+
+/**
+ * One webhook. `headers` and `body` are texts that hold JSON. Without `conditions` it tells of
+ * every mail.
+ */
 export interface WebhookSettings {
   enabled?: boolean;
   url?: string;
   method?: string;
   headers?: string;
   body?: string;
+  conditions?: Conditions;
+}
+
+/**
+ * Of which mail a webhook tells; what is absent or empty does not matter, all others must hold.
+ * `senders` and `recipients` are addresses in any case, with `*` for any text, of which one
+ * must fit; `subject` is a regular expression (JavaScript, any case).
+ */
+export interface Conditions {
+  senders?: string[];
+  recipients?: string[];
+  subject?: string;
+  has_code?: boolean | null;
+  has_attachment?: boolean | null;
+  verdicts?: WantedVerdicts;
+}
+
+/**
+ * What may have been found out about where a mail comes from: for each method the words that
+ * will do, such as `["pass"]`; none: any.
+ */
+export interface WantedVerdicts {
+  spf?: string[];
+  dkim?: string[];
+  dmarc?: string[];
+  arc?: string[];
+}
+
+/** The receiver took the post of a test call. `conditions` only where the settings have any. */
+export interface Tested {
+  success?: boolean;
+  conditions?: TestedConditions;
+}
+
+/**
+ * Whether the mail of a test call meets the conditions: otherwise it would not have been
+ * posted, and `unmet` says because of which.
+ */
+export interface TestedConditions {
+  met: boolean;
+  unmet: string[];
 }
 
 /** A page of the log, newest first. */
@@ -1142,7 +1257,9 @@ export interface Sums {
 /**
  * How much there is: addresses, mails, recipients that wait and those of them that were put
  * off, since when the oldest waits, and octets of the store and of its disk. Addresses and
- * mails are counted every half a minute.
+ * mails are counted every half a minute. `mail_bytes` are the octets of all arrived mail, as
+ * they were added up last, and `retention_bytes` what they may be (`retention_octets`); null
+ * without such a bound.
  */
 export interface FiguresNow {
   addresses: number;
@@ -1153,6 +1270,8 @@ export interface FiguresNow {
   store_bytes: number;
   disk_free_bytes: number;
   disk_total_bytes: number;
+  mail_bytes: number | null;
+  retention_bytes: number | null;
 }
 
 /**
@@ -1851,7 +1970,10 @@ export class Api extends Caller {
     return this.call("GET", "/api/mails/wait", "json", args, options);
   }
 
-  /** The message octet for octet as it is stored, as a file. */
+  /**
+   * The message octet for octet as it is stored, as a file; with `score_header`, under fields
+   * that tell its score and where it comes from.
+   */
   getApiMailsIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
     return this.call("GET", "/api/mails/{id}/raw", "bytes", args, options);
   }
@@ -1869,6 +1991,14 @@ export class Api extends Caller {
   /** Set or clear the same marks of several mails. */
   postApiMailsMark(args: { body: MarkMany }, options: CallOptions = {}): Promise<Marked> {
     return this.call("POST", "/api/mails/mark", "json", args, options);
+  }
+
+  /**
+   * The codes and links of one mail, how sure each is, and by which rule it was found. Where a
+   * model is asked as well, its answer is here as soon as it came, seconds after the mail.
+   */
+  getApiMailsIdExtracted(args: { id: string | number }, options: CallOptions = {}): Promise<Extracted> {
+    return this.call("GET", "/api/mails/{id}/extracted", "json", args, options);
   }
 
   /**
@@ -1973,6 +2103,26 @@ export class Api extends Caller {
     return this.call("POST", "/api/auto_reply", "json", args, options);
   }
 
+  /** Where the mail of the mailbox is forwarded. */
+  getApiForwarding(options: CallOptions = {}): Promise<ForwardingState> {
+    return this.call("GET", "/api/forwarding", "json", {}, options);
+  }
+
+  /** Mail a code to an address that is to get the mail. */
+  postApiForwarding(args: { body: Target }, options: CallOptions = {}): Promise<ForwardingState> {
+    return this.call("POST", "/api/forwarding", "json", args, options);
+  }
+
+  /** Forward no more, and forget a code that was mailed. */
+  deleteApiForwarding(options: CallOptions = {}): Promise<Success> {
+    return this.call("DELETE", "/api/forwarding", "json", {}, options);
+  }
+
+  /** Show the code, and have the mail forwarded from now on. */
+  postApiForwardingCode(args: { body: Code }, options: CallOptions = {}): Promise<ForwardingState> {
+    return this.call("POST", "/api/forwarding/code", "json", args, options);
+  }
+
   /** The webhook of the mailbox as it was saved. `headers` and `body` are texts with JSON. */
   getApiWebhookSettings(options: CallOptions = {}): Promise<WebhookSettings> {
     return this.call("GET", "/api/webhook/settings", "json", {}, options);
@@ -1983,8 +2133,11 @@ export class Api extends Caller {
     return this.call("POST", "/api/webhook/settings", "json", args, options);
   }
 
-  /** Post once, about any mail of the mailbox, with settings that need not be saved. */
-  postApiWebhookTest(args: { body: WebhookSettings }, options: CallOptions = {}): Promise<Success> {
+  /**
+   * Post once, about any mail of the mailbox, with settings that need not be saved. It is
+   * posted whether it meets their conditions or not; the answer says which it does not.
+   */
+  postApiWebhookTest(args: { body: WebhookSettings }, options: CallOptions = {}): Promise<Tested> {
     return this.call("POST", "/api/webhook/test", "json", args, options);
   }
 
@@ -2064,7 +2217,10 @@ export class Api extends Caller {
     return this.call("GET", "/user_api/inbox", "json", args, options);
   }
 
-  /** A mail of an address of the account, octet for octet as it is stored, as a file. */
+  /**
+   * A mail of an address of the account, octet for octet as it is stored, as a file; with
+   * `score_header`, under fields that tell its score and where it comes from.
+   */
   getUserApiMailsIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
     return this.call("GET", "/user_api/mails/{id}/raw", "bytes", args, options);
   }
@@ -2184,7 +2340,10 @@ export class Api extends Caller {
     return this.call("GET", "/admin/inbox/{id}", "json", args, options);
   }
 
-  /** A message of anybody octet for octet as it is stored, as a file. */
+  /**
+   * A message of anybody octet for octet as it is stored, as a file; with `score_header`, under
+   * fields that tell its score and where it comes from.
+   */
   getAdminMailsIdRaw(args: { id: string | number }, options: CallOptions = {}): Promise<ArrayBuffer> {
     return this.call("GET", "/admin/mails/{id}/raw", "bytes", args, options);
   }
@@ -2325,7 +2484,9 @@ export class Api extends Caller {
 
   /**
    * Set how many addresses the members of each role may hold: `{role: {"maxAddressCount": n}}`;
-   * 0 is any number, a role that is left out has the general limit.
+   * 0 is any number, a role that is left out has the general limit. `sendLimitDay` and
+   * `sendLimitMonth` beside it are how many messages all addresses of one account send in a UTC
+   * day and month; left out or -1: any number, 0: none.
    */
   postAdminRoleAddressConfig(args: { body: RoleLimits }, options: CallOptions = {}): Promise<Success> {
     return this.call("POST", "/admin/role_address_config", "json", args, options);
@@ -2361,8 +2522,11 @@ export class Api extends Caller {
     return this.call("POST", "/admin/mail_webhook/settings", "json", args, options);
   }
 
-  /** Post once, about any stored mail, with settings that need not be saved. */
-  postAdminMailWebhookTest(args: { body: WebhookSettings }, options: CallOptions = {}): Promise<Success> {
+  /**
+   * Post once, about any stored mail, with settings that need not be saved. It is posted
+   * whether it meets their conditions or not; the answer says which it does not.
+   */
+  postAdminMailWebhookTest(args: { body: WebhookSettings }, options: CallOptions = {}): Promise<Tested> {
     return this.call("POST", "/admin/mail_webhook/test", "json", args, options);
   }
 

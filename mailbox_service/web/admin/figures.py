@@ -43,7 +43,9 @@ class FiguresPoint(Sums, frozen=True):
 class FiguresNow(Struct, frozen=True):
     """How much there is: addresses, mails, recipients that wait and those of them that were put
     off, since when the oldest waits, and octets of the store and of its disk. Addresses and
-    mails are counted every half a minute."""
+    mails are counted every half a minute. `mail_bytes` are the octets of all arrived mail, as they
+    were added up last, and `retention_bytes` what they may be (`retention_octets`); null without
+    such a bound."""
 
     addresses: int
     mails: int
@@ -53,6 +55,8 @@ class FiguresNow(Struct, frozen=True):
     store_bytes: int
     disk_free_bytes: int
     disk_total_bytes: int
+    mail_bytes: int | None
+    retention_bytes: int | None
 
 
 class FiguresOverTime(Struct, frozen=True):
@@ -84,6 +88,8 @@ async def figures(call: Call) -> FiguresOverTime:
             store_bytes=now.store_octets,
             disk_free_bytes=now.disk_free,
             disk_total_bytes=now.disk_total,
+            mail_bytes=now.mail_octets,
+            retention_bytes=now.retention_octets or None,
         ),
     )
 
@@ -118,6 +124,11 @@ async def metrics(call: Call) -> Answer:
         ("disk_free_bytes", "Free octets of its disk.", now.disk_free),
         ("disk_total_bytes", "All octets of its disk.", now.disk_total),
     ]
+    if now.mail_octets is not None:
+        gauges += [
+            ("mail_bytes", "Octets of all arrived mail.", now.mail_octets),
+            ("retention_bytes", "What they may be.", now.retention_octets),
+        ]
     happened = zip(Sums.__struct_fields__, HAPPENED, numbers(found.totals), strict=True)
     gauges += [
         (f"{name}_24h", f"{words} within 24 hours.", number) for name, words, number in happened

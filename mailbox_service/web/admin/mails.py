@@ -13,7 +13,13 @@ from mailbox_service.core.errors import BadAddress, NotFound
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import message_answer
 from mailbox_service.web.guards import ADMIN
-from mailbox_service.web.mailbox.inbox import OpenedMail, part_answer, read_mail, whole_mail
+from mailbox_service.web.mailbox.inbox import (
+    OpenedMail,
+    mail_file,
+    part_answer,
+    read_mail,
+    whole_mail,
+)
 from mailbox_service.web.mailbox.mails import named_rows
 from mailbox_service.web.mailbox.sent import OpenedSentMail, opened_row
 from mailbox_service.web.queries import AddressPageQuery, OpenedQuery, PageQuery
@@ -120,9 +126,9 @@ async def open_anybodys(call: Call) -> OpenedMail | None:
 
 @routes.get("/admin/mails/{id}/raw", ADMIN, returns=bytes, media_type="message/rfc822")
 async def download_anybodys(call: Call) -> Answer:
-    """A message of anybody octet for octet as it is stored, as a file."""
-    message, raw = await whole_mail(call, None)
-    return message_answer(raw, f"mail-{message.id}.eml")
+    """A message of anybody octet for octet as it is stored, as a file; with `score_header`, under
+    fields that tell its score and where it comes from."""
+    return await mail_file(call, None)
 
 
 @routes.get(

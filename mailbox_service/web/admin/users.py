@@ -200,7 +200,9 @@ async def role_limits(call: Call) -> RoleLimits:
 )
 async def change_role_limits(call: Call) -> Success:
     """Set how many addresses the members of each role may hold: `{role: {"maxAddressCount": n}}`;
-    0 is any number, a role that is left out has the general limit."""
+    0 is any number, a role that is left out has the general limit. `sendLimitDay` and
+    `sendLimitMonth` beside it are how many messages all addresses of one account send in a UTC day
+    and month; left out or -1: any number, 0: none."""
     told = await call.json(read_limits)
     await call.services.accounts.change_role_config(told.configs)
     return SUCCESS

@@ -11,6 +11,7 @@ from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.webhook import (
     LARGEST_SETTINGS,
     PostPage,
+    Tested,
     log_page,
     posted_settings,
     saved_or,
@@ -67,11 +68,12 @@ async def save_mail_webhook(call: Call) -> Success:
     "/admin/mail_webhook/test",
     ADMIN,
     body=WebhookSettings,
-    returns=Success,
+    returns=Tested,
     body_limit=LARGEST_SETTINGS,
 )
-async def test_mail_webhook(call: Call) -> Success:
-    """Post once, about any stored mail, with settings that need not be saved."""
+async def test_mail_webhook(call: Call) -> Tested:
+    """Post once, about any stored mail, with settings that need not be saved.
+    It is posted whether it meets their conditions or not; the answer says which it does not."""
     return await try_out(call, address="", recipient=TEST_RECIPIENT)
 
 

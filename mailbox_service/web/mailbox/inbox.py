@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from mailbox_service.core.errors import BadRequest, NotFound
 from mailbox_service.core.html import html_to_text, sanitise
+from mailbox_service.core.origin_score import Score, score, with_score
 from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.verdicts import field_value
@@ -24,6 +25,7 @@ from mailbox_service.web.queries import InboxQuery, OpenedQuery, WaitQuery
 from mailbox_service.web.request import LARGEST_ID, Call, parse_int
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import (
+    EMPTY_SUMMARY,
     BriefRow,
     HeaderRow,
     LightRow,
@@ -92,12 +94,22 @@ class OpenedMail(LightRow, frozen=True, kw_only=True):
     references: str
 
 
+class ScoreSign(Struct, frozen=True):
+    """One thing that counts: `dmarc=fail`, `mixed-scripts` …"""
+
+    name: str
+    points: int
+
+
 class Authentication(Struct, frozen=True):
     """Where a mail comes from: the words, and the value of an Authentication-Results field under
-    the name of this host (RFC 8601). Both null until it was found out."""
+    the name of this host (RFC 8601). `score` is the sum of `signs`: the higher, the more speaks
+    against the author. All null, and no signs, until it was found out."""
 
     verdicts: VerdictsRow | None
     authentication_results: str | None
+    score: int | None
+    signs: list[ScoreSign]
 
 
 class Waited(Struct, frozen=True):
@@ -239,9 +251,28 @@ async def wait_for_mail(call: Call) -> Waited:
 
 @routes.get("/api/mails/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
 async def download_mail(call: Call) -> Answer:
-    """The message octet for octet as it is stored, as a file."""
-    message, raw = await whole_mail(call, call.address)
+    """The message octet for octet as it is stored, as a file; with `score_header`, under fields
+    that tell its score and where it comes from."""
+    return await mail_file(call, call.address)
+
+
+async def mail_file(call: Call, address: str | None) -> Answer:
+    """The mail of the path in a mailbox, or in any for None, as a file. Raises NotFound."""
+    message, raw = await whole_mail(call, address)
+    if call.config.score_header:
+        own_name = call.config.own_name
+        raw = with_score(raw, score_of(call, message), message.verdicts, own_name)
     return message_answer(raw, f"mail-{message.id}.eml")
+
+
+def score_of(call: Call, message: StoredMessage) -> Score | None:
+    """The score of a mail; None until it was found out where it comes from."""
+    if message.verdicts is None:
+        return None
+    summary = message.summary or EMPTY_SUMMARY
+    return score(
+        message.verdicts, summary.from_name, summary.from_address, call.config.served_domains
+    )
 
 
 @routes.get("/api/mails/{id}/authentication", MAILBOX, returns=Authentication)
@@ -251,10 +282,12 @@ async def mail_authentication(call: Call) -> Authentication:
     found = None if mail_id is None else await call.services.reading.one(call.address, mail_id)
     if found is None:
         raise NotFound("There is no such mail")
-    if found.verdicts is None:
-        return Authentication(None, None)
+    scored = score_of(call, found)
+    if found.verdicts is None or scored is None:
+        return Authentication(None, None, None, [])
     value = field_value(call.config.own_name, found.verdicts.results)
-    return Authentication(verdicts_row(found), value)
+    signs = [ScoreSign(name, points) for name, points in scored.signs]
+    return Authentication(verdicts_row(found), value, scored.points, signs)
 
 
 @routes.get(

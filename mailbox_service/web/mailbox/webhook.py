@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.webhook import BadWebhook, HttpAnswer, Post, WebhookSettings
@@ -57,6 +57,20 @@ class Secret(Struct, frozen=True):
     secret: str
 
 
+class TestedConditions(Struct, frozen=True):
+    """Whether the mail of a test call meets the conditions: otherwise it would not have been
+    posted, and `unmet` says because of which."""
+
+    met: bool
+    unmet: list[str]
+
+
+class Tested(Success, frozen=True):
+    """The receiver took the post of a test call. `conditions` only where the settings have any."""
+
+    conditions: TestedConditions | UnsetType = UNSET
+
+
 read_anything = msgspec.json.Decoder(Any)
 
 
@@ -73,23 +87,26 @@ def saved_or(default: Struct, value: Any) -> Any:
     return default if value in (None, False, 0, "") else value
 
 
-def tested(answer: HttpAnswer) -> Success:
-    """What a test call says about the receiver (mailbox-api §3.3)."""
+def check_tested(answer: HttpAnswer) -> None:
+    """What a test call says about a receiver that did not take it (mailbox-api §3.3)."""
     if answer.is_success:
-        return SUCCESS
+        return
     if not answer.status:
         raise Uncaught(answer.name, answer.reason)
     raise BadRequest(f"send webhook error: {answer.status} {answer.reason}")
 
 
-async def try_out(call: Call, *, address: str, recipient: str) -> Success:
+async def try_out(call: Call, *, address: str, recipient: str) -> Tested:
     """Post once with the settings of the body."""
     value = await posted_settings(call)
     try:
-        answer = await call.services.webhooks.try_out(value, address=address, recipient=recipient)
+        tried = await call.services.webhooks.try_out(value, address=address, recipient=recipient)
     except BadWebhook as error:
         raise Uncaught(error.name, str(error)) from None
-    return tested(answer)
+    check_tested(tried.answer)
+    if tried.unmet is None:
+        return Tested()
+    return Tested(conditions=TestedConditions(not tried.unmet, list(tried.unmet)))
 
 
 async def log_page(call: Call, owner: str) -> PostPage:
@@ -145,11 +162,12 @@ async def save_webhook(call: Call) -> Success:
     "/api/webhook/test",
     MAILBOX,
     body=WebhookSettings,
-    returns=Success,
+    returns=Tested,
     body_limit=LARGEST_SETTINGS,
 )
-async def test_webhook(call: Call) -> Success:
-    """Post once, about any mail of the mailbox, with settings that need not be saved."""
+async def test_webhook(call: Call) -> Tested:
+    """Post once, about any mail of the mailbox, with settings that need not be saved.
+    It is posted whether it meets their conditions or not; the answer says which it does not."""
     return await try_out(call, address=call.address, recipient=call.address)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.downloads import message_answer
 from mailbox_service.web.guards import ACCOUNT
-from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage, whole_mail
+from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage, mail_file
 from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
@@ -50,15 +49,15 @@ async def list_inbox(call: Call) -> InboxPage:
 
 @routes.get("/user_api/mails/{id}/raw", ACCOUNT, returns=bytes, media_type="message/rfc822")
 async def download_mail(call: Call) -> Answer:
-    """A mail of an address of the account, octet for octet as it is stored, as a file."""
+    """A mail of an address of the account, octet for octet as it is stored, as a file; with
+    `score_header`, under fields that tell its score and where it comes from."""
     mail_id = call.path_id()
     address = None
     if mail_id is not None:
         address = await call.services.account_addresses.mailbox_of(call.account.user_id, mail_id)
     if address is None:
         raise NotFound("There is no such mail")
-    message, raw = await whole_mail(call, address)
-    return message_answer(raw, f"mail-{message.id}.eml")
+    return await mail_file(call, address)
 
 
 @routes.delete("/user_api/mails/{id}", ACCOUNT, returns=Success)
