@@ -71,7 +71,7 @@ check: .venv/.dev frontend/node_modules/.installed
 	$(NPM) frontend run check
 
 crash: .venv/.dev
-	MAILBOX_TEST_KILLS=1000 $(PY) -m pytest -q --timeout 3600 tests/crash/test_killing.py $(ARGS)
+	MAILBOX_TEST_KILLS=1000 $(PY) -m pytest -q --timeout 3600 tests/crash/test_killing.py tests/crash/test_killing_again.py $(ARGS)
 
 bench: .venv/.dev $(PAGE)
 	$(PY) -m benchmarks $(ARGS)

@@ -15,6 +15,7 @@ pytest_plugins = ["tests.databases"]
 # the end, one of them would keep a single worker busy after all others are done.
 LONGEST = (
     "tests/crash/test_killing.py",
+    "tests/crash/test_killing_again.py",
     "tests/journeys/test_page_hostile.py",
     "tests/journeys/test_page_admin_watch.py",
     "tests/journeys/test_page_admin_trouble.py",

@@ -34,4 +34,6 @@ it('tells what a webhook lacks', () => {
   expect(webhookFault({ ...NO_WEBHOOK, url: 'https://x', headers: '{' })).toBe('headers');
   expect(readWebhook({ enabled: 1, url: 'https://x', headers: 5 })).toEqual({ ...NO_WEBHOOK, enabled: true, url: 'https://x' });
   expect(readWebhook(null)).toEqual(NO_WEBHOOK);
+  const conditions = { subject: 'code' };
+  expect(readWebhook({ ...NO_WEBHOOK, conditions })).toEqual({ ...NO_WEBHOOK, conditions });
 });

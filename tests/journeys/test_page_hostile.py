@@ -341,7 +341,7 @@ def test_nothing_of_a_hostile_mail_runs_for_an_administrator(
     """Hazards 32 and 33, for whoever looks into the mail of others: read, and as its source."""
     address, token = service.open_address()
     html = {name: CORPUS[name] for name in WORST} | {"handlers": "".join(CORPUS.values())}
-    ids = {}
+    ids: dict[str, int] = {}
     for name, body in html.items():
         service.deliver(address, hostile(name, body if sanitised else "", canary))
         ids[name] = service.wait_for_mail(token, after_id=max(ids.values(), default=0))["id"]

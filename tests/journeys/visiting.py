@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
 
 from tests.journeys.browser import DESK, Theme, Visit, Visits
 from tests.journeys.running import RunningService
@@ -56,6 +56,16 @@ def pytest_runtest_makereport(
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
+
+
+# The browser thinks so where a style that was sent for early waits for its script for seconds.
+UNUSED_YET = "was preloaded using link preload but not used"
+
+
+def note(visit: Visit, said: ConsoleMessage) -> None:
+    """Keep what the browser complains of."""
+    if said.type in ("error", "warning") and UNUSED_YET not in said.text:
+        visit.complaints.append(said.text)
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +126,7 @@ def visiting(
         context.on("requestfinished", lambda request: visit.ended.append(request))
         context.on("requestfailed", lambda request: visit.ended.append(request))
         context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
-        page.on(
-            "console",
-            lambda said: (
-                visit.complaints.append(said.text) if said.type in ("error", "warning") else None
-            ),
-        )
+        page.on("console", lambda said: note(visit, said))
         visits.append(visit)
         if path is not None:
             visit.open(path)

@@ -12,8 +12,9 @@ from mailbox_service.core.webhook import Post as LogLine
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services.auto_replying import AutoReplying
+from mailbox_service.services.consequences import Fate
 from mailbox_service.services.notifying import Notifying
-from mailbox_service.services.reacting import Fate, Reacting
+from mailbox_service.services.reacting import Reacting
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.storage import contents, submissions
 from mailbox_service.storage.database import Transaction

@@ -141,7 +141,7 @@ async def test_the_name_of_a_closed_address_is_kept_from_visitors_for_a_while(
 
     assert await visitor("ann") == "ann@x.test"
     clock.now += 30 * DAY - 1
-    with pytest.raises(NameTaken, match="^Address already exists$"):
+    with pytest.raises(NameTaken, match=r"^Address already exists$"):
         await visitor("ann")
     assert await visitor("bob") == "bob@x.test"
     both = await asyncio.gather(visitor("ann"), visitor("cem"), return_exceptions=True)

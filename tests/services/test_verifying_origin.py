@@ -377,7 +377,7 @@ async def test_verdicts_are_told_to_nobody_who_may_not_have_them(
     database: AnyDatabase, settings: dict[str, bool]
 ) -> None:
     """Switched off, not on the administrator's list, or so late that nobody wants to know."""
-    post = Reactions(database, **{k: v for k, v in settings.items() if k == "enable_webhook"})
+    post = Reactions(database, enable_webhook=settings.get("enable_webhook", True))
     await post.hooks.save("bob@x.test", PASSED)
     if "allowed" in settings:
         await post.administering.change({"webhook_settings": {"enableAllowList": True}})

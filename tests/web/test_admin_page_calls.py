@@ -29,6 +29,8 @@ FOR_OTHERS = {
     ("POST", "/admin/send_mail_by_binding"): "the form of a platform, for its programs",
     ("GET", "/admin/config/{key}"): "what another front end keeps here",
     ("POST", "/admin/config"): "what another front end keeps here",
+    ("GET", "/admin/addresses/export"): "a file of all addresses, for spreadsheets and programs",
+    ("GET", "/admin/metrics"): "figures for programs that watch",
     ("POST", "/admin/test/seed_mail"): "hooks for tests",
     ("POST", "/admin/test/receive_mail"): "hooks for tests",
 }

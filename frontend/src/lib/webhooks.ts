@@ -52,11 +52,12 @@ export function webhookFault(settings: WebhookSettings): WebhookFault | null {
   return null;
 }
 
-/** What a service answered, as far as it looks like settings. */
+/** What a service answered, as far as it looks like settings. What the form does not show, as conditions, stays in it and is saved again. */
 export function readWebhook(answer: unknown): WebhookSettings {
   const given = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<Record<keyof WebhookSettings, unknown>>;
   const text = (name: keyof WebhookSettings, fallback: string) => (typeof given[name] === 'string' ? given[name] : fallback);
   return {
+    ...given,
     enabled: Boolean(given.enabled),
     url: text('url', ''),
     method: text('method', 'POST') || 'POST',
