@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -155,17 +155,10 @@ class Consequences:
         """What follows from some messages; nothing is told of those from which nothing does. It
         parses, and so is work for a thread."""
         standing = self._standing()
-        fates = []
-        for arrival, content in arrived:
-            try:
-                fate = self._fate(arrival, content, wishes, standing)
-            except Exception:
-                # One message that breaks a rule of ours must not stop those behind it.
-                log.exception("reaction-failed message=%d", arrival.id)
-                continue
-            if fate:
-                fates.append(fate)
-        return fates
+        return each_by_itself(
+            (arrival.id, partial(self._fate, arrival, content, wishes, standing))
+            for arrival, content in arrived
+        )
 
     def judged_fates(
         self, wishes: Wishes, judged: Sequence[tuple[Arrival, bytes, StoredVerdicts]]
@@ -173,20 +166,24 @@ class Consequences:
         """The posts of webhooks whose conditions ask where a mail comes from, now that it is
         known. It parses, and so is work for a thread."""
         standing = self._standing()
-        fates = []
-        for arrival, content, verdicts in judged:
-            fate = Fate(arrival.id, arrival.address)
-            try:
-                hooks = self._hooks(arrival, wishes, standing, judged=True)
-                if hooks:
-                    self._tell(fate, hooks, arrival, content, parse(content), verdicts)
-            except Exception:
-                # One message that breaks a rule of ours must not stop those behind it.
-                log.exception("reaction-failed message=%d", arrival.id)
-                continue
-            if fate:
-                fates.append(fate)
-        return fates
+        return each_by_itself(
+            (arrival.id, partial(self._judged_fate, arrival, content, wishes, standing, verdicts))
+            for arrival, content, verdicts in judged
+        )
+
+    def _judged_fate(
+        self,
+        arrival: Arrival,
+        content: bytes,
+        wishes: Wishes,
+        standing: Standing,
+        verdicts: StoredVerdicts,
+    ) -> Fate:
+        fate = Fate(arrival.id, arrival.address)
+        hooks = self._hooks(arrival, wishes, standing, judged=True)
+        if hooks:
+            self._tell(fate, hooks, arrival, content, parse(content), verdicts)
+        return fate
 
     def asks_for_verdicts_of_everything(self) -> bool:
         """Whether the administrator's webhook waits for verdicts."""
@@ -428,3 +425,18 @@ def keyword_body(arrival: Arrival, parsed: ParsedMessage, raw: str) -> dict[str,
         "rawEmail": raw,
         "headers": headers,
     }
+
+
+def each_by_itself(decisions: Iterable[tuple[int, Callable[[], Fate]]]) -> list[Fate]:
+    """What follows from messages, by their ids. One that breaks a rule of ours must not stop
+    those behind it: it is logged with all there is to know, and nothing follows from it."""
+    fates = []
+    for message_id, decide in decisions:
+        try:
+            fate = decide()
+        except Exception:
+            log.exception("reaction-failed message=%d", message_id)
+            continue
+        if fate:
+            fates.append(fate)
+    return fates

@@ -53,7 +53,6 @@ class Preparing:
 
     def prepare(self) -> None:
         """Make it ready. It may be told before."""
-        raise NotImplementedError
 
 
 class Gathering(Generic[T, R]):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet  # type: ignore[import-untyped]
 
 from mailbox_service.services.network_database import LOOK_AGAIN_SECONDS, NetworkOwners
+from tests.network_file import write_networks
 
 HOSTING = {
     "autonomous_system_number": 64500,
@@ -19,13 +18,7 @@ HOSTING = {
 }
 
 
-def write(path: Path, networks: dict[str, dict[str, Any]]) -> None:
-    """A database in the place of another, as those who fetch them do it."""
-    writer = MMDBWriter(6, "GeoLite2-ASN", languages=["en"], ipv4_compatible=True)
-    for network, record in networks.items():
-        writer.insert_network(IPSet([network]), record)
-    writer.to_db_file(str(path.with_suffix(".new")))
-    os.replace(path.with_suffix(".new"), path)
+write = partial(write_networks, kind="GeoLite2-ASN")
 
 
 @pytest.mark.parametrize(

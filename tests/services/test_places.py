@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet  # type: ignore[import-untyped]
 
 from mailbox_service.services.sending_api.places import LOOK_AGAIN_SECONDS, Places
+from tests.network_file import write_networks
 
 BERLIN = {
     "continent": {"code": "EU", "names": {"en": "Europe"}},
@@ -21,13 +19,7 @@ BERLIN = {
 TOLD = {"geoip-continent": "EU", "geoip-country": "DE", "geoip-city": "Berlin"}
 
 
-def write(path: Path, networks: dict[str, dict[str, Any]]) -> None:
-    """A database in the place of another, as those who fetch them do it."""
-    writer = MMDBWriter(6, "GeoLite2-City", languages=["en"], ipv4_compatible=True)
-    for network, record in networks.items():
-        writer.insert_network(IPSet([network]), record)
-    writer.to_db_file(str(path.with_suffix(".new")))
-    os.replace(path.with_suffix(".new"), path)
+write = partial(write_networks, kind="GeoLite2-City")
 
 
 @pytest.mark.parametrize(

@@ -15,27 +15,11 @@ from mailbox_service.core.errors import MailError, NameTaken, StorageFull
 from mailbox_service.services import openings
 from mailbox_service.web.exchange import Exchange
 from mailbox_service.web.mailbox.opening_way import TARGET, OpeningWay
+from tests.web.answered import Answered
 from tests.web.conftest import SiteWith
 from tests.web.site import SITE_PASSWORD, Site, serving
 
 pytestmark = pytest.mark.anyio
-
-
-class Answered:
-    """An answer as it came."""
-
-    def __init__(self, octets: bytes) -> None:
-        head, _, self.body = octets.partition(b"\r\n\r\n")
-        first, *lines = head.decode().split("\r\n")
-        self.status = int(first.split()[1])
-        self.fields = dict(line.split(": ", 1) for line in lines)
-        assert len(self.fields) == len(lines)
-        assert int(self.fields["content-length"]) == len(self.body)
-
-    @property
-    def told(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.body)
-        return found
 
 
 class Line:

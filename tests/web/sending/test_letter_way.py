@@ -17,23 +17,11 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.services import queueing
 from mailbox_service.web.exchange import Exchange, ShortWay
 from mailbox_service.web.sending.letter_way import LETTERS_TARGET
+from tests.web.answered import Answered
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.web.site import serving, until
 
 pytestmark = pytest.mark.anyio
-
-
-class Answered:
-    """An answer as it came."""
-
-    def __init__(self, octets: bytes) -> None:
-        head, _, self.body = octets.partition(b"\r\n\r\n")
-        first, *lines = head.decode().split("\r\n")
-        self.status = int(first.split()[1])
-        self.fields = dict(line.split(": ", 1) for line in lines)
-        assert len(self.fields) == len(lines)
-        assert int(self.fields["content-length"]) == len(self.body)
-        self.told: dict[str, Any] = json.loads(self.body)
 
 
 class Line:

@@ -1,0 +1,24 @@
+"""An answer of a real socket, taken apart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class Answered:
+    """An answer as it came; its length is what it says."""
+
+    def __init__(self, octets: bytes) -> None:
+        head, _, self.body = octets.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        self.status = int(first.split()[1])
+        self.fields = dict(line.split(": ", 1) for line in lines)
+        assert len(self.fields) == len(lines)
+        assert int(self.fields["content-length"]) == len(self.body)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its JSON."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
