@@ -6,7 +6,7 @@ either all of it or nothing, and two that come at once never find room for one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from mailbox_service import signals as topics
 from mailbox_service.core.accounts import Account, UserSettings, address_limit, refusal
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
+from mailbox_service.core.mailboxes import Box
 from mailbox_service.core.stored import Address, CountedAddress, Filters, StoredMessage
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import (
@@ -23,12 +24,13 @@ from mailbox_service.services.authenticating import (
     still_counts,
 )
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.reading import Page, Reading, readable
+from mailbox_service.services.reading import Page, Reading, mark_in, readable
 from mailbox_service.services.summarising import summarise_mailbox
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
     addresses,
     locks,
+    mail_access,
     messages,
     owner_forwards,
     telegram,
@@ -209,6 +211,35 @@ class AccountAddresses:
                 await summarise_mailbox(self._database, one)
         page = await self._database.read(unit)
         return replace(page, messages=await self._reading.summarised(page.messages))
+
+    async def mark(
+        self,
+        user_id: int,
+        ids: Sequence[int],
+        *,
+        seen: bool | None,
+        flagged: bool | None,
+        answered: bool | None,
+    ) -> int:
+        """Set or clear marks of mails of an account's addresses; None leaves a mark as it is, and
+        anybody else's mail stays as it is. How many changed."""
+
+        async def unit(tx: Transaction, now: int) -> dict[str, int]:
+            whose = mail_access.of_account(user_id)
+            owners = await mail_access.by_owner(tx, Box.INBOX, whose, ids)
+            # In one order, so that two who mark the same mail wait for each other in turn.
+            return {
+                address: await mark_in(
+                    tx, address, theirs, seen=seen, flagged=flagged, answered=answered, now=now
+                )
+                for address, theirs in sorted(owners.items())
+            }
+
+        changed = await self._database.write(unit, self._clock()) if ids else {}
+        for address, number in changed.items():
+            if number:
+                self._signals.notify(topics.mailbox(address))
+        return sum(changed.values())
 
     async def delete_mail(self, user_id: int, message_id: int) -> None:
         """Delete a mail of an address of an account; anybody else's is kept in silence."""

@@ -264,19 +264,11 @@ class Reading:
         answered: bool | None = None,
     ) -> int:
         """Set or clear marks of messages; None leaves a mark as it is. How many changed."""
-        wanted = {SEEN: seen, FLAGGED: flagged, ANSWERED: answered}
-        with_flags = sum(flag for flag, value in wanted.items() if value is True)
-        without = sum(flag for flag, value in wanted.items() if value is False)
-        detail: dict[str, Any] = {"ids": list(ids)}
-        for name, value in (("seen", seen), ("flagged", flagged), ("answered", answered)):
-            if value is not None:
-                detail[name] = value
 
         async def unit(tx: Transaction, now: int) -> int:
-            changed = await messages.mark(tx, address, ids, with_flags=with_flags, without=without)
-            if changed:
-                await events.add(tx, "flags", at=now, address=address, detail=detail)
-            return changed
+            return await mark_in(
+                tx, address, ids, seen=seen, flagged=flagged, answered=answered, now=now
+            )
 
         return await self._write_and_tell(address, unit)
 
@@ -415,6 +407,30 @@ async def holds(tx: Transaction, address: str, registration: int) -> bool:
     """Whether an address is still open under this id."""
     row = await addresses.by_id(tx, registration)
     return row is not None and row.address == address
+
+
+async def mark_in(
+    tx: Transaction,
+    address: str,
+    ids: Sequence[int],
+    *,
+    seen: bool | None,
+    flagged: bool | None,
+    answered: bool | None,
+    now: int,
+) -> int:
+    """Set or clear marks of messages of a mailbox, and tell it; how many changed."""
+    wanted = {SEEN: seen, FLAGGED: flagged, ANSWERED: answered}
+    with_flags = sum(flag for flag, value in wanted.items() if value is True)
+    without = sum(flag for flag, value in wanted.items() if value is False)
+    detail: dict[str, Any] = {"ids": list(ids)}
+    for name, value in (("seen", seen), ("flagged", flagged), ("answered", answered)):
+        if value is not None:
+            detail[name] = value
+    changed = await messages.mark(tx, address, ids, with_flags=with_flags, without=without)
+    if changed:
+        await events.add(tx, "flags", at=now, address=address, detail=detail)
+    return changed
 
 
 async def owned(tx: Transaction, address: str | None, message_id: int) -> StoredMessage | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailbox_service import signals as topics
 from mailbox_service.config import Role
 from mailbox_service.core.accounts import Account, signed_in
 from mailbox_service.core.errors import (
@@ -18,6 +19,7 @@ from mailbox_service.core.errors import (
     TooManyRequests,
 )
 from mailbox_service.core.parsing import parse
+from mailbox_service.core.stored import NO_FILTERS
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts, ExpiredAccess, UnknownDefaultRole
 from mailbox_service.services.authenticating import Opened
@@ -28,6 +30,7 @@ from mailbox_service.services.verify_codes import A_DAY, CODE_SECONDS, NotSent, 
 from mailbox_service.storage import (
     addresses,
     contents,
+    mail_access,
     owner_forwards,
     user_addresses,
     users,
@@ -532,3 +535,48 @@ async def test_codes_that_count_no_longer_are_forgotten(people: People) -> None:
         return [row[0] for row in await tx.fetch_all("SELECT email FROM verify_codes")]
 
     assert await people.database.read(emails) == [BOB]
+
+
+# The mail of all addresses.
+
+
+async def test_marks_of_several_addresses_are_set_together_and_each_mailbox_hears(
+    people: People,
+) -> None:
+    ann = await people.account()
+    one, two, free = [await people.open(name) for name in ("one", "two", "free")]
+    await people.bind(ann, one)
+    await people.bind(ann, two)
+    ids = [(await people.receive(box.address))[0] for box in (one, two, one, free)]
+    with (
+        people.signals.watch(topics.mailbox(one.address)) as first,
+        people.signals.watch(topics.mailbox(free.address)) as strange,
+    ):
+        changed = await people.theirs.mark(ann.id, ids, seen=True, flagged=None, answered=None)
+        assert changed == 3
+        assert await first.wait(0.0)
+        assert not await strange.wait(0.0)
+    page = await people.theirs.inbox(
+        ann.id, address="", limit=10, before_id=None, after_id=None, filters=NO_FILTERS
+    )
+    assert (page.count, page.unread) == (3, 0)
+    heard = {
+        box.address: [
+            fact.detail
+            for fact in await people.database.read(
+                mail_access.happened, mail_access.of_address(box.address), after_id=0, limit=10
+            )
+            if fact.kind == "flags"
+        ]
+        for box in (one, two, free)
+    }
+    assert heard == {
+        one.address: [{"ids": [ids[0], ids[2]], "seen": True}],
+        two.address: [{"ids": [ids[1]], "seen": True}],
+        free.address: [],
+    }
+    again = await asyncio.gather(
+        people.theirs.mark(ann.id, ids, seen=False, flagged=None, answered=None),
+        people.theirs.mark(ann.id, ids[::-1], seen=False, flagged=None, answered=None),
+    )
+    assert sorted(again) == [0, 3]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 BIND = "/user_api/bind_address"
 FULL = (400, "Max address count reached")
 TAKEN = (400, "Address is already binded, please unbind first")
+MARK = "/user_api/mails/mark"
 
 
 async def bind(site: Site, person: Person, mailbox: Mailbox, **headers: str) -> tuple[int, str]:
@@ -408,6 +409,35 @@ async def test_a_mail_of_an_account_is_downloaded_as_it_is_stored(site: Site) ->
     for person, number in ((bob, first), (ann, strange), (ann, 999), (ann, "x")):
         got = await site.http.get(f"/user_api/mails/{number}/raw", headers=person.auth)
         assert (got.status_code, got.text) == (404, "There is no such mail")
+
+
+async def test_mails_of_several_addresses_are_marked_at_once(site: Site) -> None:
+    ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
+    one, two, other = [await site.open(name) for name in ("a1", "a2", "b1")]
+    await bind(site, ann, one)
+    await bind(site, ann, two)
+    await bind(site, bob, other)
+    first, second, theirs = [await site.arrive(box.address) for box in (one, two, other)]
+    read, star = {"seen": True}, {"flagged": True}
+    for ids, marks, changed, unread, flagged in (
+        ([first, second, theirs, 999], read, 2, [], []),
+        ([first], {"seen": False, "flagged": True, "answered": True}, 1, [first], [first]),
+        ([second, second], star, 1, [first], [second, first]),
+        ([first, second], star, 0, [first], [second, first]),
+        ([first, second], {}, 0, [first], [second, first]),
+        ([], read, 0, [first], [second, first]),
+        ([first], {"seen": True, "flagged": False}, 1, [], [second]),
+    ):
+        got = await site.http.post(MARK, json={"ids": ids, **marks}, headers=ann.auth)
+        assert (got.status_code, got.json()) == (200, {"success": True, "changed": changed}), marks
+        rows = (await site.http.get("/user_api/inbox", headers=ann.auth)).json()["results"]
+        assert [row["id"] for row in rows if not row["seen"]] == unread, marks
+        assert [row["id"] for row in rows if row["flagged"]] == flagged, marks
+    left = (await site.http.get("/api/inbox", headers=other.auth)).json()["results"]
+    assert [(row["seen"], row["flagged"]) for row in left] == [(False, False)]
+    for bad in ({"ids": "x"}, {"ids": [0]}, {"ids": [1], "seen": 1}, {"ids": [1] * 1001}):
+        got = await site.http.post(MARK, json=bad, headers=ann.auth)
+        assert got.status_code == 400, bad
 
 
 async def test_deleting_a_mail_of_an_account(site_with: SiteWith) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.guards import ACCOUNT
-from mailbox_service.web.mailbox.inbox import DEFAULT_PAGE, InboxPage, mail_file
+from mailbox_service.web.mailbox.inbox import (
+    DEFAULT_PAGE,
+    InboxPage,
+    Marked,
+    MarkMany,
+    mail_file,
+    read_mark_many,
+)
 from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
@@ -58,6 +65,21 @@ async def download_mail(call: Call) -> Answer:
     if address is None:
         raise NotFound("There is no such mail")
     return await mail_file(call, address)
+
+
+@routes.post("/user_api/mails/mark", ACCOUNT, body=MarkMany, returns=Marked)
+async def mark_mails(call: Call) -> Marked:
+    """Set or clear the same marks of several mails, of whichever addresses of the account;
+    anybody else's stay as they are."""
+    marks = await call.own_json(read_mark_many)
+    changed = await call.services.account_addresses.mark(
+        call.account.user_id,
+        marks.ids,
+        seen=marks.seen,
+        flagged=marks.flagged,
+        answered=marks.answered,
+    )
+    return Marked(True, changed)
 
 
 @routes.delete("/user_api/mails/{id}", ACCOUNT, returns=Success)
