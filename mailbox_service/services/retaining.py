@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.cleaning import KEPT_RUNS, LEASE_MICROS, RENEW_SECONDS, portions
+from mailbox_service.services.chores import Chore, NotOurs
+from mailbox_service.services.cleanup_runs import CleanupRuns
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.sweeping import portions
 from mailbox_service.signals import Signals
-from mailbox_service.storage import chores, cleaning, cursors, fills
+from mailbox_service.storage import cleaning, cursors, fills
 from mailbox_service.storage.database import Database
 
 log = logging.getLogger("mailbox.cleaning")
 
-CHORE = "retention"
 # The kind of its runs, beside those of the cleanup.
 KIND = "retention_octets"
 MINUTE = 60 * 1_000_000
@@ -39,12 +39,6 @@ SLACK = 2
 SPARED_MICROS = MINUTE
 # All is added up anew after so long, so that the figure does not stay too large.
 ADD_UP_SECONDS = 3_600.0
-# Rest after a step for as many times as long as it took.
-REST = 1.0
-
-
-class LeaseLost(Exception):
-    """Another process does this by now."""
 
 
 class Retaining:
@@ -57,10 +51,10 @@ class Retaining:
         self._most = config.retention_octets
         self._signals = signals
         self._clock = clock
-        self._holder = secrets.token_hex(8)
+        self._runs = CleanupRuns(database, clock=clock)
+        self._chore = Chore("retention", database, called="retention", clock=clock)
         self._octets = self._position = 0
         self._added_up: float | None = None
-        self._renewed = 0.0
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
@@ -76,27 +70,12 @@ class Retaining:
     async def look(self) -> int:
         """Once a minute, in one process of all, delete what is too much; how many mails. Raises
         TemporaryFailure."""
-        now = self._clock()
-        turn = now // MINUTE
-        await self._database.write(chores.last_done, CHORE, today=turn - 1)
-        claimed = await self._database.write(
-            chores.claim,
-            CHORE,
-            holder=self._holder,
-            today=turn,
-            now=now,
-            lease_until=now + LEASE_MICROS,
-        )
-        if not claimed:
-            return 0
-        self._renewed = time.monotonic()
+        minute = self._clock() // MINUTE
+        await self._chore.last_done(minute - 1)
         try:
-            removed = await self._keep_below()
-        except LeaseLost:
-            log.warning("retention-lease-lost")
+            return await self._chore.once(minute, self._keep_below)
+        except NotOurs:
             return 0
-        await self._database.write(chores.finish, CHORE, holder=self._holder, today=turn)
-        return removed
 
     async def _keep_below(self) -> int:
         added_up = self._added_up
@@ -127,7 +106,7 @@ class Retaining:
                 fills.octets_behind, after=self._position, limit=PORTION
             )
             self._octets += octets
-            await self._rest(began)
+            await self._chore.rest(began)
 
     async def _recorded(self) -> int:
         """Delete, and write down what became of it."""
@@ -149,7 +128,9 @@ class Retaining:
                 self._octets,
             )
             if removed or problem:
-                await self._write_down(began, removed, problem)
+                await self._runs.write_down(
+                    KIND, "schedule", began=began, removed=removed, problem=problem
+                )
         return removed
 
     async def _step(self, after: int, *, before: int) -> tuple[int, int, bool]:
@@ -172,33 +153,6 @@ class Retaining:
             removed += len(owners)
             for owner in set(owners):
                 self._signals.notify(topics.mailbox(owner))
-            await self._rest(began)
+            await self._chore.rest(began)
         full_page = len(found) == PAGE
         return removed, chosen[-1][0] if chosen else after, full_page and self._octets > target
-
-    async def _write_down(self, began: int, removed: int, problem: str) -> None:
-        try:
-            await self._database.write(
-                chores.record,
-                kind=KIND,
-                asked_by="schedule",
-                began_at=began,
-                ended_at=self._clock(),
-                removed=removed,
-                problem=problem,
-                kept=KEPT_RUNS,
-            )
-        except MailError as error:
-            log.warning("cleanup-not-recorded reason=%s", error.detail)
-
-    async def _rest(self, began: float) -> None:
-        """Give way to everybody else, and keep the lease. Raises LeaseLost."""
-        await asyncio.sleep((time.monotonic() - began) * REST)
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
-            return
-        self._renewed = time.monotonic()
-        until = self._clock() + LEASE_MICROS
-        if not await self._database.write(
-            chores.renew, CHORE, holder=self._holder, lease_until=until
-        ):
-            raise LeaseLost

@@ -11,8 +11,10 @@ import pytest
 from mailbox_service.core import cleanup
 from mailbox_service.core.cleanup import Problem
 from mailbox_service.core.errors import BadRequest, TemporaryFailure
-from mailbox_service.services import cleaning as services_cleaning
-from mailbox_service.services.cleaning import Cleaning, close_step, portions
+from mailbox_service.services import sweeping
+from mailbox_service.services.chores import LEASE_MICROS
+from mailbox_service.services.cleaning import Cleaning
+from mailbox_service.services.sweeping import close_step, portions
 from mailbox_service.storage import cleaning as storage_cleaning
 from mailbox_service.storage import events
 from mailbox_service.storage.database import Transaction
@@ -72,9 +74,9 @@ async def test_hazard_27_a_sweep_takes_all_in_many_short_steps(
     database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No transaction of it deletes more than a step; others write in between."""
-    monkeypatch.setattr(services_cleaning, "STEP_ROWS", 7)
+    monkeypatch.setattr(sweeping, "STEP_ROWS", 7)
     monkeypatch.setattr(storage_cleaning, "WINDOW", 11)
-    monkeypatch.setattr(services_cleaning, "PAGE", 9)
+    monkeypatch.setattr(sweeping, "PAGE", 9)
     mailboxes = Mailboxes(database)
     worker = cleaning_of(mailboxes)
     await fill(mailboxes, *[5.0] * 60, *[1.0] * 5, *[5.0] * 5)
@@ -114,7 +116,7 @@ async def test_who_comes_back_between_looking_and_deleting_keeps_the_address(
 async def test_an_address_with_much_mail_is_emptied_before_it_is_closed(
     database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services_cleaning, "STEP_ROWS", 4)
+    monkeypatch.setattr(sweeping, "STEP_ROWS", 4)
     mailboxes = Mailboxes(database)
     ann = await opened(mailboxes)
     await fill(mailboxes, *[0.0] * 10)
@@ -227,7 +229,7 @@ async def test_a_statement_that_is_wrong_is_told_from_a_store_in_trouble(
             raise TemporaryFailure("The store cannot be reached now.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "_database", Away())
+        patched.setattr(worker._sweeping, "_database", Away())
         with pytest.raises(TemporaryFailure):
             await worker.save_automatic(saved("id > 8"))
     assert await worker.automatic() == before
@@ -237,7 +239,7 @@ async def test_events_are_forgotten_at_night_when_they_are_old(
     database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any rule of an administrator's, in steps, and never one that is not old."""
-    monkeypatch.setattr(services_cleaning, "STEP_EVENTS", 4)
+    monkeypatch.setattr(sweeping, "STEP_EVENTS", 4)
     mailboxes = Mailboxes(database, event_history_days=90)
     worker = cleaning_of(mailboxes)
     assert not await worker.clean_daily()
@@ -287,7 +289,7 @@ async def test_the_work_of_a_process_that_died_is_taken_over(database: AnyDataba
     with pytest.raises(asyncio.CancelledError):
         await dead.clean_daily()
     assert not await heir.clean_daily()
-    mailboxes.clock.now += services_cleaning.LEASE_MICROS
+    mailboxes.clock.now += LEASE_MICROS
     assert await heir.clean_daily()
 
 
