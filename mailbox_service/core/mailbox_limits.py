@@ -41,12 +41,16 @@ class MailboxLimits:
         if self.octets and size > self.octets:
             raise MessageTooBig(f"The message is larger than a mailbox: {self.octets} octets")
 
+    def is_full(self, fill: Fill) -> bool:
+        """Whether a mailbox takes nothing further until something is deleted."""
+        return bool(self.mails and fill.mails >= self.mails) or bool(
+            self.octets and fill.octets >= self.octets
+        )
+
     def check(self, fill: Fill, *, now: int, size: int = 0) -> None:
         """Raises MailboxFull or TooManyRequests when a mailbox takes no further mail. With `size`
         that mail has to have room too."""
-        if self.mails and fill.mails >= self.mails:
-            raise MailboxFull(FULL)
-        if self.octets and (fill.octets >= self.octets or fill.octets + size > self.octets):
+        if self.is_full(fill) or (self.octets and fill.octets + size > self.octets):
             raise MailboxFull(FULL)
         if self.per_hour and fill.in_hour >= self.per_hour:
             raise TooManyRequests(TOO_MANY, retry_after=left(now, HOUR))

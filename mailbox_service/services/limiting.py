@@ -204,11 +204,16 @@ class Limiting:
 
 
 def limiting_for(database: Database, config: Config, *, clock: Clock) -> Limiting | None:
-    """The limits as they are configured; None when there are none."""
-    limits = MailboxLimits(
+    """What judges by the limits as they are configured; None when there are none."""
+    limits = limits_of(config)
+    return Limiting(database, limits, clock=clock) if limits else None
+
+
+def limits_of(config: Config) -> MailboxLimits:
+    """The limits as they are configured."""
+    return MailboxLimits(
         config.mailbox_max_mails,
         config.mailbox_max_octets,
         config.mailbox_mails_per_minute,
         config.mailbox_mails_per_hour,
     )
-    return Limiting(database, limits, clock=clock) if limits else None

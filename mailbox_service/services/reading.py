@@ -18,6 +18,7 @@ from msgspec.structs import replace as with_values
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import BadCredential
+from mailbox_service.core.mailbox_limits import Fill
 from mailbox_service.core.stored import (
     ANSWERED,
     FLAGGED,
@@ -30,7 +31,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
-from mailbox_service.storage import addresses, contents, events, messages
+from mailbox_service.storage import addresses, contents, events, fills, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
 
 log = logging.getLogger("mailbox.reading")
@@ -287,6 +288,10 @@ class Reading:
             return len(removed)
 
         return await self._write_and_tell(address, unit)
+
+    async def fill(self, address: str) -> Fill:
+        """How full a mailbox is now; it costs what the mailbox holds."""
+        return await self._database.read(fills.fill_of, address, now=self._clock())
 
     async def _write_and_tell(
         self, address: str | None, unit: Callable[[Transaction, int], Coroutine[Any, Any, int]]

@@ -31,6 +31,7 @@ from mailbox_service.web.admin import configuration as admin_configuration
 from mailbox_service.web.admin import deliveries as admin_deliveries
 from mailbox_service.web.admin import domains as admin_domains
 from mailbox_service.web.admin import figures as admin_figures
+from mailbox_service.web.admin import file_settings as admin_file_settings
 from mailbox_service.web.admin import first_steps as admin_first_steps
 from mailbox_service.web.admin import mails as admin_mails
 from mailbox_service.web.admin import oauth2 as admin_oauth2
@@ -38,6 +39,7 @@ from mailbox_service.web.admin import overrides as admin_overrides
 from mailbox_service.web.admin import policies as admin_policies
 from mailbox_service.web.admin import queue as admin_queue
 from mailbox_service.web.admin import sending as admin_sending
+from mailbox_service.web.admin import sending_api as admin_sending_api
 from mailbox_service.web.admin import settings as admin_settings
 from mailbox_service.web.admin import statistics as admin_statistics
 from mailbox_service.web.admin import telegram as admin_telegram
@@ -64,6 +66,7 @@ from mailbox_service.web.mailbox import (
     opening_way,
     sending,
     sent,
+    usage,
     webhook,
 )
 from mailbox_service.web.page import INDEX, Page
@@ -95,6 +98,7 @@ AREAS: tuple[Routes, ...] = (
     mails.routes,
     inbox.routes,
     extracted.routes,
+    usage.routes,
     export.routes,
     files.routes,
     events.routes,
@@ -113,6 +117,7 @@ AREAS: tuple[Routes, ...] = (
     admin_address_export.routes,
     admin_mails.routes,
     admin_sending.routes,
+    admin_sending_api.routes,
     admin_settings.routes,
     admin_overrides.routes,
     admin_statistics.routes,
@@ -122,6 +127,7 @@ AREAS: tuple[Routes, ...] = (
     admin_policies.routes,
     admin_cleanup.routes,
     admin_configuration.routes,
+    admin_file_settings.routes,
     admin_testing.routes,
     admin_figures.routes,
     admin_queue.routes,

@@ -15,6 +15,7 @@ from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, message
 from mailbox_service.web.guards import OPEN
 from mailbox_service.web.humans import asks, check_human_at_login
+from mailbox_service.web.mailbox.usage import LimitsOfMailboxes, told_limits
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 
@@ -59,6 +60,9 @@ class SiteSettings(Struct, frozen=True, kw_only=True, rename="camel"):
     cf_turnstile_site_key: str | UnsetType = UNSET
     enable_altcha: bool | UnsetType = UNSET
     repository_url: str | UnsetType = UNSET
+    enable_owner_forwarding: bool | UnsetType = UNSET
+    imap_account_login: bool | UnsetType = UNSET
+    mailbox_limits: LimitsOfMailboxes | UnsetType = UNSET
 
 
 class Challenge(Struct, frozen=True):
@@ -152,6 +156,12 @@ def settings_of(config: Config, now: InForce, *, need_auth: bool) -> SiteSetting
         enable_global_turnstile_check=config.enable_global_turnstile_check and asks(config),
         enable_altcha=config.enable_altcha or UNSET,
         repository_url=UNSET if config.disable_show_github else config.repository_url or UNSET,
+        enable_owner_forwarding=config.enable_owner_forwarding or UNSET,
+        imap_account_login=bool(
+            config.imap_account_login and (config.imap_listen or config.imaps_listen)
+        )
+        or UNSET,
+        mailbox_limits=told_limits(config) or UNSET,
     )
 
 
@@ -173,6 +183,11 @@ def may_send(config: Config, domain: str) -> bool:
         return True
     allowed = {name.strip().lower() for name in config.send_mail_domains}
     return not allowed or domain in allowed
+
+
+def logs_accounts_in(config: Config) -> bool:
+    """Whether an account reads all its addresses by one login over IMAP."""
+    return config.imap_account_login and bool(config.imap_listen or config.imaps_listen)
 
 
 def connection_facts(config: Config) -> dict[str, Any]:

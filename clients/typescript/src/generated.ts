@@ -38,6 +38,20 @@ export interface SiteSettings {
   cfTurnstileSiteKey?: string;
   enableAltcha?: boolean;
   repositoryUrl?: string;
+  enableOwnerForwarding?: boolean;
+  imapAccountLogin?: boolean;
+  mailboxLimits?: LimitsOfMailboxes;
+}
+
+/**
+ * What every mailbox may hold, and what may arrive for it in a minute and an hour of the clock
+ * (UTC); 0: any.
+ */
+export interface LimitsOfMailboxes {
+  mails: number;
+  octets: number;
+  perMinute: number;
+  perHour: number;
 }
 
 /** A proof of work to do (ALTCHA 2): parameters, and our signature over them. */
@@ -371,6 +385,23 @@ export interface ExtractedLink {
   host: string;
   confidence: number;
   rule: string;
+}
+
+/**
+ * The mails and octets in a mailbox, and the mails that arrived for it in this minute and hour
+ * of the clock (UTC); `max_…` and `…_per_…` are its limits, 0: any. `full`: further mail waits
+ * with its sender until something is deleted.
+ */
+export interface Usage {
+  mails: number;
+  octets: number;
+  in_minute: number;
+  in_hour: number;
+  max_mails: number;
+  max_octets: number;
+  mails_per_minute: number;
+  mails_per_hour: number;
+  full: boolean;
 }
 
 /** What a mailbox saved, a thousand at most; without `results` when it saved nothing. */
@@ -1223,6 +1254,29 @@ export interface Migrated {
   message?: string;
 }
 
+/**
+ * Values in force, by the names of the configuration. No secret is in it: of one only `has_…`
+ * tells, and of an address of a service what names the service.
+ */
+export interface FileSettings {
+  mailbox_max_mails: number;
+  mailbox_max_octets: number;
+  mailbox_mails_per_minute: number;
+  mailbox_mails_per_hour: number;
+  retention_octets: number;
+  verify_origin: boolean;
+  score_header: boolean;
+  asn_database: string;
+  trusted_proxies: string[];
+  enable_send_from_subdomains: boolean;
+  enable_owner_forwarding: boolean;
+  imap_account_login: boolean;
+  enable_ai_email_extract: boolean;
+  extraction_url: string;
+  has_extraction_secret: boolean;
+  extraction_private_addresses: boolean;
+}
+
 /** A point for every step of the range, the last one being that of now. */
 export interface FiguresOverTime {
   range: string;
@@ -2001,6 +2055,11 @@ export class Api extends Caller {
     return this.call("GET", "/api/mails/{id}/extracted", "json", args, options);
   }
 
+  /** How full the mailbox is, counted now, and its limits. */
+  getApiUsage(options: CallOptions = {}): Promise<Usage> {
+    return this.call("GET", "/api/usage", "json", {}, options);
+  }
+
   /**
    * Every mail of the mailbox as one file, oldest first, while it is read: mbox for any mail
    * program; jsonl, one object a line with marks and every octet; eml, a ZIP of the messages as
@@ -2225,6 +2284,14 @@ export class Api extends Caller {
     return this.call("GET", "/user_api/mails/{id}/raw", "bytes", args, options);
   }
 
+  /**
+   * Set or clear the same marks of several mails, of whichever addresses of the account;
+   * anybody else's stay as they are.
+   */
+  postUserApiMailsMark(args: { body: MarkMany }, options: CallOptions = {}): Promise<Marked> {
+    return this.call("POST", "/user_api/mails/mark", "json", args, options);
+  }
+
   /** Delete a mail of an address of the account; anybody else's is kept. */
   deleteUserApiMailsId(args: { id: string | number }, options: CallOptions = {}): Promise<Success> {
     return this.call("DELETE", "/user_api/mails/{id}", "json", args, options);
@@ -2399,6 +2466,15 @@ export class Api extends Caller {
   /** Queue a mail in the name of any address of our domains, without allowance. */
   postAdminSendMail(args: { body: AdminMailBody }, options: CallOptions = {}): Promise<Sent> {
     return this.call("POST", "/admin/send_mail", "json", args, options);
+  }
+
+  /**
+   * What `/v3/{area}/{act}` of the sending API does, with all permissions and without a key;
+   * `users/smtp` is `smtp_users` here, `email/scheduled` is `scheduled`. `subaccount_id` acts
+   * for a subaccount. The answer is what stands in `data` there; a refusal has the same shape.
+   */
+  postAdminSendingAreaAct(args: { area: string | number; act: string | number; body: Record<string, unknown> }, options: CallOptions = {}): Promise<unknown> {
+    return this.call("POST", "/admin/sending/{area}/{act}", "json", args, options);
   }
 
   /** The settings in force. */
@@ -2619,6 +2695,15 @@ export class Api extends Caller {
    */
   postAdminDbMigration(options: CallOptions = {}): Promise<Migrated> {
     return this.call("POST", "/admin/db_migration", "json", {}, options);
+  }
+
+  /**
+   * Settings of the configuration beyond those of `/admin/worker/configs`: limits of mailboxes,
+   * retention by size, where mail and clients come from, what owners may, and the model that is
+   * asked about mail.
+   */
+  getAdminFileSettings(options: CallOptions = {}): Promise<FileSettings> {
+    return this.call("GET", "/admin/file_settings", "json", {}, options);
   }
 
   /** What happened over the last 24 hours, 7, 30 or 90 days, and how much there is now. */

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -14,6 +13,7 @@ from mailbox_service import __version__
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.overrides import InForce
+from mailbox_service.web.admin.file_settings import plain_address
 from mailbox_service.web.answers import Success
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.open_api import has_object_store
@@ -189,12 +189,7 @@ def shown_service(entry: dict[str, Any]) -> dict[str, Any]:
     }
     binding = shown.get("binding")
     if isinstance(binding, str) and "://" in binding:
-        try:
-            parts = urlsplit(binding)
-        except ValueError:
-            return {**shown, "binding": ""}
-        host = parts.netloc.rpartition("@")[2]
-        shown["binding"] = f"{parts.scheme}://{host}{parts.path}"
+        shown["binding"] = plain_address(binding)
     return shown
 
 
