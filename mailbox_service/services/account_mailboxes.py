@@ -6,7 +6,7 @@ folder of its own besides. The id of a row is its UID in every one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -146,19 +146,13 @@ class AccountMailboxes(OpenMailboxes):
         return replace(found, rows=rows)
 
     async def mark(self, box: Box, uids: Sequence[int], *, with_flags: int, kept: int) -> None:
-        if box is not Box.INBOX or not uids:
+        if box is not Box.INBOX:
             return
 
-        async def unit(tx: Transaction, now: int) -> list[str]:
-            await self._still_open(tx)
-            owners = await mail_access.by_owner(tx, box, self._whose, uids)
-            return [
-                address
-                for address, theirs in sorted(owners.items())
-                if await mark_in(tx, address, theirs, with_flags & ALL_FLAGS, kept | KEYWORDS, now)
-            ]
+        async def mark(tx: Transaction, address: str, theirs: Sequence[int], now: int) -> bool:
+            return await mark_in(tx, address, theirs, with_flags & ALL_FLAGS, kept | KEYWORDS, now)
 
-        await self._tell(await self._database.write(unit, self._clock()))
+        await self._change(box, uids, mark)
 
     async def keywords(self) -> Mapping[int, str]:
         return {}
@@ -169,6 +163,20 @@ class AccountMailboxes(OpenMailboxes):
     async def delete(self, box: Box, uids: Sequence[int]) -> None:
         if not self.may_delete:
             raise NotYours("Deleting mail is not allowed here")
+
+        async def delete(tx: Transaction, address: str, theirs: Sequence[int], now: int) -> bool:
+            return await delete_in(tx, box, address, theirs, now)
+
+        await self._change(box, uids, delete)
+
+    async def _change(
+        self,
+        box: Box,
+        uids: Sequence[int],
+        change: Callable[[Transaction, str, Sequence[int], int], Awaitable[bool]],
+    ) -> None:
+        """Change messages address by address, each with an event of its own, in one transaction;
+        `change` says whether an address had any."""
         if not uids:
             return
 
@@ -178,13 +186,10 @@ class AccountMailboxes(OpenMailboxes):
             return [
                 address
                 for address, theirs in sorted(owners.items())
-                if await delete_in(tx, box, address, theirs, now)
+                if await change(tx, address, theirs, now)
             ]
 
-        await self._tell(await self._database.write(unit, self._clock()))
-
-    async def _tell(self, addresses_changed: Sequence[str]) -> None:
-        for address in addresses_changed:
+        for address in await self._database.write(unit, self._clock()):
             self._signals.notify(topics.mailbox(address))
 
     def watch(self) -> AbstractContextManager[Watch]:
