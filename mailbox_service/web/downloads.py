@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from mailbox_service.core.filenames import content_disposition
 from mailbox_service.web.answers import Answer, Headers
 
+# What the routes of downloads give back, for the documentation.
+A_MESSAGE: dict[str, Any] = {"returns": bytes, "media_type": "message/rfc822"}
+OCTETS: dict[str, Any] = {"returns": bytes, "media_type": "application/octet-stream"}
 # Whatever opens such an answer in a window gets an empty sandbox of an opaque origin.
 SANDBOXED: Headers = (
     (b"content-security-policy", b"sandbox; default-src 'none'; frame-ancestors 'none'"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from mailbox_service.core.address import canonical
-from mailbox_service.core.errors import BadAddress, NotFound
+from mailbox_service.core.errors import BadAddress
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.downloads import message_answer
+from mailbox_service.web.downloads import A_MESSAGE, OCTETS
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.inbox import (
     OpenedMail,
@@ -21,7 +20,12 @@ from mailbox_service.web.mailbox.inbox import (
     whole_mail,
 )
 from mailbox_service.web.mailbox.mails import named_rows
-from mailbox_service.web.mailbox.sent import OpenedSentMail, opened_row
+from mailbox_service.web.mailbox.sent import (
+    OpenedSentMail,
+    read_sent,
+    sent_file,
+    sent_octets,
+)
 from mailbox_service.web.queries import AddressPageQuery, OpenedQuery, PageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -124,19 +128,14 @@ async def open_anybodys(call: Call) -> OpenedMail | None:
     return await read_mail(call, None)
 
 
-@routes.get("/admin/mails/{id}/raw", ADMIN, returns=bytes, media_type="message/rfc822")
+@routes.get("/admin/mails/{id}/raw", ADMIN, **A_MESSAGE)
 async def download_anybodys(call: Call) -> Answer:
     """A message of anybody octet for octet as it is stored, as a file; with `score_header`, under
     fields that tell its score and where it comes from."""
     return await mail_file(call, None)
 
 
-@routes.get(
-    "/admin/mails/{id}/attachments/{index}",
-    ADMIN,
-    returns=bytes,
-    media_type="application/octet-stream",
-)
+@routes.get("/admin/mails/{id}/attachments/{index}", ADMIN, **OCTETS)
 async def download_attachment(call: Call) -> Answer:
     """One part of anybody's mail, decoded, as a file; `index` is that of its row."""
     _, raw = await whole_mail(call, None)
@@ -147,36 +146,16 @@ async def download_attachment(call: Call) -> Answer:
 async def open_sent(call: Call) -> OpenedSentMail | None:
     """One mail that anybody sent, with its text and every attempt at it; null when it is not
     there."""
-    sent_id = call.path_id()
-    if sent_id is None:
-        return None
-    try:
-        opened = await call.services.sent.open(None, sent_id)
-    except NotFound:
-        return None
-    return await asyncio.to_thread(opened_row, opened)
+    return await read_sent(call, None)
 
 
-@routes.get("/admin/sent/{id}/raw", ADMIN, returns=bytes, media_type="message/rfc822")
+@routes.get("/admin/sent/{id}/raw", ADMIN, **A_MESSAGE)
 async def download_sent(call: Call) -> Answer:
     """A message that anybody sent octet for octet as it was queued, as a file."""
-    return message_answer(await sent_octets(call), f"sent-{call.path_id()}.eml")
+    return await sent_file(call, None)
 
 
-@routes.get(
-    "/admin/sent/{id}/attachments/{index}",
-    ADMIN,
-    returns=bytes,
-    media_type="application/octet-stream",
-)
+@routes.get("/admin/sent/{id}/attachments/{index}", ADMIN, **OCTETS)
 async def download_sent_attachment(call: Call) -> Answer:
     """One part of a mail that anybody sent, decoded, as a file; `index` is that of its row."""
-    return await part_answer(call, await sent_octets(call))
-
-
-async def sent_octets(call: Call) -> bytes:
-    """The message of the path as it was queued. Raises NotFound."""
-    sent_id = call.path_id()
-    if sent_id is None:
-        raise NotFound("There is no sent mail with that id")
-    return await call.services.sent.raw(None, sent_id)
+    return await part_answer(call, await sent_octets(call, None))

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.services.files import LOCAL_PATH, NoStore, base_url
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.downloads import SANDBOXED, named
+from mailbox_service.web.downloads import OCTETS, SANDBOXED, named
 from mailbox_service.web.errors import Uncaught
 from mailbox_service.web.guards import MAILBOX, OPEN
 from mailbox_service.web.request import Call
@@ -120,9 +120,7 @@ async def save_attachment(call: Call) -> Answer:
     return Answer(b"", b"text/plain; charset=UTF-8")
 
 
-@routes.get(
-    LOCAL_PATH, OPEN, query=TicketQuery, returns=bytes, media_type="application/octet-stream"
-)
+@routes.get(LOCAL_PATH, OPEN, query=TicketQuery, **OCTETS)
 async def fetch_attachment(call: Call) -> Response | Answer:
     """Fetch an attachment under a signed address of ours, to be saved and never shown."""
     ticket = await call.services.files.proved(call.query.get("ticket", ""), "GET")

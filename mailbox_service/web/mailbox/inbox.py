@@ -16,7 +16,7 @@ from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
 from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.verdicts import field_value
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.downloads import attachment_answer, message_answer
+from mailbox_service.web.downloads import A_MESSAGE, OCTETS, attachment_answer, message_answer
 from mailbox_service.web.errors import Uncaught
 from mailbox_service.web.glances import Rows, page_answer
 from mailbox_service.web.guards import MAILBOX
@@ -249,7 +249,7 @@ async def wait_for_mail(call: Call) -> Waited:
     return Waited(light_row(message, text))
 
 
-@routes.get("/api/mails/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
+@routes.get("/api/mails/{id}/raw", MAILBOX, **A_MESSAGE)
 async def download_mail(call: Call) -> Answer:
     """The message octet for octet as it is stored, as a file; with `score_header`, under fields
     that tell its score and where it comes from."""
@@ -290,12 +290,7 @@ async def mail_authentication(call: Call) -> Authentication:
     return Authentication(verdicts_row(found), value, scored.points, signs)
 
 
-@routes.get(
-    "/api/mails/{id}/attachments/{index}",
-    MAILBOX,
-    returns=bytes,
-    media_type="application/octet-stream",
-)
+@routes.get("/api/mails/{id}/attachments/{index}", MAILBOX, **OCTETS)
 async def download_attachment(call: Call) -> Answer:
     """One part of a mail, decoded, as a file; `index` is that of its row."""
     _, raw = await whole_mail(call, call.address)

@@ -13,7 +13,7 @@ from mailbox_service.core.html import sanitise
 from mailbox_service.core.stored import QueuedRecipient
 from mailbox_service.services.sent import OpenedSent, SendboxRow, SentMessage
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.downloads import message_answer
+from mailbox_service.web.downloads import A_MESSAGE, message_answer
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
 from mailbox_service.web.mailbox.inbox import header_rows
 from mailbox_service.web.mailbox.mails import check_deletion
@@ -161,25 +161,38 @@ async def list_sent(call: Call) -> SentPage:
 @routes.get("/api/sent/{id}", MAILBOX, returns=OpenedSentMail | None)
 async def open_sent(call: Call) -> OpenedSentMail | None:
     """One sent mail with its text and every attempt at it; null when it is not there."""
+    return await read_sent(call, call.address)
+
+
+async def read_sent(call: Call, address: str | None) -> OpenedSentMail | None:
+    """The sent mail of the path in a mailbox, or in any for None, with everything."""
     sent_id = call.path_id()
     if sent_id is None:
         return None
     try:
-        opened = await call.services.sent.open(call.address, sent_id)
+        opened = await call.services.sent.open(address, sent_id)
     except NotFound:
         return None
     return await asyncio.to_thread(opened_row, opened)
 
 
-@routes.get("/api/sent/{id}/raw", MAILBOX, returns=bytes, media_type="message/rfc822")
+@routes.get("/api/sent/{id}/raw", MAILBOX, **A_MESSAGE)
 async def download_sent(call: Call) -> Answer:
     """The message octet for octet as it was queued, as a file."""
+    return await sent_file(call, call.address)
+
+
+async def sent_file(call: Call, address: str | None) -> Answer:
+    """The sent mail of the path in a mailbox, or in any for None, as a file. Raises NotFound."""
+    return message_answer(await sent_octets(call, address), f"sent-{call.path_id()}.eml")
+
+
+async def sent_octets(call: Call, address: str | None) -> bytes:
+    """The message of the path as it was queued. Raises NotFound."""
     sent_id = call.path_id()
     if sent_id is None:
         raise NotFound("There is no sent mail with that id")
-    return message_answer(
-        await call.services.sent.raw(call.address, sent_id), f"sent-{sent_id}.eml"
-    )
+    return await call.services.sent.raw(address, sent_id)
 
 
 def sendbox_mail(row: SendboxRow, names: Mapping[str, str]) -> SendboxMail:

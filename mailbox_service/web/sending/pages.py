@@ -7,6 +7,7 @@ from typing import Any
 
 from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import HTML, Answer, Headers
+from mailbox_service.web.downloads import A_MESSAGE
 from mailbox_service.web.guards import OPEN
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -71,7 +72,7 @@ async def confirm(call: Call) -> Answer:
     return page("Confirmed", f"<p>Mail may be sent from <b>{escape(address)}</b> now.</p>")
 
 
-@routes.get("/archive/{email_id}/{proof}", OPEN, returns=bytes, media_type="message/rfc822")
+@routes.get("/archive/{email_id}/{proof}", OPEN, **A_MESSAGE)
 async def archived(call: Call) -> Answer:
     """A message of the archive, by a signed address that ends after an hour."""
     content = await call.services.sending_api.archive.content(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailbox_service.core.errors import NotFound
 from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.downloads import A_MESSAGE
 from mailbox_service.web.guards import ACCOUNT
 from mailbox_service.web.mailbox.inbox import (
     DEFAULT_PAGE,
@@ -54,7 +55,7 @@ async def list_inbox(call: Call) -> InboxPage:
     )
 
 
-@routes.get("/user_api/mails/{id}/raw", ACCOUNT, returns=bytes, media_type="message/rfc822")
+@routes.get("/user_api/mails/{id}/raw", ACCOUNT, **A_MESSAGE)
 async def download_mail(call: Call) -> Answer:
     """A mail of an address of the account, octet for octet as it is stored, as a file; with
     `score_header`, under fields that tell its score and where it comes from."""
