@@ -30,7 +30,7 @@ from mailbox_service.core.webhook import HttpAnswer, HttpRequest
 from mailbox_service.services import summarising
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, cursors, messages
+from mailbox_service.storage import contents, cursors, summaries
 from mailbox_service.storage.database import Database, Transaction
 
 log = logging.getLogger("mailbox.extraction")
@@ -166,7 +166,7 @@ async def next_mails(tx: Transaction, *, since: int) -> Waiting:
     """What comes behind the cursor and has a summary already, with its bytes."""
     seen = await cursors.get(tx, CURSOR)
     up_to = await cursors.get(tx, summarising.CURSOR)
-    found = await messages.to_ask_about(
+    found = await summaries.to_ask_about(
         tx, after=seen, up_to=up_to, since=since, most=LARGEST_MAIL, limit=PLACES
     )
     mails: list[tuple[int, str, bytes]] = []
@@ -189,7 +189,7 @@ async def keep(
     changed = set()
     for answer in answers:
         findings = answer.findings
-        if not await messages.change_summary(
+        if not await summaries.change(
             tx,
             answer.message_id,
             codes=findings.codes,
@@ -198,6 +198,6 @@ async def keep(
         ):
             continue
         if answer.metadata is not None:
-            await messages.set_metadata(tx, answer.message_id, answer.metadata)
+            await summaries.set_metadata(tx, answer.message_id, answer.metadata)
         changed.add(answer.address)
     return frozenset(changed)

@@ -15,7 +15,7 @@ from mailbox_service.core.stored import StoredMessage
 from mailbox_service.core.transfer import MovedMail, as_json
 from mailbox_service.services.clock import as_datetime
 from mailbox_service.services.reading import readable
-from mailbox_service.storage import messages
+from mailbox_service.storage import message_lists, messages
 from mailbox_service.storage.database import Database, Transaction
 
 Format = Literal["mbox", "eml", "jsonl"]
@@ -44,7 +44,7 @@ class Exporting:
         too; what is deleted meanwhile is not."""
         last = 0
         while page := await self._database.read(
-            messages.list_page, address, limit=LISTED, after_id=last
+            message_lists.page, address, limit=LISTED, after_id=last
         ):
             for message in page:
                 last = message.id

@@ -13,7 +13,7 @@ from functools import partial
 from mailbox_service.core.stored import NO_FILTERS, Filters, State, StoredMessage
 from mailbox_service.services.reading import Reading, all_readable, check_octets
 from mailbox_service.services.shown import Shown
-from mailbox_service.storage import messages
+from mailbox_service.storage import message_lists, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
 
 
@@ -58,7 +58,7 @@ class Glancing:
         read yet is missing."""
 
         async def unit(tx: Transaction, most: int | None = None) -> Glance:
-            states = await messages.list_states(
+            states = await message_lists.states(
                 tx,
                 address,
                 limit=limit,
@@ -84,12 +84,12 @@ class Glancing:
                 raw = {message.id: content for message, content in both}
             total = unread = 0
             if unread_counted and not filters:
-                total, unread = await messages.count_with_unread(tx, address)
+                total, unread = await message_lists.count_with_unread(tx, address)
             else:
                 if counted:
-                    total = await messages.count(tx, address, filters=filters)
+                    total = await message_lists.count(tx, address, filters=filters)
                 if unread_counted:
-                    unread = (await messages.count_with_unread(tx, address))[1]
+                    unread = (await message_lists.count_with_unread(tx, address))[1]
             return Glance(states, kept, fresh, raw, total, unread)
 
         await self._reading.prepare(address, filters)

@@ -34,6 +34,7 @@ from mailbox_service.storage import (
     locks,
     messages,
     owner_forwards,
+    summaries,
     telegram,
     telegram_pushes,
     webhooks,
@@ -129,7 +130,7 @@ class Reacting:
         if extract is not None:
             self._consequences.given = {message_id: extract}
             record = self._consequences.extraction_record(extract)
-            await self._database.write(messages.set_metadata, message_id, record)
+            await self._database.write(summaries.set_metadata, message_id, record)
         while self._place < message_id and await self.react_to_some(at_once=True):
             pass
         return self._fates.get(message_id) or Fate(message_id, "")

@@ -31,7 +31,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
-from mailbox_service.storage import addresses, contents, events, fills, messages
+from mailbox_service.storage import addresses, contents, events, fills, message_lists, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
 
 log = logging.getLogger("mailbox.reading")
@@ -119,7 +119,7 @@ class Reading:
         """
 
         async def unit(tx: Transaction) -> Page:
-            listed = await messages.list_page(
+            listed = await message_lists.page(
                 tx,
                 address,
                 limit=limit,
@@ -131,11 +131,11 @@ class Reading:
             )
             total = unread = 0
             if counted:
-                total = await messages.count(
+                total = await message_lists.count(
                     tx, address, filters=filters, unknown_only=unknown_only
                 )
             if unread_counted:
-                unread = await messages.count(tx, address, filters=Filters(unread=True))
+                unread = await message_lists.count(tx, address, filters=Filters(unread=True))
             return Page(listed, total, unread)
 
         await self.prepare(address, filters)
@@ -192,7 +192,7 @@ class Reading:
         """A page of a mailbox with the bytes of every message, as the mailbox API lists it."""
 
         async def unit(tx: Transaction, most: int | None = None) -> tuple[Page, list[bytes]]:
-            listed = await messages.list_page(
+            listed = await message_lists.page(
                 tx,
                 address,
                 limit=limit,
@@ -204,7 +204,7 @@ class Reading:
             check_octets(listed, most)
             total = 0
             if counted:
-                total = await messages.count(
+                total = await message_lists.count(
                     tx, address, filters=filters, unknown_only=unknown_only
                 )
             return Page(listed, total), await all_readable(tx, listed)
@@ -370,7 +370,7 @@ class Reading:
         ) -> tuple[list[StoredMessage], list[events.Event]] | None:
             if registration and not await holds(tx, address, registration):
                 return None
-            new = await messages.list_page(
+            new = await message_lists.page(
                 tx, address, limit=CATCH_UP, after_id=position.message_id
             )
             happened = await events.after(tx, address, after_id=position.event_id, limit=CATCH_UP)

@@ -40,7 +40,7 @@ from mailbox_service.services.limiting import Taken, limiting_for
 from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.summarising import summary_and_words
 from mailbox_service.signals import Signals
-from mailbox_service.storage import addresses, locks, messages
+from mailbox_service.storage import addresses, locks, messages, summaries
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.promise import Promise
@@ -354,5 +354,5 @@ async def store(
     )
     if read is not None:
         for message_id in ids:
-            await messages.add_summary(tx, message_id, read[0], search_text=read[1])
+            await summaries.add(tx, message_id, read[0], search_text=read[1])
     return Receipt(queue_id, tuple(ids))

@@ -20,7 +20,7 @@ from mailbox_service.core.parsing import parse, summarise
 from mailbox_service.core.stored import StoredSummary
 from mailbox_service.services.clock import Clock, as_datetime, now_micros
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, cursors, messages
+from mailbox_service.storage import contents, cursors, messages, summaries
 from mailbox_service.storage.database import Database, Transaction
 
 log = logging.getLogger("mailbox.summarising")
@@ -157,13 +157,13 @@ async def summarise_mailbox(database: Database, address: str) -> None:
 async def next_messages(tx: Transaction) -> list[tuple[int, bytes]]:
     """The messages that come behind the cursor, with their bytes."""
     cursor = await cursors.get(tx, CURSOR)
-    return await with_contents(tx, await messages.without_summary(tx, after=cursor, limit=BATCH))
+    return await with_contents(tx, await summaries.behind(tx, after=cursor, limit=BATCH))
 
 
 async def next_of_mailbox(tx: Transaction, address: str) -> list[tuple[int, bytes]]:
     """The newest messages of a mailbox that have no summary, with their bytes."""
     cursor = await cursors.get(tx, CURSOR)
-    found = await messages.without_summary_of(tx, address, after=cursor, limit=BATCH)
+    found = await summaries.missing_of(tx, address, after=cursor, limit=BATCH)
     return await with_contents(tx, found)
 
 
@@ -189,8 +189,8 @@ async def with_contents(
 async def keep_summaries(tx: Transaction, read: Sequence[Read], cursor: int | None) -> None:
     """Write summaries down, and how far the worker came."""
     for message_id, (summary, words), metadata in read:
-        await messages.add_summary(tx, message_id, summary, search_text=words)
+        await summaries.add(tx, message_id, summary, search_text=words)
         if metadata is not None:
-            await messages.set_metadata(tx, message_id, metadata)
+            await summaries.set_metadata(tx, message_id, metadata)
     if cursor is not None:
         await cursors.put(tx, CURSOR, cursor)

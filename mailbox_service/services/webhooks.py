@@ -31,7 +31,7 @@ from mailbox_service.core.webhook_conditions import (
 )
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.clock import Clock, new_id, now_micros
-from mailbox_service.storage import contents, messages, webhooks
+from mailbox_service.storage import contents, message_lists, webhooks
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.webhooks import ADMIN
 
@@ -201,7 +201,7 @@ async def any_message(
     tx: Transaction, address: str | None, place: float
 ) -> tuple[StoredMessage, bytes] | None:
     """One of the newest messages of a mailbox, with its bytes; `place` (0 to 1) says which."""
-    newest = await messages.list_page(tx, address, limit=100)
+    newest = await message_lists.page(tx, address, limit=100)
     if not newest:
         return None
     message = newest[int(place * len(newest))]

@@ -9,7 +9,7 @@ from mailbox_service.core.stored import (
     Filters,
     StoredMessage,
 )
-from mailbox_service.storage import locks, messages
+from mailbox_service.storage import locks, message_lists, messages
 from mailbox_service.storage.addresses import COLUMNS as ADDRESS_COLUMNS
 from mailbox_service.storage.addresses import DAY, address_of, contains
 from mailbox_service.storage.database import Transaction
@@ -176,7 +176,7 @@ async def mail_page(
 ) -> list[StoredMessage]:
     """A page of the mail of all addresses of an account, or of one of them: newest first, and
     oldest first behind `after_id`."""
-    where, params = messages.conditions(None, filters, before_id=before_id, after_id=after_id)
+    where, params = message_lists.conditions(None, filters, before_id=before_id, after_id=after_id)
     direction = "DESC" if after_id is None else "ASC"
     found = await tx.fetch_all(
         MAIL_IDS.format(source=source_of(filters), where=where, direction=direction),
@@ -190,7 +190,7 @@ async def count_mail(
     tx: Transaction, user_id: int, *, address: str, filters: Filters = NO_FILTERS
 ) -> int:
     """How much mail the addresses of an account have."""
-    where, params = messages.conditions(None, filters)
+    where, params = message_lists.conditions(None, filters)
     row = await tx.fetch_one(
         COUNT_MAIL.format(source=source_of(filters), where=where),
         {**params, "user_id": user_id, "address": address},

@@ -12,7 +12,7 @@ from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.sending import Sending
 from mailbox_service.services.sent import SentMail, SentMessage
 from mailbox_service.services.signing import Signing
-from mailbox_service.storage import contents, events, messages, send_queue
+from mailbox_service.storage import contents, events, message_lists, send_queue
 from tests.databases import AnyDatabase
 from tests.nexthop import NextHop
 from tests.services.parts import Mailboxes
@@ -85,7 +85,7 @@ class Post(Mailboxes):
 
     async def inbox(self, address: str) -> list[bytes]:
         """The messages of a mailbox, oldest first."""
-        rows = await self.database.read(messages.list_page, address, limit=100, after_id=0)
+        rows = await self.database.read(message_lists.page, address, limit=100, after_id=0)
         return [await self.database.read(contents.read, row.content_id) for row in rows]
 
     async def attempts(self) -> Sequence[send_queue.Attempt]:

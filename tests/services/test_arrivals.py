@@ -8,7 +8,7 @@ import pytest
 
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.services.arrivals import LARGEST_GROUP, Arrivals
-from mailbox_service.storage import contents, messages
+from mailbox_service.storage import contents, message_lists, messages
 from mailbox_service.storage.messages import NewMessage
 from tests.databases import AnyDatabase
 from tests.services.parts import NOON, PEER, Mailboxes
@@ -48,7 +48,7 @@ async def test_a_message_that_cannot_be_stored_fails_alone(database: AnyDatabase
     )
     assert isinstance(results[1], Exception)
     assert [len(ids) for ids in (results[0], results[2]) if isinstance(ids, list)] == [1, 1]
-    assert await database.read(messages.count, None) == 2
+    assert await database.read(message_lists.count, None) == 2
 
 
 async def test_a_message_with_a_thousand_recipients_reaches_them_all(

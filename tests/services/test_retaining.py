@@ -11,7 +11,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.services import retaining as services_retaining
 from mailbox_service.services.counting import Counting
 from mailbox_service.services.retaining import KIND, MINUTE, Retaining
-from mailbox_service.storage import chores, cleaning, fills, messages
+from mailbox_service.storage import chores, cleaning, fills, message_lists
 from tests.databases import AnyDatabase
 from tests.services.parts import LETTER, Mailboxes
 from tests.services.test_lifetimes import stored
@@ -40,7 +40,7 @@ async def octets(database: AnyDatabase) -> int:
 
 
 async def left(database: AnyDatabase) -> list[int]:
-    rows = await database.read(messages.list_page, None, limit=1_000)
+    rows = await database.read(message_lists.page, None, limit=1_000)
     return sorted(row.id for row in rows)
 
 

@@ -20,6 +20,7 @@ from mailbox_service.storage import (
     allowances,
     auto_replies,
     contents,
+    message_lists,
     messages,
     passkeys,
     send_counts,
@@ -66,7 +67,7 @@ async def everything(boxes: Mailboxes) -> dict[int, tuple[str, bytes]]:
     """Every stored mail by its id: its mailbox and its bytes."""
 
     async def unit(tx: Transaction) -> dict[int, tuple[str, bytes]]:
-        listed = await messages.list_page(tx, None, limit=10_000)
+        listed = await message_lists.page(tx, None, limit=10_000)
         return {one.id: (one.address, await contents.read(tx, one.content_id)) for one in listed}
 
     return await boxes.database.read(unit)

@@ -17,7 +17,13 @@ import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.core.packing import pack
-from mailbox_service.storage import contents, cursors, incoming, incoming_log, messages
+from mailbox_service.storage import (
+    contents,
+    cursors,
+    incoming,
+    incoming_log,
+    message_lists,
+)
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.incoming import CURSOR, LARGEST_OCTETS, payload_of
 from mailbox_service.storage.incoming_log import IncomingLog
@@ -79,16 +85,16 @@ async def test_whoever_reads_or_writes_sees_what_was_answered_before(tmp_path: P
         await keep(store, letter(1))
         assert await store.read(every_content) == [letter(1).content]
         await keep(store, letter(2))
-        assert await store.write(messages.count, None) == 2
+        assert await store.write(message_lists.count, None) == 2
         await keep(store, letter(3))
         await store.caught_up()
-        assert await store.read_quick(messages.count, None) == 3
+        assert await store.read_quick(message_lists.count, None) == 3
 
 
 async def test_mail_goes_into_the_tables_though_nobody_asks(tmp_path: Path) -> None:
     async with opened(tmp_path / "mailbox.db") as store, asyncio.timeout(20):
         await keep(store, *map(letter, range(1200)))
-        while await store.read_quick(messages.count, None) < 1200:  # noqa: ASYNC110
+        while await store.read_quick(message_lists.count, None) < 1200:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert await store.read(every_content) == [letter(n).content for n in range(1200)]
 
@@ -99,7 +105,7 @@ async def test_a_message_with_many_recipients_reaches_each_with_its_bytes_once(
     everybody = tuple(f"box{n}@x.test" for n in range(20))
     async with opened(tmp_path / "mailbox.db") as store:
         await keep(store, *[NewMessage(everybody, "", b"to all", n) for n in range(7)])
-        assert await store.read(messages.count, None) == 140
+        assert await store.read(message_lists.count, None) == 140
         stored = await store.read(count_contents)
         assert stored == 7
 
@@ -190,8 +196,8 @@ async def test_a_second_process_on_a_store_leaves_the_log_to_the_first(tmp_path:
     async with opened(path) as store, opened(path) as other:
         assert other.keep(letter(1), None) is None
         await keep(store, letter(2))
-        assert await store.read(messages.count, None) == 1
-        assert await other.read(messages.count, None) == 1
+        assert await store.read(message_lists.count, None) == 1
+        assert await other.read(message_lists.count, None) == 1
 
 
 async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_path: Path) -> None:
@@ -199,7 +205,7 @@ async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_pat
     bad = NewMessage(("ann@x.test",), "", b"bad", 2**63)  # one more than a table has room for
     async with opened(path) as store, asyncio.timeout(20):
         await keep(store, letter(1), bad, letter(2))
-        while await store.read(messages.count, None) < 2:  # noqa: ASYNC110
+        while await store.read(message_lists.count, None) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert await store.read(every_content) == [letter(1).content, letter(2).content]
     aside = tmp_path / "mailbox.db-incoming-refused"

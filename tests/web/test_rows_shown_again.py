@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.services.shown import EACH_OCTETS, LARGEST_OCTETS, Shown
-from mailbox_service.storage import messages
+from mailbox_service.storage import summaries
 from mailbox_service.storage.database import Transaction
 from tests.web.site import LETTER, Mailbox, Site
 
@@ -49,7 +49,7 @@ async def test_a_row_shows_what_was_marked_found_out_or_deleted_since(site: Site
     assert brief["results"][0]["flagged"] is True
 
     async def find_out(tx: Transaction) -> None:
-        await messages.set_metadata(tx, oldest, '{"type":"auth_code"}')
+        await summaries.set_metadata(tx, oldest, '{"type":"auth_code"}')
 
     await site.parts.database.write(find_out)
     mails, _, _ = await lists(site, box)
