@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from mailbox_service.core.told import Words
+
 HIDDEN = "•••"
 
 # Of one value, of one list or object, and of how deep they lie in each other. A form of settings
@@ -28,6 +30,11 @@ _SECRET = re.compile(
 )
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://\S+")
 _CONTENT = frozenset(("body", "content", "text", "html", "raw", "source", "attachments", "record"))
+
+# What stands for a value that is not kept.
+COUNTS = Words(
+    "count", {"characters": "({size} characters)", "items": "({size} items)", "more": "{size} more"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,8 @@ def _safe(value: object, depth: int) -> object:
 
 def more(count: int) -> dict[str, object]:
     """Says how many items were left out."""
-    return {"…": f"{count - MOST_ITEMS} more"} if count > MOST_ITEMS else {}
+    left = count - MOST_ITEMS
+    return {"…": str(COUNTS.say("more", size=left))} if left > 0 else {}
 
 
 def _of_field(name: str, value: object, depth: int) -> object:
@@ -82,7 +90,7 @@ def _of_field(name: str, value: object, depth: int) -> object:
         return HIDDEN
     if name.lower() in _CONTENT:
         size = len(value) if isinstance(value, str | list | tuple) else 1
-        return f"({size} {'characters' if isinstance(value, str) else 'items'})"
+        return str(COUNTS.say("characters" if isinstance(value, str) else "items", size=size))
     return _safe(value, depth)
 
 

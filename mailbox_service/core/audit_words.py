@@ -18,8 +18,10 @@ ACTIONS = Words(
         "address.lifetime": "End of an address changed",
         "address.clear_inbox": "Inbox emptied",
         "address.clear_sent": "Sent box emptied",
+        "mail.read": "Somebody's mail read",
         "mail.send": "Mail sent in the name of an address",
         "mail.delete": "Mail deleted",
+        "sent.read": "Somebody's sent mail read",
         "sent.delete": "Sent mail deleted",
         "allowance.change": "Permission to send changed",
         "allowance.delete": "Permission to send deleted",
@@ -47,6 +49,17 @@ ACTIONS = Words(
         "webhook.replay": "Webhook post sent again",
         "webhook.cancel": "Webhook post cancelled",
         "domain.rotate_dkim": "New signing key made",
+        "sending.keys": "API keys changed",
+        "sending.users": "SMTP users changed",
+        "sending.places": "Network addresses of the sending API changed",
+        "sending.templates": "Templates changed",
+        "sending.suppressions": "Suppressions changed",
+        "sending.webhooks": "Webhooks of the sending API changed",
+        "sending.lists": "Allowed senders or recipients changed",
+        "sending.senders": "Single senders changed",
+        "sending.domains": "Sender domains changed",
+        "sending.subaccounts": "Subaccounts changed",
+        "sending.scheduled": "Scheduled mail cancelled",
         "telegram.register": "Telegram bot registered",
         "apikey.new": "API key made",
         "apikey.trust": "Network address allowed for sending",
@@ -75,6 +88,15 @@ ACTORS = Words(
 def account_actor(user_id: object, email: object) -> str:
     """An account that administrates, as the log names it."""
     return str(ACTORS.say("account", id=str(user_id), email=str(email)))
+
+
+def account_of(actor: str) -> int | None:
+    """The account that an actor of the log is; None for any other."""
+    told = ACTORS.recognise(actor)
+    if told is None or told.code != "actor.account":
+        return None
+    number = str(told.values["id"])
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None
 
 
 def action_words(action: str) -> Told | None:

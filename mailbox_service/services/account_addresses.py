@@ -15,7 +15,7 @@ from mailbox_service.core.accounts import Account, UserSettings, address_limit, 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.mailboxes import Box
-from mailbox_service.core.stored import Address, CountedAddress, Filters, StoredMessage
+from mailbox_service.core.stored import Address, CountedAddress, Excerpt, Filters, StoredMessage
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import (
     Authenticating,
@@ -166,7 +166,7 @@ class AccountAddresses:
 
         async def unit(tx: Transaction) -> tuple[list[tuple[StoredMessage, bytes]], int]:
             listed = await user_addresses.mail_page(
-                tx, user_id, address=wanted, limit=limit, offset=offset
+                tx, user_id, Excerpt(limit, offset), address=wanted
             )
             total = 0
             if offset == 0:
@@ -175,38 +175,20 @@ class AccountAddresses:
 
         return await self._database.read(unit)
 
-    async def inbox(
-        self,
-        user_id: int,
-        *,
-        address: str,
-        limit: int,
-        before_id: int | None,
-        after_id: int | None,
-        filters: Filters,
-    ) -> Page:
-        """A page of the same mail as rows: newest first, oldest first behind `after_id`. Totals
-        are those of all pages."""
-        wanted = canonical_or_as_is(address)
+    async def inbox(self, user_id: int, wanted: Excerpt, *, address: str) -> Page:
+        """A page of the same mail as rows. Totals are those of all pages."""
+        filters, only = wanted.filters, canonical_or_as_is(address)
 
         async def unit(tx: Transaction) -> Page:
-            listed = await user_addresses.mail_page(
-                tx,
-                user_id,
-                address=wanted,
-                limit=limit,
-                before_id=before_id,
-                after_id=after_id,
-                filters=filters,
-            )
-            total = await user_addresses.count_mail(tx, user_id, address=wanted, filters=filters)
+            listed = await user_addresses.mail_page(tx, user_id, wanted, address=only)
+            total = await user_addresses.count_mail(tx, user_id, address=only, filters=filters)
             unread = await user_addresses.count_mail(
-                tx, user_id, address=wanted, filters=Filters(unread=True)
+                tx, user_id, address=only, filters=Filters(unread=True)
             )
             return Page(listed, total, unread)
 
         if filters:
-            theirs = await self._database.read(user_addresses.addresses_of, user_id, address=wanted)
+            theirs = await self._database.read(user_addresses.addresses_of, user_id, address=only)
             for one in theirs[:READ_NOW]:
                 await summarise_mailbox(self._database, one)
         page = await self._database.read(unit)
@@ -246,6 +228,13 @@ class AccountAddresses:
         address = await self.mailbox_of(user_id, message_id)
         if address is not None:
             await self._reading.delete(address, [message_id])
+
+    async def holds(self, user_id: int, address: str) -> bool:
+        """Whether an address is one of an account's."""
+        wanted = canonical_or_as_is(address)
+        if not wanted:
+            return False
+        return bool(await self._database.read(user_addresses.addresses_of, user_id, address=wanted))
 
     async def mailbox_of(self, user_id: int, message_id: int) -> str | None:
         """The address of an account that a mail lies in; None for anybody else's mail."""

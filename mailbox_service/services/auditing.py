@@ -1,4 +1,5 @@
-"""The audit log: every change that an administrator makes, by page, API or command line.
+"""The audit log: every change that an administrator makes, by page, API or command line, and
+whose mail they read.
 
 A change is written down after it was made, in a transaction of its own: the log tells what
 happened, not what was tried. Where the store fails between the two, the line of the program's
@@ -38,6 +39,10 @@ TRIM_EVERY = 3_600 * 1_000_000
 LOGIN_PAUSE = 600 * 1_000_000
 MOST_LOGINS_AN_HOUR = 60
 MOST_NETWORKS = 10_000
+# Mails that were read: one line a mail and administrator in so long, since whoever looks at a mail
+# asks for it, its files and its source; some 200 octets each are remembered.
+READ_PAUSE = 600 * 1_000_000
+MOST_READ = 10_000
 
 
 @dataclass(slots=True)
@@ -57,6 +62,8 @@ class Auditing:
         self._trimmed_at = 0
         self._tries: OrderedDict[str, Tries] = OrderedDict()
         self._hour = (0, 0)
+        # When a line was written, by who read what from where.
+        self._read: OrderedDict[tuple[str, ...], int] = OrderedDict()
 
     async def note(
         self,
@@ -112,6 +119,19 @@ class Auditing:
         await self.note(
             "login.failed", actor=NOBODY, peer=peer, subject="administration", detail=detail
         )
+
+    async def read(self, action: str, *, actor: str, peer: str, subject: str) -> None:
+        """Note that somebody's mail was read, once a mail, administrator and ten minutes. Each
+        process remembers its own."""
+        now, what = self._clock(), (action, actor, peer, subject)
+        told_at = self._read.get(what)
+        if told_at is not None and now - told_at < READ_PAUSE:
+            return
+        self._read[what] = now
+        self._read.move_to_end(what)
+        if len(self._read) > MOST_READ:
+            self._read.popitem(last=False)
+        await self.note(action, actor=actor, peer=peer, subject=subject)
 
     async def page(
         self,

@@ -108,6 +108,15 @@ class SentMail:
         parsed = await asyncio.to_thread(parse, content)
         return OpenedSent(message, parsed, tuple(attempts))
 
+    async def sender_of(self, submission_id: int) -> str | None:
+        """Whose sent box a message is in; None when there is none."""
+
+        async def unit(tx: Transaction) -> str | None:
+            found = await submissions.by_id(tx, submission_id)
+            return None if found is None else found.address
+
+        return await self._database.read(unit)
+
     async def raw(self, address: str | None, submission_id: int) -> bytes:
         """The message as it was queued. Raises NotFound; empty when its content is damaged."""
 

@@ -8,11 +8,15 @@ import re
 import pytest
 
 from mailbox_service.core import (
+    audit,
+    audit_fields,
     audit_words,
     cleanup_statement,
     domain_records,
     first_steps,
     queue_words,
+    store_words,
+    webhook_words,
 )
 from mailbox_service.core.told import Words
 from tests.programs import ROOT
@@ -25,7 +29,11 @@ TABLES = (
     domain_records.WORDS,
     audit_words.ACTIONS,
     audit_words.ACTORS,
+    audit_fields.FIELDS,
+    audit.COUNTS,
     cleanup_statement.WORDS,
+    store_words.WORDS,
+    webhook_words.WORDS,
 )
 # One entry a line: a text, or its two forms.
 ENTRY = re.compile(r"^  'told\.(?P<code>[a-z._-]+)': (?P<text>.*),$", re.M)
@@ -62,7 +70,9 @@ def test_a_stored_text_is_recognised_with_its_values() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_code_has_a_text_in_every_language(language: str) -> None:
-    table = (TEXTS / language / "adminTold.ts").read_text("utf-8")
+    # Why a webhook was not taken is told in mailboxes, too.
+    tables = (TEXTS / language / f"{area}.ts" for area in ("adminTold", "more"))
+    table = "".join(path.read_text("utf-8") for path in tables)
     found = {one["code"]: one["text"] for one in ENTRY.finditer(table)}
     for words in TABLES:
         for code, english in words.codes():

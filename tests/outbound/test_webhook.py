@@ -12,6 +12,7 @@ import pytest
 
 from mailbox_service.core.public_address import is_public
 from mailbox_service.core.webhook import HttpRequest
+from mailbox_service.core.webhook_words import reason_words
 from mailbox_service.outbound import webhook
 from mailbox_service.outbound.address_guard import is_web_port, literal_address
 from mailbox_service.outbound.dns import Resolver
@@ -36,6 +37,12 @@ TAKEN = [
     *("1.1.1.1", "8.8.8.8", "93.184.216.34", "100.63.255.255", "172.32.0.1", "192.0.1.1"),
     *("2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "::ffff:8.8.8.8", "64:ff9b::808:808"),
 ]
+
+
+def told(reason: str) -> str | None:
+    """The code by which the page says a reason in another language."""
+    words = reason_words(reason)
+    return None if words is None else words.code
 
 
 @pytest.mark.parametrize("address", REFUSED)
@@ -125,7 +132,7 @@ async def test_a_name_with_any_private_address_is_refused(
         guarded = HttpOut(Resolver([names.address]))
         found = await guarded.post(post(f"http://evil.test:{receiver.port}/"))
         await guarded.close()
-    assert found.reason == "fetch failed: the host has no public address"
+    assert told(found.reason) == "webhook.private"
     assert receiver.connections == 0
 
 
@@ -169,6 +176,7 @@ async def test_a_receiver_that_says_nothing_is_left_after_its_time(receiver: Rec
     found = await quick.post(post(receiver.url))
     await quick.close()
     assert (found.status, found.name) == (0, "TimeoutError")
+    assert told(found.reason) == "webhook.slow"
 
 
 async def test_a_body_that_drips_is_left_after_the_same_time() -> None:
@@ -198,7 +206,8 @@ async def test_nonsense_from_a_receiver_is_told_and_breaks_nothing(
     receiver: Receiver, out: HttpOut
 ) -> None:
     receiver.answers = [b"\x00\x01 nonsense\r\n\r\n", answer(200, "OK", b"fine")]
-    assert (await out.post(post(receiver.url))).status == 0
+    trouble = await out.post(post(receiver.url))
+    assert (trouble.status, told(trouble.reason)) == (0, "webhook.failed")
     assert (await out.post(post(receiver.url))).head == "fine"
 
 
@@ -208,7 +217,7 @@ async def test_nobody_there_is_told(out: HttpOut) -> None:
     server.close()
     await server.wait_closed()
     found = await out.post(post(f"http://127.0.0.1:{port}/"))
-    assert found.reason.startswith("fetch failed: ")
+    assert told(found.reason) == "webhook.refused"
 
 
 async def test_get_goes_out_without_a_body(receiver: Receiver, out: HttpOut) -> None:

@@ -6,16 +6,28 @@ import hashlib
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 
 from mailbox_service.config import Role
+from mailbox_service.core.audit_fields import FIELDS, WORDS_OF
 from mailbox_service.web.admin.actions import ACTIONS, action_of
+from tests.programs import ROOT
 from tests.web.conftest import SiteWith
+from tests.web.people import access_token, sign_up
 from tests.web.site import ADMIN, Site
 
 pytestmark = pytest.mark.anyio
 
 WRONG = {"x-admin-auth": "wrong"}
 OUTSIDE = "203.0.113.9"
+WITH_FILE = (
+    b"From: x@y.test\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n"
+    b"--b\r\nContent-Type: text/csv\r\n"
+    b'Content-Disposition: attachment; filename="a.csv"\r\n\r\na,b\r\n--b--\r\n'
+)
 
 
 async def log(site: Site, query: str = "") -> Any:
@@ -56,7 +68,7 @@ async def test_a_change_with_who_where_what_and_to_whom(site: Site) -> None:
     deleted, made = body["results"]
     assert set(made) == {
         "id", "at", "actor", "from", "action", "subject", "detail",
-        "title", "title_told", "actor_told",
+        "title", "title_told", "actor_told", "fields",
     }  # fmt: skip
     assert made["title"] == "Address opened"
     assert made["title_told"] == {"code": "audit.address.open", "values": {}}
@@ -109,6 +121,135 @@ async def test_a_token_that_is_shown_is_in_the_log(site: Site) -> None:
     assert (row["action"], row["subject"]) == (
         "address.show_token", f"{ann.address_id} ({ann.address})")  # fmt: skip
     assert ann.jwt not in str(row)
+
+
+READING_ACTIONS = ("mail.read", "sent.read")
+READING = (
+    "/admin/inbox/{mail}",
+    "/admin/inbox/{mail}?remote=1",
+    "/admin/mails/{mail}",
+    "/admin/mails/{mail}/raw",
+    "/admin/mails/{mail}/attachments/0",
+)
+READING_SENT = (
+    "/admin/sent/{mail}",
+    "/admin/sent/{mail}/raw",
+    "/admin/sent/{mail}/attachments/0",
+)
+
+
+async def test_every_route_that_opens_a_mail_for_administrators_is_written_down(
+    site: Site,
+) -> None:
+    opening = {
+        operation.path
+        for operation in site.app.state.table.operations
+        if operation.area == "admin mails" and operation.method == "GET" and "{" in operation.path
+    }
+    assert opening == {
+        path for (method, path), action in ACTIONS.items() if action in READING_ACTIONS
+    }
+
+
+@pytest.mark.parametrize("path", READING)
+async def test_whose_mail_an_administrator_read_is_in_the_log_once(site: Site, path: str) -> None:
+    ann = await site.open()
+    mail, other = await site.arrive(raw=WITH_FILE), await site.arrive("nobody@inbox.test")
+    async with site.client(OUTSIDE) as http:
+        for number in (mail, mail, other):
+            answer = await http.get(path.format(mail=number), headers=ADMIN)
+            assert answer.status_code == (404 if "attach" in path and number == other else 200)
+        await http.get(path.format(mail=999), headers=ADMIN)
+        await http.get("/admin/inbox?limit=20&offset=0", headers=ADMIN)
+        await http.get("/admin/mails?limit=20&offset=0", headers=ADMIN)
+    rows = (await log(site))["results"]
+    expected = [(f"{mail} ({ann.address})", OUTSIDE)]
+    if "attach" not in path:
+        expected.insert(0, (f"{other} (nobody@inbox.test)", OUTSIDE))
+    assert [(row["subject"], row["from"]) for row in rows] == expected
+    assert {row["action"] for row in rows} == {"mail.read"}
+    assert rows[0]["title"] == "Somebody's mail read"
+    assert rows[0]["detail"] == {}
+    # Somewhere else that is somebody else.
+    await site.http.get(path.format(mail=mail), headers=ADMIN)
+    assert (await log(site))["count"] == len(expected) + 1
+
+
+@pytest.mark.parametrize("path", READING_SENT)
+async def test_whose_sent_mail_an_administrator_read_is_in_the_log(site: Site, path: str) -> None:
+    ann = await site.open()
+    file = {"filename": "a.txt", "content": "aGk="}
+    letter = {"to_mail": "bob@inbox.test", "subject": "s", "content": "c", "attachments": [file]}
+    assert (await site.http.post("/api/send_mail", json=letter, headers=ann.auth)).is_success
+    answer = await site.http.get("/admin/sendbox?limit=20&offset=0", headers=ADMIN)
+    sent = answer.json()["results"][0]["id"]
+    for number in (sent, sent, 999):
+        await site.http.get(path.format(mail=number), headers=ADMIN)
+    (row,) = (await log(site))["results"]
+    assert (row["action"], row["subject"]) == ("sent.read", f"{sent} ({ann.address})")
+
+
+async def test_an_administrator_by_role_may_read_mail_of_its_own_in_silence(
+    site_with: SiteWith,
+) -> None:
+    roles = {"user_roles": [Role(role="chief")], "admin_user_role": "chief"}
+    async with site_with(**roles) as site:
+        eve = await sign_up(site, "eve@far.test", role="chief")
+        mine, other = await site.open("mine"), await site.open("other")
+        await site.http.post("/user_api/bind_address", headers=eve.both(mine))
+        access = {"x-user-access-token": await access_token(site, eve) or ""}
+        for box in (mine, other):
+            mail = await site.arrive(box.address)
+            answer = await site.http.get(f"/admin/inbox/{mail}", headers=access)
+            assert answer.status_code == 200, answer.text
+        (row,) = (await log(site, "?action=mail"))["results"]
+        assert (row["actor"], row["subject"]) == (
+            f"user {eve.id} (eve@far.test)", f"{mail} ({other.address})")  # fmt: skip
+
+
+async def test_values_are_called_by_their_names_and_counts_are_told(site: Site) -> None:
+    ann = await site.open()
+    letter = {
+        "from_mail": ann.address,
+        "to_mail": "bob@inbox.test",
+        "subject": "s",
+        "content": "hello",
+    }
+    answer = await site.http.post("/admin/send_mail", json=letter, headers=ADMIN)
+    assert answer.status_code == 200, answer.text
+    await site.http.post(
+        "/admin/queue/drop", json={"filter": {"domain": "far.test"}}, headers=ADMIN
+    )
+    dropped, sent = (await log(site))["results"]
+    named = {one["name"]: one for one in sent["fields"]}
+    assert named["to_mail"] == {
+        "name": "to_mail",
+        "title": "To",
+        "title_told": {"code": "field.to", "values": {}},
+        "value_told": None,
+    }
+    assert sent["detail"]["content"] == "(5 characters)"
+    assert named["content"]["value_told"] == {
+        "code": "count.characters", "values": {"size": "5"}}  # fmt: skip
+    assert {one["name"]: one["title"] for one in dropped["fields"]} == {
+        "filter": "Filter", "filter.domain": "Domain", "changed": "Changed"}  # fmt: skip
+
+
+async def test_every_value_that_administrators_post_has_a_name(site: Site) -> None:
+    """Either a word of its own or the label of its form, which the page has."""
+    labels = (ROOT / "frontend/src/admin/settings.ts").read_text("utf-8")
+    labels += (ROOT / "frontend/src/admin/audit.ts").read_text("utf-8")
+    for operation in site.app.state.table.operations:
+        if not operation.guard.administers or not action_of(operation):
+            continue
+        body = operation.body
+        posted = isinstance(body, type) and issubclass(body, Struct)
+        if not posted or operation.path == "/admin/auto_cleanup":
+            continue  # its kinds are named one by one
+        for field in fields(body):
+            name = field.encode_name
+            assert name in WORDS_OF or f"'{name}" in labels, (operation.path, name)
+    assert {WORDS_OF[name] for name in WORDS_OF} == set(FIELDS.names)
 
 
 @pytest.mark.parametrize("door", ["header", "login"])

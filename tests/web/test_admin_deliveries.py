@@ -15,7 +15,14 @@ pytestmark = pytest.mark.anyio
 
 ROW = {
     *("id", "webhook_id", "kind", "owner", "url", "event", "recipient", "state", "attempts"),
-    *("last_status", "last_error", "created_at", "next_attempt_at", "replayable"),
+    *(
+        "last_status",
+        "last_error",
+        "last_error_told",
+        "created_at",
+        "next_attempt_at",
+        "replayable",
+    ),
 }
 
 
@@ -55,8 +62,9 @@ async def test_the_log_and_one_delivery(site: Site) -> None:
     assert opened["request_headers"]["Authorization"] == HIDDEN
     assert opened["request_headers"]["Content-Type"] == "text/plain"
     (attempt,) = opened["attempts_made"]
-    assert set(attempt) == {"at", "status", "error", "duration_ms", "answer"}
+    assert set(attempt) == {"at", "status", "error", "error_told", "duration_ms", "answer"}
     assert (attempt["status"], attempt["error"], attempt["answer"]) == (500, "Oops", "broken")
+    assert (row["last_error_told"], attempt["error_told"]) == (None, None)  # its own words
     assert "s3cret" not in str(opened)
     for query, count in (("?state=failed", 0), ("?kind=mailbox", 1), ("?kind=sending", 0),
                          ("?url=127.0.0.1", 1), (f"?before_id={row['id']}", 1)):  # fmt: skip

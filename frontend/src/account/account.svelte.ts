@@ -51,6 +51,8 @@ export interface Passkey {
 
 /** Addresses of one page; an account with more turns pages. */
 export const PAGE = 50;
+/** Mails that the service marks at one request. */
+const MOST_MARKED = 1000;
 
 const hashed = async (password: string) => (await import('../lib/sha256')).sha256Hex(password);
 
@@ -168,6 +170,13 @@ class Account {
   /** A page of those addresses that contain the words; further pages are not counted again. */
   find(words: string, offset: number): Promise<{ results: BoundAddress[]; count: number }> {
     return this.api.json('GET', `/user_api/bind_address${search({ limit: PAGE, query: words, offset })}`);
+  }
+
+  /** Sets or clears marks of mails, of whichever addresses; few requests however many they are. */
+  async mark(ids: readonly number[], marks: { seen?: boolean; flagged?: boolean }): Promise<void> {
+    for (let at = 0; at < ids.length; at += MOST_MARKED) {
+      await this.api.json('POST', '/user_api/mails/mark', { ids: ids.slice(at, at + MOST_MARKED), ...marks });
+    }
   }
 
   async load(offset: number): Promise<void> {

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from mailbox_service.core.audit_words import account_of
 from mailbox_service.web.answers import Answer
 from mailbox_service.web.request import Call, read_id
 from mailbox_service.web.routing import Operation
@@ -29,6 +30,14 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("DELETE", "/admin/clear_sent_items/{id}"): "address.clear_sent",
     # It shows a token, which is as good as a password.
     ("GET", "/admin/show_password/{id}"): "address.show_token",
+    # Reading what is somebody else's changes nothing, and they would want to know.
+    ("GET", "/admin/inbox/{id}"): "mail.read",
+    ("GET", "/admin/mails/{id}"): "mail.read",
+    ("GET", "/admin/mails/{id}/raw"): "mail.read",
+    ("GET", "/admin/mails/{id}/attachments/{index}"): "mail.read",
+    ("GET", "/admin/sent/{id}"): "sent.read",
+    ("GET", "/admin/sent/{id}/raw"): "sent.read",
+    ("GET", "/admin/sent/{id}/attachments/{index}"): "sent.read",
     ("DELETE", "/admin/mails/{id}"): "mail.delete",
     ("POST", "/admin/address_sender"): "allowance.change",
     ("DELETE", "/admin/address_sender/{id}"): "allowance.delete",
@@ -60,6 +69,8 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/admin/domains/rotate_dkim"): "domain.rotate_dkim",
     # It asks DNS, and changes nothing.
     ("POST", "/admin/domains/check"): "",
+    # It writes down itself what was changed: a third of it only asks.
+    ("POST", "/admin/sending/{area}/{act}"): "",
     ("POST", "/admin/webhook_deliveries/{id}/replay"): "webhook.replay",
     ("POST", "/admin/webhook_deliveries/{id}/cancel"): "webhook.cancel",
     # The store is made and brought up to date at the start: there is nothing to be done.
@@ -69,6 +80,9 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/admin/test/seed_mail"): "",
     ("POST", "/admin/test/receive_mail"): "",
 }
+
+# Written down once a mail and a while.
+READING = frozenset(("mail.read", "sent.read"))
 
 # Fields of a request that name what it is about, the first that is there.
 NAMING = ("address", "user_email", "email", "from_mail", "domain", "role_text", "name", "key")
@@ -100,6 +114,10 @@ async def carry_out(call: Call, operation: Operation) -> Any:
     answer = await operation.handler(call)
     if isinstance(answer, Answer) and answer.status >= 400:
         return answer
+    if action in READING:
+        if answer is not None:  # nothing was there
+            await note_reading(call, action, about)
+        return answer
     detail: dict[str, object] = {**posted(call), **told(answer)}
     subject = about or named(detail)
     await call.services.auditing.note(
@@ -108,9 +126,18 @@ async def carry_out(call: Call, operation: Operation) -> Any:
     return answer
 
 
+async def note_reading(call: Call, action: str, about: str) -> None:
+    """Write down that a mail was read, unless it is the administrator's own."""
+    reader = account_of(call.actor)
+    address = about.partition(" (")[2].removesuffix(")")
+    if reader is not None and await call.services.account_addresses.holds(reader, address):
+        return
+    await call.services.auditing.read(action, actor=call.actor, peer=call.client_ip, subject=about)
+
+
 async def subject_in_path(call: Call, operation: Operation) -> str:
-    """Whom the path names: an address or an account by its name while it is still there, and
-    everything else by its number."""
+    """Whom the path names: an address or an account by its name while it is still there, a mail
+    by the mailbox that it is in besides, and everything else by its number."""
     if not call.path_values:
         return ""
     name, value = next(iter(call.path_values.items()))
@@ -120,6 +147,12 @@ async def subject_in_path(call: Call, operation: Operation) -> str:
     if operation.area == "admin addresses":
         address = await call.services.registering.find(number)
         return f"{number} ({address.name})" if address else value
+    if operation.path.startswith(("/admin/mails/", "/admin/inbox/")):
+        mail = await call.services.reading.one(None, number)
+        return f"{number} ({mail.address})" if mail else value
+    if operation.path.startswith(("/admin/sent/", "/admin/sendbox/")):
+        sender = await call.services.sent.sender_of(number)
+        return f"{number} ({sender})" if sender else value
     if name == "user_id":
         account = await call.services.accounts.by_id(number)
         return f"{number} ({account.email})" if account else value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from mailbox_service.core.audit import AuditEntry
+from mailbox_service.core.audit_fields import field_words, value_words
 from mailbox_service.core.audit_words import ACTORS, action_words, known_actions
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.queries import Limit
@@ -30,6 +32,17 @@ class AuditQuery(Struct):
     q: Annotated[str, Meta(description="In subject, detail or address.")] = ""
 
 
+class NamedValue(Struct, frozen=True):
+    """A value of `detail` by its name there, `filter.state` for what is in an object: what it is
+    called, and what it says, each null where it has no words. Settings are called as in their
+    forms."""
+
+    name: str
+    title: str | None
+    title_told: ToldRow | None
+    value_told: ToldRow | None
+
+
 class AuditRow(Struct, frozen=True, rename={"from_": "from"}):
     """A change: who did it and from where, what, to whom, and with which values. Secrets are
     hidden. `title` is the action in words, or as it is called where there are none."""
@@ -41,6 +54,7 @@ class AuditRow(Struct, frozen=True, rename={"from_": "from"}):
     action: str
     subject: str
     detail: dict[str, Any]
+    fields: list[NamedValue]
     title: str
     title_told: ToldRow | None
     actor_told: ToldRow | None
@@ -95,9 +109,29 @@ def audit_row(entry: AuditEntry) -> AuditRow:
         entry.action,
         entry.subject,
         dict(entry.detail),
+        list(named_values(entry.detail)),
         title=str(action or entry.action),
         title_told=told_row(action) if action else None,
         actor_told=told_row(actor) if actor else None,
+    )
+
+
+def named_values(detail: Mapping[str, object], within: str = "") -> Iterable[NamedValue]:
+    """What the values are called, and what they say; of objects also what is in them."""
+    for name, value in detail.items():
+        yield named_value(f"{within}{name}", name, value)
+        if isinstance(value, dict) and not within:
+            yield from named_values(value, f"{name}.")
+
+
+def named_value(name: str, called: str, value: object) -> NamedValue:
+    """The wire form of what one value is called."""
+    title, said = field_words(called), value_words(value)
+    return NamedValue(
+        name,
+        None if title is None else str(title),
+        None if title is None else told_row(title),
+        None if said is None else told_row(said),
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 from mailbox_service.core.cleanup import BadStatement, Run, read_request
 from mailbox_service.core.cleanup_statement import WORDS
 from mailbox_service.core.errors import BadRequest
+from mailbox_service.core.store_words import trouble_words
 from mailbox_service.core.texts import localised, text
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, refusal
@@ -186,6 +187,6 @@ def run_row(run: Run) -> RunRow:
 
 
 def why_told(why: str) -> ToldRow | None:
-    """The code of what is wrong with a statement, when it is that."""
-    told = WORDS.recognise(why)
+    """The code of what is wrong with a statement or with the store, when it is that."""
+    told = WORDS.recognise(why) or trouble_words(why)
     return told_row(told) if told else None

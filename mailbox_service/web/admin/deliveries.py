@@ -15,11 +15,13 @@ from mailbox_service.core.webhook_log import (
     masked_headers,
     masked_url,
 )
+from mailbox_service.core.webhook_words import reason_words
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.queries import Limit
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("admin deliveries")
 
@@ -53,6 +55,7 @@ class DeliveryRow(Struct, frozen=True):
     attempts: int
     last_status: int | None
     last_error: str | None
+    last_error_told: ToldRow | None
     created_at: str
     next_attempt_at: str | None
     replayable: bool
@@ -72,6 +75,7 @@ class AttemptAtDelivery(Struct, frozen=True):
     at: str
     status: int | None
     error: str | None
+    error_told: ToldRow | None
     duration_ms: int
     answer: str
 
@@ -145,6 +149,7 @@ def delivery_id(call: Call) -> int:
 def delivery_row(one: Delivery) -> DeliveryRow:
     """The wire form of a delivery."""
     sending = one.owner.startswith(SENDING)
+    error = error_of(one.status, one.reason)
     owner = f"webhook {one.owner.removeprefix(SENDING)}" if sending else one.owner or "all mail"
     return DeliveryRow(
         id=one.id,
@@ -157,7 +162,8 @@ def delivery_row(one: Delivery) -> DeliveryRow:
         state="waiting" if one.state == "posting" else one.state,
         attempts=one.attempts,
         last_status=one.status or None,
-        last_error=error_of(one.status, one.reason),
+        last_error=error,
+        last_error_told=error_told(error),
         created_at=wire_time(one.created_at),
         next_attempt_at=None if one.next_attempt_at is None else wire_time(one.next_attempt_at),
         replayable=one.has_body and one.state != "posting",
@@ -166,10 +172,12 @@ def delivery_row(one: Delivery) -> DeliveryRow:
 
 def attempt_row(one: PostAttempt) -> AttemptAtDelivery:
     """The wire form of an attempt."""
+    error = error_of(one.status, one.reason)
     return AttemptAtDelivery(
         wire_time(one.at),
         one.status or None,
-        error_of(one.status, one.reason),
+        error,
+        error_told(error),
         one.duration // 1_000,
         one.answer,
     )
@@ -178,3 +186,9 @@ def attempt_row(one: PostAttempt) -> AttemptAtDelivery:
 def error_of(status: int, reason: str) -> str | None:
     """Why a delivery was not taken; None when it was, or was not tried."""
     return None if status // 100 == 2 or not (status or reason) else reason or f"status {status}"
+
+
+def error_told(error: str | None) -> ToldRow | None:
+    """The code of an error; None when it is the receiver's own words."""
+    told = reason_words(error or "")
+    return told_row(told) if told else None

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.webhook import BadWebhook, HttpAnswer, Post, WebhookSettings
+from mailbox_service.core.webhook_words import reason_words
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Uncaught
 from mailbox_service.web.guards import MAILBOX
@@ -16,6 +17,7 @@ from mailbox_service.web.queries import PostQuery
 from mailbox_service.web.request import Call, invalid_input, shallow
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
+from mailbox_service.web.told import ToldRow, told_row
 
 routes = Routes("webhook")
 
@@ -38,6 +40,7 @@ class PostRow(Struct, frozen=True):
     attempts: int
     status: int
     reason: str
+    reason_told: ToldRow | None
     answer: str
     created_at: str
     attempted_at: str | None
@@ -119,6 +122,7 @@ async def log_page(call: Call, owner: str) -> PostPage:
 
 def post_row(post: Post) -> PostRow:
     """The wire form of a post."""
+    told = reason_words(post.reason)
     return PostRow(
         id=post.id,
         webhook_id=post.webhook_id,
@@ -130,6 +134,7 @@ def post_row(post: Post) -> PostRow:
         attempts=post.attempts,
         status=post.status,
         reason=post.reason,
+        reason_told=told_row(told) if told else None,
         answer=post.answer,
         created_at=wire_time(post.created_at),
         attempted_at=None if post.attempted_at is None else wire_time(post.attempted_at),

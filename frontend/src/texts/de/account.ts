@@ -1,5 +1,6 @@
 /** German. */
 
+import { forms } from '../forms';
 import type { AccountTexts } from '../en/account';
 
 export const account: AccountTexts = {
@@ -70,5 +71,7 @@ export const account: AccountTexts = {
   'account.find': 'Adresse suchen',
   'account.find.none': 'Keine Adresse mit „{words}“.',
   'account.find.more': 'Weitere Adressen',
+  'account.find.some': forms('{n} Adresse gefunden', '{n} Adressen gefunden'),
+  unstar: 'Markierung entfernen',
   'account.filter': 'Mail von {address}',
 };

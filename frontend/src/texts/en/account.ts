@@ -1,6 +1,6 @@
 /** English, of accounts. */
 
-import type { Table } from '../forms';
+import { forms, type Table } from '../forms';
 
 export const account = {
   // Signing in
@@ -70,6 +70,8 @@ export const account = {
   'account.find': 'Find an address',
   'account.find.none': 'No address with "{words}".',
   'account.find.more': 'More addresses',
+  'account.find.some': forms('{n} address found', '{n} addresses found'),
+  unstar: 'Remove the star',
   'account.filter': 'Mail of {address}',
 };
 

@@ -1,5 +1,6 @@
 /** Spanish. */
 
+import { forms } from '../forms';
 import type { AccountTexts } from '../en/account';
 
 export const account: AccountTexts = {
@@ -70,5 +71,7 @@ export const account: AccountTexts = {
   'account.find': 'Buscar una dirección',
   'account.find.none': 'Ninguna dirección con «{words}».',
   'account.find.more': 'Más direcciones',
+  'account.find.some': forms('{n} dirección encontrada', '{n} direcciones encontradas'),
+  unstar: 'Quitar la estrella',
   'account.filter': 'Correo de {address}',
 };

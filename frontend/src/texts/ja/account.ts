@@ -1,5 +1,6 @@
 /** Japanese. */
 
+import { forms } from '../forms';
 import type { AccountTexts } from '../en/account';
 
 export const account: AccountTexts = {
@@ -70,5 +71,7 @@ export const account: AccountTexts = {
   'account.find': 'アドレスを探す',
   'account.find.none': '「{words}」を含むアドレスはありません。',
   'account.find.more': 'さらに表示',
+  'account.find.some': forms('{n} 件のアドレスが見つかりました', '{n} 件のアドレスが見つかりました'),
+  unstar: 'スターを外す',
   'account.filter': '{address} のメール',
 };

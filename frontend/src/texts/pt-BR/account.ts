@@ -1,5 +1,6 @@
 /** Portuguese (Brazil). */
 
+import { forms } from '../forms';
 import type { AccountTexts } from '../en/account';
 
 export const account: AccountTexts = {
@@ -70,5 +71,7 @@ export const account: AccountTexts = {
   'account.find': 'Procurar um endereço',
   'account.find.none': 'Nenhum endereço com "{words}".',
   'account.find.more': 'Mais endereços',
+  'account.find.some': forms('{n} endereço encontrado', '{n} endereços encontrados'),
+  unstar: 'Tirar a estrela',
   'account.filter': 'E-mails de {address}',
 };

@@ -1,5 +1,6 @@
 /** Chinese. */
 
+import { forms } from '../forms';
 import type { AccountTexts } from '../en/account';
 
 export const account: AccountTexts = {
@@ -70,5 +71,7 @@ export const account: AccountTexts = {
   'account.find': '查找地址',
   'account.find.none': '没有包含“{words}”的地址。',
   'account.find.more': '更多地址',
+  'account.find.some': forms('找到 {n} 个地址', '找到 {n} 个地址'),
+  unstar: '取消星标',
   'account.filter': '{address} 的邮件',
 };
