@@ -64,6 +64,7 @@ AREAS: Mapping[str, str] = {
     "admin addresses": "All addresses.",
     "admin mails": "All mail.",
     "admin sending": "Allowances, sent mail, sending in any name.",
+    "admin sending api": "The sending API with an administrator's rights.",
     "admin users": "All accounts, their roles and addresses.",
     "admin sign-in": "The providers that people may sign in at.",
     "admin telegram": "The bot: who may use it, and who is told of all mail.",
