@@ -32,6 +32,8 @@ MAX_SHOWN = 998  # characters of a subject, a Message-ID, a list of recipients: 
 
 # Newsletters pad their preview with characters that nobody sees.
 _PADDING = re.compile("[\xad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# What turns the words behind it round (UAX 9 §2): a sender could spell another name with it.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # A line that goes on in the next; the line before a signature is `-- ` and does not.
 _SOFT_BREAK = re.compile(r"^(?!>|-- \n)([^\n]*+(?<= ))\n", re.MULTILINE)
 _STUFFING = re.compile("^ ", re.MULTILINE)
@@ -42,7 +44,8 @@ _REPORTS = frozenset(["message/delivery-status", "message/feedback-report"])
 class Summary:
     """One row of a list, and what search looks through.
 
-    `message_id` keeps its angle brackets; None when the field is missing or empty.
+    `message_id` keeps its angle brackets; None when the field is missing or empty. Name and subject
+    are without the marks that turn words round.
     `search_text` is case-folded: sender, subject, recipients and the beginning of the text.
     """
 
@@ -101,7 +104,8 @@ def summarise(raw: bytes) -> Summary:
     layout = _Layout.of(read_tree(raw).root)
     header = layout.header
     name, address = first_mailbox(header.text("from"))
-    subject = header.decoded("subject")[:MAX_SHOWN]
+    name = _TURNING.sub("", name)
+    subject = _TURNING.sub("", header.decoded("subject"))[:MAX_SHOWN]
     recipients = header.decoded("to")[:MAX_SHOWN]
     text = _opening_words(raw, layout)
     search = " ".join([name, address, subject, recipients, text]).casefold()

@@ -276,3 +276,14 @@ def test_a_damaged_message_is_a_message(name: str, damage: list[tuple[float, byt
         raw[at : at + len(what)] = what
     summarise(bytes(raw))
     parse(bytes(raw))
+
+
+def test_a_row_is_without_marks_that_turn_words_round() -> None:
+    """Hazard 30: `\u202emoc.knab` would read as `bank.com` in a list."""
+    raw = (
+        'From: "\u202emoc.knab\u202c" <a@x.example>\r\nSubject: invoice \u2067fdp.exe\u2069 (3)\r\n'
+        "\r\nwords\r\n"
+    )
+    row = summarise(raw.encode())
+    assert row.from_name == "moc.knab"
+    assert row.subject == "invoice fdp.exe (3)"

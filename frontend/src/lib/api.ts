@@ -84,8 +84,9 @@ export class Api {
     return this.json('GET', `/api/inbox/${id}${remote ? '?remote=1' : ''}`, undefined, { signal });
   }
 
-  async mark(id: number, flags: Flags): Promise<void> {
-    await this.json('PATCH', `/api/mails/${id}`, { ...flags });
+  async mark(ids: readonly number[], flags: Flags): Promise<void> {
+    if (ids.length === 1) await this.json('PATCH', `/api/mails/${ids[0]}`, { ...flags });
+    else await this.json('POST', '/api/mails/mark', { ids, ...flags });
   }
 
   /** Deletes from the mailbox of `token`, which may no longer be the current one. `leaving` lets the request outlive the page. */

@@ -2,7 +2,7 @@
 
 import { belongs, merged, queryFor, type Filter } from '../lib/rows';
 import { inWords } from '../lib/refusal';
-import type { Flags, FlagsEvent, MailRow } from '../lib/wire';
+import type { Flags, FlagsEvent, InboxPage, MailRow } from '../lib/wire';
 import { t } from '../texts';
 import { tell } from './alerts.svelte';
 import { notices, UNDO_MS } from './notices.svelte';
@@ -12,8 +12,11 @@ import { session } from './session.svelte';
 /** A search is sent when the fingers rest this long. */
 const TYPING_MS = 180;
 
+/** Mails that are deleted at a time: somebody who opens one meanwhile is not to wait behind a hundred. */
+const AT_ONCE = 4;
+
 interface Deletion {
-  ids: number[];
+  rows: readonly MailRow[];
   /** The key of the mailbox that they lie in. */
   token: string;
   timer: ReturnType<typeof setTimeout>;
@@ -42,6 +45,8 @@ class Inbox {
 
   private hidden = $state.raw<ReadonlySet<number>>(new Set());
   private deletions: Deletion[] = [];
+  /** How often a list has been taken over. */
+  private lists = 0;
   private request: AbortController | null = null;
   private typing: ReturnType<typeof setTimeout> | undefined;
   private newestSeen = 0;
@@ -50,7 +55,7 @@ class Inbox {
 
   readonly shown = $derived(this.hidden.size === 0 ? this.rows : this.rows.filter((row) => !this.hidden.has(row.id)));
   readonly isEmptyMailbox = $derived(
-    this.loaded && !this.trouble && this.filter === 'all' && this.words === '' && this.rows.length === 0,
+    this.loaded && !this.trouble && this.filter === 'all' && this.words === '' && this.rows.length === 0 && this.more === null,
   );
 
   /** Begins with another address. */
@@ -115,8 +120,8 @@ class Inbox {
       const older = keep && page.next_before_id !== null ? this.rows.filter((row) => row.id < oldest) : [];
       this.rows = merged(page.results, [...missed.filter((row) => belongs(row, this.filter)), ...older]);
       this.more = older.length > 0 ? this.more : page.next_before_id;
-      this.count = page.count + missed.length;
-      this.unread = page.unread + missed.filter((row) => !row.seen).length;
+      this.counted(page);
+      this.tally(missed, 1);
       this.held = [];
       this.newestSeen = Math.max(this.newestSeen, this.rows[0]?.id ?? 0);
       this.loaded = true;
@@ -142,6 +147,7 @@ class Inbox {
       if (request.signal.aborted) return;
       this.rows = merged(page.results, this.rows);
       this.more = page.next_before_id;
+      this.counted(page);
     } catch (error) {
       if (!request.signal.aborted) notices.complain(inWords(error));
     } finally {
@@ -160,8 +166,7 @@ class Inbox {
     if (row.id <= this.newestSeen) return;
     this.newestSeen = row.id;
     if (this.loading) this.meanwhile.push(row);
-    this.count += 1;
-    if (!row.seen) this.unread += 1;
+    this.tally([row], 1);
     this.announce(row);
     if (this.words !== '') void this.load(true);
     else if (belongs(row, this.filter)) {
@@ -193,15 +198,15 @@ class Inbox {
   }
 
   /** Sets marks at once and tells the service; what it refuses is taken back. */
-  async mark(id: number, flags: Flags): Promise<void> {
-    const before = this.rows.find((row) => row.id === id);
-    this.apply([id], flags);
+  async mark(ids: readonly number[], flags: Flags): Promise<void> {
+    const before = this.rows.filter((row) => ids.includes(row.id));
+    this.apply(ids, flags);
     try {
-      await session.api.mark(id, flags);
+      await session.api.mark(ids, flags);
     } catch (error) {
-      if (before) {
-        const back = Object.fromEntries(Object.keys(flags).map((name) => [name, before[name as keyof Flags]]));
-        this.apply([id], back as Flags);
+      for (const row of before) {
+        const back = Object.fromEntries(Object.keys(flags).map((name) => [name, row[name as keyof Flags]]));
+        this.apply([row.id], back as Flags);
       }
       notices.complain(inWords(error));
       void session.noticed(error);
@@ -214,10 +219,9 @@ class Inbox {
     this.chosen = null;
     if (rows.length === 0) return;
     this.hidden = new Set([...this.hidden, ...rows.map((row) => row.id)]);
-    this.count = Math.max(0, this.count - rows.length);
-    this.unread = Math.max(0, this.unread - rows.filter((row) => !row.seen).length);
+    this.tally(rows, -1);
     const deletion: Deletion = {
-      ids: rows.map((row) => row.id),
+      rows,
       token: session.current?.jwt ?? '',
       timer: setTimeout(() => void this.finish(deletion, false), UNDO_MS),
     };
@@ -240,28 +244,63 @@ class Inbox {
     clearTimeout(deletion.timer);
     if (!this.deletions.includes(deletion)) return;
     this.deletions = this.deletions.filter((one) => one !== deletion);
-    this.unhide(deletion.ids);
+    this.unhide(deletion.rows);
     notices.dismiss();
-    notices.announce(t('deleted.undone', { n: deletion.ids.length }));
+    notices.announce(t('deleted.undone', { n: deletion.rows.length }));
   }
 
   private async finish(deletion: Deletion, leaving: boolean): Promise<void> {
     clearTimeout(deletion.timer);
     this.deletions = this.deletions.filter((one) => one !== deletion);
-    const results = await Promise.allSettled(deletion.ids.map((id) => session.api.deleteMail(id, deletion.token, leaving)));
-    const done = deletion.ids.filter((_, at) => results[at]!.status === 'fulfilled');
-    this.rows = this.rows.filter((row) => !done.includes(row.id));
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed) notices.complain(inWords(failed.reason));
-    this.unhide(deletion.ids.filter((id) => !done.includes(id)));
-    this.hidden = new Set([...this.hidden].filter((id) => !done.includes(id)));
+    const { lists } = this;
+    const { rows, token } = deletion;
+    const back: MailRow[] = [];
+    const ids = new Set<number>();
+    let failure: unknown;
+    let next = 0;
+    const work = async () => {
+      for (let row = rows[next++]; row; row = rows[next++]) {
+        try {
+          await session.api.deleteMail(row.id, token, leaving);
+          ids.add(row.id);
+        } catch (error) {
+          failure = error;
+          back.push(row);
+        }
+      }
+    };
+    // A page that goes away has no time to ask one after the other.
+    await Promise.all(Array.from({ length: leaving ? rows.length : AT_ONCE }, work));
+    this.rows = this.rows.filter((row) => !ids.has(row.id));
+    this.hidden = new Set([...this.hidden].filter((id) => !ids.has(id)));
+    if (token !== session.current?.jwt) return;
+    if (failure) {
+      this.unhide(back);
+      notices.complain(t('deleted.failed', { n: back.length, why: inWords(failure) }));
+    }
+    // A list that came meanwhile may have counted some of them.
+    if (lists !== this.lists && !leaving) void this.load(true, true);
   }
 
-  private unhide(ids: readonly number[]): void {
-    const rows = this.rows.filter((row) => ids.includes(row.id));
-    this.hidden = new Set([...this.hidden].filter((id) => !ids.includes(id)));
-    this.count += rows.length;
-    this.unread += rows.filter((row) => !row.seen).length;
+  private counted(page: InboxPage): void {
+    this.count = page.count;
+    this.unread = page.unread;
+    this.lists += 1;
+    // The service still counts what can be taken back.
+    for (const { rows, token } of this.deletions) if (token === session.current?.jwt) this.tally(rows, -1);
+  }
+
+  private unhide(rows: readonly MailRow[]): void {
+    const ids = new Set(rows.map((row) => row.id));
+    this.hidden = new Set([...this.hidden].filter((id) => !ids.has(id)));
+    this.tally(rows, 1);
+  }
+
+  /** Counts rows in or out, as far as they are among what is counted. */
+  private tally(rows: readonly MailRow[], sign: 1 | -1): void {
+    const counted = this.words ? rows.filter((row) => this.rows.some((one) => one.id === row.id)) : rows.filter((row) => belongs(row, this.filter));
+    this.count = Math.max(0, this.count + sign * counted.length);
+    this.unread = Math.max(0, this.unread + sign * rows.filter((row) => !row.seen).length);
   }
 
   private apply(ids: readonly number[], flags: Flags): void {

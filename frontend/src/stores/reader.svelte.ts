@@ -20,15 +20,26 @@ class Reader {
   asText = $state(false);
   loading = $state(false);
   trouble = $state('');
+  /** There is no such mail: asking again would not help. */
+  missing = $state(false);
   pictures = $state.raw<ReadonlyMap<string, string>>(new Map());
 
   private request: AbortController | null = null;
+
+  /** Once more, after trouble. */
+  async again(): Promise<void> {
+    if (this.id !== null && this.trouble && !this.missing && !this.loading) await this.openHere(this.id);
+  }
 
   async open(id: number): Promise<void> {
     if (this.id === id && (this.mail || this.loading)) return;
     this.close();
     this.id = id;
     this.asText = prefs.value.asText;
+    await this.openHere(id);
+  }
+
+  private async openHere(id: number): Promise<void> {
     await this.fetch(prefs.value.remote);
     if (this.id === id && this.mail && !this.mail.seen) await this.mark({ seen: true });
   }
@@ -40,6 +51,7 @@ class Reader {
     this.remote = false;
     this.asText = false;
     this.trouble = '';
+    this.missing = false;
     this.pictures = new Map();
   }
 
@@ -49,7 +61,7 @@ class Reader {
   }
 
   async mark(flags: Flags): Promise<void> {
-    if (this.mail) await inbox.mark(this.mail.id, flags);
+    if (this.mail) await inbox.mark([this.mail.id], flags);
   }
 
   constructor() {
@@ -105,6 +117,7 @@ class Reader {
       if (request.signal.aborted) return;
       if (mail === null) {
         this.trouble = t('mail.missing');
+        this.missing = true;
         return;
       }
       this.mail = mail;

@@ -128,6 +128,7 @@ export const page: PageTexts = {
   'arrived.held': { one: '{n} neue Mail', other: '{n} neue Mails' },
   deleted: { one: 'Mail gelöscht', other: '{n} Mails gelöscht' },
   'deleted.undone': { one: 'Die Mail ist zurück', other: '{n} Mails sind zurück' },
+  'deleted.failed': { one: 'Die Mail konnte nicht gelöscht werden und ist wieder da. {why}', other: '{n} Mails konnten nicht gelöscht werden und sind wieder da. {why}' },
 
   // The reader
   'mail.missing': 'Diese Mail ist nicht in diesem Postfach. Vielleicht wurde sie gelöscht.',

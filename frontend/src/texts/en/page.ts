@@ -132,6 +132,7 @@ export const page = {
   'arrived.held': forms('{n} new mail', '{n} new mails'),
   deleted: forms('Mail deleted', '{n} mails deleted'),
   'deleted.undone': forms('The mail is back', '{n} mails are back'),
+  'deleted.failed': forms('The mail could not be deleted and is back. {why}', '{n} mails could not be deleted and are back. {why}'),
 
   // The reader
   'mail.missing': 'There is no such mail in this mailbox. It may have been deleted.',

@@ -128,6 +128,7 @@ export const page: PageTexts = {
   'arrived.held': { one: '{n} correo nuevo', other: '{n} correos nuevos' },
   deleted: { one: 'Correo eliminado', other: '{n} correos eliminados' },
   'deleted.undone': { one: 'El correo ha vuelto', other: '{n} correos han vuelto' },
+  'deleted.failed': { one: 'El correo no se pudo eliminar y ha vuelto. {why}', other: '{n} correos no se pudieron eliminar y han vuelto. {why}' },
 
   // The reader
   'mail.missing': 'No hay tal correo en este buzón. Quizá se eliminó.',

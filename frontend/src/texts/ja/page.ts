@@ -128,6 +128,7 @@ export const page: PageTexts = {
   'arrived.held': { one: '新着メール {n} 通', other: '新着メール {n} 通' },
   deleted: { one: 'メールを削除しました', other: 'メール {n} 通を削除しました' },
   'deleted.undone': { one: 'メールを戻しました', other: 'メール {n} 通を戻しました' },
+  'deleted.failed': { one: 'メールを削除できず、元に戻しました。{why}', other: '{n} 通のメールを削除できず、元に戻しました。{why}' },
 
   // The reader
   'mail.missing': 'このメールボックスにそのメールはありません。削除された可能性があります。',

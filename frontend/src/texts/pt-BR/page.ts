@@ -128,6 +128,7 @@ export const page: PageTexts = {
   'arrived.held': { one: '{n} novo e-mail', other: '{n} novos e-mails' },
   deleted: { one: 'E-mail excluído', other: '{n} e-mails excluídos' },
   'deleted.undone': { one: 'O e-mail voltou', other: '{n} e-mails voltaram' },
+  'deleted.failed': { one: 'O e-mail não pôde ser excluído e voltou. {why}', other: '{n} e-mails não puderam ser excluídos e voltaram. {why}' },
 
   // The reader
   'mail.missing': 'Não há esse e-mail nesta caixa. Talvez tenha sido excluído.',

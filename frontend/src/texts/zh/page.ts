@@ -128,6 +128,7 @@ export const page: PageTexts = {
   'arrived.held': { one: '{n} 封新邮件', other: '{n} 封新邮件' },
   deleted: { one: '邮件已删除', other: '已删除 {n} 封邮件' },
   'deleted.undone': { one: '邮件已恢复', other: '已恢复 {n} 封邮件' },
+  'deleted.failed': { one: '邮件未能删除，已恢复。{why}', other: '{n} 封邮件未能删除，已恢复。{why}' },
 
   // The reader
   'mail.missing': '此邮箱中没有这封邮件，可能已被删除。',
