@@ -13,7 +13,7 @@ from mailbox_service.assembly import Parts
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.commands.store import run
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import Filters, StoredMessage
+from mailbox_service.core.stored import Excerpt, Filters, StoredMessage
 from mailbox_service.core.transfer import as_address
 from mailbox_service.services.clock import as_datetime
 from mailbox_service.storage import messages
@@ -61,7 +61,7 @@ def wait(
             last = await parts.database.read(messages.newest_id)
         while True:
             page = await parts.reading.page(
-                box, limit=1, after_id=last, filters=wanted, counted=False
+                box, Excerpt(1, after_id=last, filters=wanted), counted=False
             )
             if page.messages:
                 return await parts.reading.content(box, page.messages[0].id)

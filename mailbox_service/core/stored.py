@@ -97,6 +97,19 @@ class Filters:
 NO_FILTERS = Filters()
 
 
+class Excerpt(Struct, frozen=True, gc=False):
+    """Which part of a list of messages is wanted: `limit` of those that the filters let through,
+    newest first; behind `after_id` oldest first. `unknown_only`: those for addresses that nobody
+    has opened."""
+
+    limit: int
+    offset: int = 0
+    before_id: int | None = None
+    after_id: int | None = None
+    filters: Filters = NO_FILTERS
+    unknown_only: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One opened address. Times are microseconds UTC.

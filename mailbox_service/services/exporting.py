@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from mailbox_service.core import mbox
-from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.stored import Excerpt, StoredMessage
 from mailbox_service.core.transfer import MovedMail, as_json
 from mailbox_service.services.clock import as_datetime
 from mailbox_service.services.reading import readable
@@ -44,7 +44,7 @@ class Exporting:
         too; what is deleted meanwhile is not."""
         last = 0
         while page := await self._database.read(
-            message_lists.page, address, limit=LISTED, after_id=last
+            message_lists.page, address, Excerpt(LISTED, after_id=last)
         ):
             for message in page:
                 last = message.id

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mailbox_service.core.stored import NO_FILTERS, Filters, State, StoredMessage
+from mailbox_service.core.stored import Excerpt, State, StoredMessage
 from mailbox_service.services.reading import Reading, all_readable, check_octets
 from mailbox_service.services.shown import Shown
 from mailbox_service.storage import message_lists, messages
@@ -43,12 +43,8 @@ class Glancing:
         self,
         address: str,
         known: Callable[[State], bytes | None],
+        wanted: Excerpt,
         *,
-        limit: int,
-        offset: int = 0,
-        before_id: int | None = None,
-        after_id: int | None = None,
-        filters: Filters = NO_FILTERS,
         counted: bool = True,
         unread_counted: bool = False,
         with_contents: bool = False,
@@ -57,16 +53,10 @@ class Glancing:
         caller has `known` before; the owner was here. With contents, the summary of what was not
         read yet is missing."""
 
+        filters, offset = wanted.filters, wanted.offset
+
         async def unit(tx: Transaction, most: int | None = None) -> Glance:
-            states = await message_lists.states(
-                tx,
-                address,
-                limit=limit,
-                offset=offset,
-                before_id=before_id,
-                after_id=after_id,
-                filters=filters,
-            )
+            states = await message_lists.states(tx, address, wanted)
             kept: dict[State, bytes] = {}
             missing: list[int] = []
             for state in states:
@@ -95,7 +85,7 @@ class Glancing:
         await self._reading.prepare(address, filters)
         try:
             small = partial(unit, most=SMALL_OCTETS)
-            glance = await self._reading.read_page(address, filters, offset, small)
+            glance = await self._reading.read_page(address, wanted, small)
         except TooLarge:
             glance = await self._database.read(unit)
         if offset == 0:

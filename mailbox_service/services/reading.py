@@ -22,8 +22,8 @@ from mailbox_service.core.mailbox_limits import Fill
 from mailbox_service.core.stored import (
     ANSWERED,
     FLAGGED,
-    NO_FILTERS,
     SEEN,
+    Excerpt,
     Filters,
     StoredMessage,
 )
@@ -102,44 +102,26 @@ class Reading:
     async def page(
         self,
         address: str | None,
+        wanted: Excerpt,
         *,
-        limit: int,
-        offset: int = 0,
-        before_id: int | None = None,
-        after_id: int | None = None,
-        filters: Filters = NO_FILTERS,
-        unknown_only: bool = False,
         counted: bool = True,
         unread_counted: bool = False,
         touch: bool = False,
     ) -> Page:
-        """A page of a mailbox: newest first, oldest first behind `after_id`.
-
-        Totals are those of all pages. `touch` notes that the owner was here.
-        """
+        """A page of a mailbox. Totals are those of all pages. `touch` notes that the owner was
+        here."""
 
         async def unit(tx: Transaction) -> Page:
-            listed = await message_lists.page(
-                tx,
-                address,
-                limit=limit,
-                offset=offset,
-                before_id=before_id,
-                after_id=after_id,
-                filters=filters,
-                unknown_only=unknown_only,
-            )
+            listed = await message_lists.page(tx, address, wanted)
             total = unread = 0
             if counted:
-                total = await message_lists.count(
-                    tx, address, filters=filters, unknown_only=unknown_only
-                )
+                total = await count(tx, address, wanted)
             if unread_counted:
                 unread = await message_lists.count(tx, address, filters=Filters(unread=True))
             return Page(listed, total, unread)
 
-        await self.prepare(address, filters)
-        page = await self.read_page(address, filters, offset, unit)
+        await self.prepare(address, wanted.filters)
+        page = await self.read_page(address, wanted, unit)
         if touch and address is not None:
             await self.touch(address)
         return replace(page, messages=await self.summarised(page.messages))
@@ -180,39 +162,23 @@ class Reading:
     async def page_with_contents(
         self,
         address: str | None,
+        wanted: Excerpt,
         *,
-        limit: int,
-        offset: int,
         counted: bool,
-        after_id: int | None = None,
-        filters: Filters = NO_FILTERS,
-        unknown_only: bool = False,
         touch: bool = False,
     ) -> tuple[Page, list[bytes]]:
         """A page of a mailbox with the bytes of every message, as the mailbox API lists it."""
 
         async def unit(tx: Transaction, most: int | None = None) -> tuple[Page, list[bytes]]:
-            listed = await message_lists.page(
-                tx,
-                address,
-                limit=limit,
-                offset=offset,
-                after_id=after_id,
-                filters=filters,
-                unknown_only=unknown_only,
-            )
+            listed = await message_lists.page(tx, address, wanted)
             check_octets(listed, most)
-            total = 0
-            if counted:
-                total = await message_lists.count(
-                    tx, address, filters=filters, unknown_only=unknown_only
-                )
+            total = await count(tx, address, wanted) if counted else 0
             return Page(listed, total), await all_readable(tx, listed)
 
-        await self.prepare(address, filters)
+        await self.prepare(address, wanted.filters)
         try:
             small = partial(unit, most=SMALL_OCTETS)
-            page, raw = await self.read_page(address, filters, offset, small)
+            page, raw = await self.read_page(address, wanted, small)
         except TooLarge:
             page, raw = await self._database.read(unit)
         if touch and address is not None:
@@ -227,13 +193,12 @@ class Reading:
     async def read_page(
         self,
         address: str | None,
-        filters: Filters,
-        offset: int,
+        wanted: Excerpt,
         unit: Callable[[Transaction], Coroutine[Any, Any, T]],
     ) -> T:
         """Read a page on the event loop where it is likely to be quick: the top of one mailbox,
         not searched."""
-        if address is None or filters or offset > QUICK_OFFSET:
+        if address is None or wanted.filters or wanted.offset > QUICK_OFFSET:
             return await self._database.read(unit)
         return await self._database.read_small(f"page:{address}", unit)
 
@@ -322,9 +287,8 @@ class Reading:
             if last is None:
                 last = await self._database.read(messages.newest_id)
             while True:
-                page = await self.page(
-                    address, limit=1, after_id=last, filters=filters, counted=False
-                )
+                wanted = Excerpt(1, after_id=last, filters=filters)
+                page = await self.page(address, wanted, counted=False)
                 if registration and not await self._database.read(holds, address, registration):
                     key = "InvalidAddressCredentialMsg"
                     raise BadCredential(text(key), message_key=key)
@@ -371,7 +335,7 @@ class Reading:
             if registration and not await holds(tx, address, registration):
                 return None
             new = await message_lists.page(
-                tx, address, limit=CATCH_UP, after_id=position.message_id
+                tx, address, Excerpt(CATCH_UP, after_id=position.message_id)
             )
             happened = await events.after(tx, address, after_id=position.event_id, limit=CATCH_UP)
             return new, happened
@@ -406,6 +370,13 @@ class Reading:
             message if message.summary else with_values(message, summary=found[message.id])
             for message in listed
         ]
+
+
+async def count(tx: Transaction, address: str | None, wanted: Excerpt) -> int:
+    """How many messages there are on all pages."""
+    return await message_lists.count(
+        tx, address, filters=wanted.filters, unknown_only=wanted.unknown_only
+    )
 
 
 async def holds(tx: Transaction, address: str, registration: int) -> bool:

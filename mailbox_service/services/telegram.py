@@ -22,7 +22,7 @@ from mailbox_service.core.errors import (
     BadRequest,
     NotYours,
 )
-from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.stored import Excerpt, StoredMessage
 from mailbox_service.core.telegram import TelegramSettings
 from mailbox_service.core.telegram_texts import bot_language, say
 from mailbox_service.core.texts import Language, text
@@ -248,7 +248,7 @@ class Telegram:
     ) -> tuple[tuple[StoredMessage, bytes] | None, int]:
         """The mail of an address at a place, 0 being the newest, and how many there are."""
         page, contents = await self._reading.page_with_contents(
-            address, limit=1, offset=index, counted=True
+            address, Excerpt(1, index), counted=True
         )
         if not page.messages:
             return None, page.count

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mailbox_service.config import Config
 from mailbox_service.core.errors import NotYours, TooManyRequests
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.stored import Excerpt, StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.core.webhook import (
     HttpAnswer,
@@ -201,7 +201,7 @@ async def any_message(
     tx: Transaction, address: str | None, place: float
 ) -> tuple[StoredMessage, bytes] | None:
     """One of the newest messages of a mailbox, with its bytes; `place` (0 to 1) says which."""
-    newest = await message_lists.page(tx, address, limit=100)
+    newest = await message_lists.page(tx, address, Excerpt(100))
     if not newest:
         return None
     message = newest[int(place * len(newest))]

@@ -5,11 +5,20 @@ A list joins messages with their summaries and verdicts and never touches conten
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from mailbox_service.core.stored import FLAGGED, NO_FILTERS, SEEN, Filters, State, StoredMessage
+from mailbox_service.core.stored import (
+    FLAGGED,
+    NO_FILTERS,
+    SEEN,
+    Excerpt,
+    Filters,
+    State,
+    StoredMessage,
+)
 from mailbox_service.storage.addresses import contains
-from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.messages import COLUMNS, FROM, message_of
 
 # All of a message that can change: what its owner marked, what a model found, and whether the
@@ -24,46 +33,33 @@ SELECT count(*), coalesce(sum(CASE WHEN (flags & {SEEN}) = 0 THEN 1 ELSE 0 END),
 """
 
 
-async def page(
-    tx: Transaction,
-    address: str | None,
-    *,
-    limit: int,
-    offset: int = 0,
-    before_id: int | None = None,
-    after_id: int | None = None,
-    filters: Filters = NO_FILTERS,
-    unknown_only: bool = False,
-) -> list[StoredMessage]:
-    """A page of a mailbox, or of all mailboxes when `address` is None: newest first, and
-    oldest first behind `after_id`."""
-    where, params = conditions(
-        address, filters, before_id=before_id, after_id=after_id, unknown_only=unknown_only
-    )
-    rows = await tx.fetch_all(
-        query_of(COLUMNS, where, ascending=after_id is not None),
-        {**params, "limit": limit, "offset": offset},
-    )
-    return [message_of(row) for row in rows]
+async def page(tx: Transaction, address: str | None, wanted: Excerpt) -> list[StoredMessage]:
+    """A page of a mailbox, or of all mailboxes when `address` is None."""
+    return [message_of(row) for row in await rows(tx, COLUMNS, address, wanted)]
 
 
-async def states(
-    tx: Transaction,
-    address: str,
-    *,
-    limit: int,
-    offset: int = 0,
-    before_id: int | None = None,
-    after_id: int | None = None,
-    filters: Filters = NO_FILTERS,
-) -> list[State]:
+async def states(tx: Transaction, address: str, wanted: Excerpt) -> list[State]:
     """The messages of the same page of a mailbox, and nothing of them but their states."""
-    where, params = conditions(address, filters, before_id=before_id, after_id=after_id)
-    rows = await tx.fetch_all(
-        query_of(STATE, where, ascending=after_id is not None),
-        {**params, "limit": limit, "offset": offset},
+    return list(await rows(tx, STATE, address, wanted))
+
+
+async def rows(
+    tx: Transaction, columns: str, address: str | None, wanted: Excerpt
+) -> Sequence[Row]:
+    """The rows of a page."""
+    where, params = conditions(
+        address,
+        wanted.filters,
+        before_id=wanted.before_id,
+        after_id=wanted.after_id,
+        unknown_only=wanted.unknown_only,
     )
-    return list(rows)
+    direction = "DESC" if wanted.after_id is None else "ASC"
+    return await tx.fetch_all(
+        f"SELECT {columns} {FROM} WHERE {where} ORDER BY m.id {direction}"
+        " LIMIT :limit OFFSET :offset",
+        {**params, "limit": wanted.limit, "offset": wanted.offset},
+    )
 
 
 async def count(
@@ -132,12 +128,3 @@ def conditions(
         clauses.append("m.received_at >= :since")
         params["since"] = filters.since
     return " AND ".join(clauses) or "1 = 1", params
-
-
-def query_of(columns: str, where: str, *, ascending: bool) -> str:
-    """The query of a page."""
-    direction = "ASC" if ascending else "DESC"
-    return (
-        f"SELECT {columns} {FROM} WHERE {where} ORDER BY m.id {direction}"
-        " LIMIT :limit OFFSET :offset"
-    )

@@ -6,6 +6,7 @@ from mailbox_service.core.stored import (
     NO_FILTERS,
     Address,
     CountedAddress,
+    Excerpt,
     Filters,
     StoredMessage,
 )
@@ -164,23 +165,18 @@ async def addresses_of(tx: Transaction, user_id: int, *, address: str = "") -> l
 
 
 async def mail_page(
-    tx: Transaction,
-    user_id: int,
-    *,
-    address: str,
-    limit: int,
-    offset: int = 0,
-    before_id: int | None = None,
-    after_id: int | None = None,
-    filters: Filters = NO_FILTERS,
+    tx: Transaction, user_id: int, wanted: Excerpt, *, address: str
 ) -> list[StoredMessage]:
-    """A page of the mail of all addresses of an account, or of one of them: newest first, and
-    oldest first behind `after_id`."""
-    where, params = message_lists.conditions(None, filters, before_id=before_id, after_id=after_id)
+    """A page of the mail of all addresses of an account, or of one of them."""
+    filters, after_id = wanted.filters, wanted.after_id
+    where, params = message_lists.conditions(
+        None, filters, before_id=wanted.before_id, after_id=after_id
+    )
     direction = "DESC" if after_id is None else "ASC"
+    place = {"limit": wanted.limit, "offset": wanted.offset}
     found = await tx.fetch_all(
         MAIL_IDS.format(source=source_of(filters), where=where, direction=direction),
-        {**params, "user_id": user_id, "address": address, "limit": limit, "offset": offset},
+        {**params, **place, "user_id": user_id, "address": address},
     )
     listed = await messages.by_ids(tx, [int(row[0]) for row in found])
     return listed[::-1] if after_id is None else listed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_service.core.stored import DELETED, FLAGGED, SEEN
+from mailbox_service.core.stored import DELETED, FLAGGED, SEEN, Excerpt
 from tests.imap.conftest import Site
 from tests.imap.house import ANN, letter
 from tests.programs import need
@@ -101,7 +101,7 @@ async def test_mbsync_mirrors_both_mailboxes_and_carries_marks_back(
     await site.house.deliver("Four")
     await run(mbsync, "-q", "-c", config, "all")
     assert await site.house.flags(first) == SEEN | FLAGGED
-    page = await site.house.reading.page(ANN, limit=10)
+    page = await site.house.reading.page(ANN, Excerpt(10))
     assert second not in [message.id for message in page.messages]
     inbox = mailbox.Maildir(tmp_path / "mail" / "INBOX", create=False)
     found = {message["Subject"]: message.get_flags() for message in inbox}
@@ -153,5 +153,5 @@ push "{keys}"
     script = f"{neomutt} -n -F {config}"
     await run("script", "-qec", script, "/dev/null", TERM="xterm", HOME=str(tmp_path))
     assert await site.house.flags(first) & FLAGGED
-    page = await site.house.reading.page(ANN, limit=10)
+    page = await site.house.reading.page(ANN, Excerpt(10))
     assert second not in [message.id for message in page.messages]

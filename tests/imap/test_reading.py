@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.core.stored import FLAGGED, SEEN
+from mailbox_service.core.stored import FLAGGED, SEEN, Excerpt
 from mailbox_service.services.reading import Reading
 from mailbox_service.storage import contents, messages
 from mailbox_service.storage.database import Transaction
@@ -193,7 +193,7 @@ async def test_imaplib_reads_a_mailbox(any_site: Site) -> None:
 
     await asyncio.to_thread(client)
     reading = Reading(site.house.database, site.house.signals)
-    page = await reading.page(ANN, limit=10, unread_counted=True)
+    page = await reading.page(ANN, Excerpt(10), unread_counted=True)
     assert (page.count, page.unread) == (2, 1)
     assert await site.house.flags(second) == SEEN
 

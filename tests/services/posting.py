@@ -7,6 +7,7 @@ from typing import Any
 
 from mailbox_service.core.compose import Draft, NamedAddress
 from mailbox_service.core.envelope import Envelope, Principal, Receipt
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.services.delivering import Delivering
 from mailbox_service.services.sending import Sending
@@ -85,7 +86,7 @@ class Post(Mailboxes):
 
     async def inbox(self, address: str) -> list[bytes]:
         """The messages of a mailbox, oldest first."""
-        rows = await self.database.read(message_lists.page, address, limit=100, after_id=0)
+        rows = await self.database.read(message_lists.page, address, Excerpt(100, after_id=0))
         return [await self.database.read(contents.read, row.content_id) for row in rows]
 
     async def attempts(self) -> Sequence[send_queue.Attempt]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.core.stored import Filters, StoredMessage
+from mailbox_service.core.stored import Excerpt, Filters, StoredMessage
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.webhook import HttpOut
 from mailbox_service.services import asking_model
@@ -82,7 +82,7 @@ class Site:
         await self.out.close()
 
     async def only(self, address: str = "a@x.test") -> StoredMessage:
-        page = await self.mailboxes.reading.page(address, limit=10)
+        page = await self.mailboxes.reading.page(address, Excerpt(10))
         [message] = page.messages
         return message
 
@@ -232,7 +232,7 @@ async def test_a_mail_that_is_deleted_meanwhile_is_no_trouble(
     await site.mailboxes.reading.delete("a@x.test", [gone])
     model.released.set()
     assert await asking
-    assert (await site.mailboxes.reading.page("a@x.test", limit=10)).messages == []
+    assert (await site.mailboxes.reading.page("a@x.test", Excerpt(10))).messages == []
 
 
 async def test_who_waits_for_a_code_gets_that_of_the_model(

@@ -16,6 +16,7 @@ from mailbox_service.core.errors import (
     UnknownMailbox,
 )
 from mailbox_service.core.mailbox_limits import HOUR, MINUTE, Fill, MailboxLimits
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.services import limiting
 from mailbox_service.services.limiting import FULL_MICROS, KNOWN_MICROS
 from mailbox_service.storage import fills, message_lists
@@ -57,7 +58,7 @@ async def held(mailboxes: Mailboxes, address: str = "a@x.test") -> Fill:
 
 
 async def ids_of(mailboxes: Mailboxes, address: str = "a@x.test") -> list[int]:
-    rows = await mailboxes.database.read(message_lists.page, address, limit=10)
+    rows = await mailboxes.database.read(message_lists.page, address, Excerpt(10))
     return [row.id for row in rows]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailbox_service.core.stored import Filters
+from mailbox_service.core.stored import Excerpt, Filters
 from mailbox_service.services.reading import Position, Update
 from mailbox_service.services.summarising import Summarising
 from tests.databases import AnyDatabase
@@ -38,7 +38,7 @@ async def test_a_list_shows_the_same_whether_the_worker_came_by_or_not(
     await mailboxes.receive("a@x.test", content=letter("Two"))
     if summarised:
         await summarise_all(mailboxes)
-    page = await mailboxes.reading.page("a@x.test", limit=10, unread_counted=True)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10), unread_counted=True)
     assert (page.count, page.unread) == (2, 2)
     summaries = [message.summary for message in page.messages]
     assert [summary and summary.subject for summary in summaries] == ["Two", "One"]
@@ -77,7 +77,7 @@ async def test_searches_take_words_as_they_are(
     ):
         await mailboxes.receive("a@x.test", content=content)
     await summarise_all(mailboxes)
-    page = await mailboxes.reading.page("a@x.test", limit=10, filters=filters)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10, filters=filters))
     assert [m.summary and m.summary.subject for m in page.messages] == expected
     assert page.count == len(expected)
 
@@ -87,13 +87,13 @@ async def test_pages_follow_one_another_without_gap_or_overlap(database: AnyData
     ids = [(await mailboxes.receive("a@x.test"))[0] for _ in range(7)]
     seen, before = [], None
     while True:
-        page = await mailboxes.reading.page("a@x.test", limit=3, before_id=before)
+        page = await mailboxes.reading.page("a@x.test", Excerpt(3, before_id=before))
         if not page.messages:
             break
         seen += [message.id for message in page.messages]
         before = seen[-1]
     assert seen == ids[::-1]
-    after = await mailboxes.reading.page("a@x.test", limit=3, after_id=ids[2])
+    after = await mailboxes.reading.page("a@x.test", Excerpt(3, after_id=ids[2]))
     assert [message.id for message in after.messages] == ids[3:6]
 
 
@@ -189,13 +189,11 @@ async def test_damaged_contents_are_empty_and_the_mail_is_still_listed(
         await tx.execute("UPDATE contents SET checksum = checksum + 1 WHERE id = 1")
 
     await database.write(damage)
-    page, raw = await mailboxes.reading.page_with_contents(
-        "a@x.test", limit=10, offset=0, counted=True
-    )
+    page, raw = await mailboxes.reading.page_with_contents("a@x.test", Excerpt(10), counted=True)
     assert page.count == 2
     assert raw[1] == b""
     assert raw[0].endswith(b"How are you?\r\n")
     assert "content-damaged" in caplog.text
     await summarise_all(mailboxes)
-    listed = await mailboxes.reading.page("a@x.test", limit=10)
+    listed = await mailboxes.reading.page("a@x.test", Excerpt(10))
     assert listed.messages[0].id == good

@@ -13,6 +13,7 @@ from mailbox_service.core.errors import (
     SenderRefused,
     UnknownMailbox,
 )
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.storage import contents, messages
 from tests.databases import AnyDatabase
 from tests.services.parts import LETTER, PEER, Mailboxes
@@ -87,7 +88,7 @@ async def test_a_loop_and_a_giant_are_refused(database: AnyDatabase) -> None:
         mailboxes.receiving.receive(envelope, b"Received: by somebody\r\n" * 51 + LETTER, PEER)
     with pytest.raises(MessageTooBig):
         mailboxes.receiving.receive(envelope, LETTER + b"x" * 65_536, PEER)
-    assert (await mailboxes.reading.page(None, limit=1)).count == 0
+    assert (await mailboxes.reading.page(None, Excerpt(1))).count == 0
 
 
 async def test_ids_never_return(database: AnyDatabase) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from mailbox_service.core.errors import BadCredential, BadRequest, NameTaken, NotYours
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.storage.addresses import DAY
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
@@ -121,7 +122,7 @@ async def test_a_closed_address_leaves_nothing_to_whoever_opens_it_next(
     assert second.address_id > first.address_id
     with pytest.raises(BadCredential):
         await mailboxes.authenticating.address_token(first.jwt)
-    assert (await mailboxes.reading.page("ann@x.test", limit=10)).count == 0
+    assert (await mailboxes.reading.page("ann@x.test", Excerpt(10))).count == 0
 
 
 async def test_the_name_of_a_closed_address_is_kept_from_visitors_for_a_while(
@@ -191,7 +192,7 @@ async def test_an_old_id_closes_nothing_of_the_next_owner(database: AnyDatabase)
     )
     await mailboxes.receive("ann@x.test")
     await mailboxes.registering.close(first.address_id, "ann@x.test")
-    assert (await mailboxes.reading.page("ann@x.test", limit=10)).count == 1
+    assert (await mailboxes.reading.page("ann@x.test", Excerpt(10))).count == 1
     await mailboxes.authenticating.address_token(second.jwt)
 
 
@@ -200,13 +201,13 @@ async def test_mail_that_came_before_an_address_was_opened_is_there_when_it_open
 ) -> None:
     mailboxes = Mailboxes(database)
     await mailboxes.receive("later@x.test")
-    unknown = await mailboxes.reading.page(None, limit=10, unknown_only=True)
+    unknown = await mailboxes.reading.page(None, Excerpt(10, unknown_only=True))
     assert [message.address for message in unknown.messages] == ["later@x.test"]
     await mailboxes.registering.open_by_admin(
         name="later", domain="x.test", with_prefix=False, random_subdomain=False
     )
-    assert (await mailboxes.reading.page("later@x.test", limit=10)).count == 1
-    assert (await mailboxes.reading.page(None, limit=10, unknown_only=True)).count == 0
+    assert (await mailboxes.reading.page("later@x.test", Excerpt(10))).count == 1
+    assert (await mailboxes.reading.page(None, Excerpt(10, unknown_only=True))).count == 0
 
 
 async def test_administrators_list_addresses_sorted_and_searched_as_typed(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.services import retaining as services_retaining
 from mailbox_service.services.counting import Counting
 from mailbox_service.services.retaining import KIND, MINUTE, Retaining
@@ -40,7 +41,7 @@ async def octets(database: AnyDatabase) -> int:
 
 
 async def left(database: AnyDatabase) -> list[int]:
-    rows = await database.read(message_lists.page, None, limit=1_000)
+    rows = await database.read(message_lists.page, None, Excerpt(1000))
     return sorted(row.id for row in rows)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.services import summarising
 from mailbox_service.services.summarising import BATCH, Summarising, summary_of
 from mailbox_service.storage.database import Transaction
@@ -45,7 +46,7 @@ async def test_a_summary_is_what_lists_show(database: AnyDatabase) -> None:
     mailboxes = Mailboxes(database)
     await mailboxes.receive("a@x.test", content=CODE)
     assert await worker(mailboxes).read_some() == 1
-    page = await mailboxes.reading.page("a@x.test", limit=10)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10))
     assert page.messages[0].summary == summary
 
 
@@ -69,7 +70,7 @@ async def test_a_mail_that_is_deleted_meanwhile_is_no_trouble(database: AnyDatab
     await mailboxes.reading.delete("a@x.test", [gone])
     read = [(i, summarising.summary_and_words(content), None) for i, content in found]
     await mailboxes.database.write(summarising.keep_summaries, read, found[-1][0])
-    page = await mailboxes.reading.page("a@x.test", limit=10)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10))
     assert [message.id for message in page.messages] == [kept]
     assert await rows(mailboxes, "SELECT id FROM summaries") == [(kept,)]
     assert await worker(mailboxes).read_some() == 0
@@ -81,7 +82,7 @@ async def test_what_cannot_be_parsed_holds_up_nothing(database: AnyDatabase) -> 
         await mailboxes.receive("a@x.test", content=broken)
     await mailboxes.receive("a@x.test", content=CODE)
     assert await worker(mailboxes).read_some() == 5
-    page = await mailboxes.reading.page("a@x.test", limit=10)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10))
     assert page.messages[0].summary is not None
     assert page.messages[0].summary.codes == ("482913",)
 
@@ -100,7 +101,7 @@ async def test_a_damaged_content_holds_up_nothing(
     await database.write(damage)
     assert await worker(mailboxes).read_some() == 2
     assert f"content-damaged message={damaged}" in caplog.text
-    page = await mailboxes.reading.page("a@x.test", limit=10)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10))
     assert [message.summary and message.summary.subject for message in page.messages] == [
         "Hello",
         "",
@@ -115,7 +116,7 @@ async def test_the_record_of_the_contract_is_written_where_it_is_wanted(
     await mailboxes.receive("a@x.test", content=CODE)
     await mailboxes.receive("a@x.test")
     await worker(mailboxes).read_some()
-    page = await mailboxes.reading.page("a@x.test", limit=10)
+    page = await mailboxes.reading.page("a@x.test", Excerpt(10))
     plain, with_code = page.messages
     assert plain.metadata is None
     if not wanted:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from mailbox_service.core.errors import BadCredential
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.services.mail_files import BadFile
 from mailbox_service.services.moving import addresses as moving_addresses
 from mailbox_service.services.moving import mail as moving_mail
@@ -67,7 +68,7 @@ async def everything(boxes: Mailboxes) -> dict[int, tuple[str, bytes]]:
     """Every stored mail by its id: its mailbox and its bytes."""
 
     async def unit(tx: Transaction) -> dict[int, tuple[str, bytes]]:
-        listed = await message_lists.page(tx, None, limit=10_000)
+        listed = await message_lists.page(tx, None, Excerpt(10_000))
         return {one.id: (one.address, await contents.read(tx, one.content_id)) for one in listed}
 
     return await boxes.database.read(unit)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mailbox_service.core.stored import Excerpt
 from smtp_proxy.reception import ReceptionDoor
 from tests.databases import AnyDatabase
 from tests.services.parts import LETTER, Mailboxes
@@ -65,7 +66,7 @@ async def test_too_many_mails_in_an_hour_are_450(
     for _ in range(3):
         assert (await wire.transaction(LETTER, "a@x.test")).startswith("250 2.0.0 Accepted")
         await database.caught_up()
-        page = await mailboxes.reading.page("a@x.test", limit=5)
+        page = await mailboxes.reading.page("a@x.test", Excerpt(5))
         await mailboxes.reading.delete("a@x.test", [row.id for row in page.messages])
         mailboxes.clock.now += LATER
     assert (await wire.ask("MAIL FROM:<far@away.test>")).startswith("250")

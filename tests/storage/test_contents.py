@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailbox_service.core.packing import pack
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.storage import contents
 from mailbox_service.storage.database import Transaction
 from tests.databases import AnyDatabase
@@ -76,8 +77,6 @@ async def test_a_store_with_both_kinds_is_read_whatever_the_setting_says(
     await with_gzip.receive("ann@x.test", content=LETTER)
     await without.receive("ann@x.test", content=LETTER)
     assert [packed for packed, _ in await database.read(stored_octets)] == [1, 0]
-    page, raw = await without.reading.page_with_contents(
-        "ann@x.test", limit=10, offset=0, counted=True
-    )
+    page, raw = await without.reading.page_with_contents("ann@x.test", Excerpt(10), counted=True)
     assert page.count == 2
     assert all(content.endswith(LETTER) for content in raw)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.config import Role
+from mailbox_service.core.stored import Excerpt
 from tests.web.conftest import SiteWith
 from tests.web.people import access_token, digest, rules, sign_up
 from tests.web.site import ADMIN, Site
@@ -28,7 +29,7 @@ GOOD = {"email": ANN, "password": digest("secret")}
 async def mailed_code(site: Site, address: str) -> str:
     """Deliver what is due, and read the newest code of a mailbox of ours."""
     await site.parts.delivering.deliver_due()
-    page = await site.parts.reading.page(address, limit=1)
+    page = await site.parts.reading.page(address, Excerpt(1))
     content = await site.parts.reading.content(address, page.messages[0].id)
     assert content is not None
     found = re.search(rb"Your verify code is (\d{6})\r\n", content[1])

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE, OCTETS
 from mailbox_service.web.guards import ADMIN
@@ -75,7 +76,7 @@ async def page_of(call: Call, address: str | None, *, unknown_only: bool) -> Mai
     """A page of mails with their sources, newest first."""
     limit, offset = call.page()
     page, contents = await call.services.reading.page_with_contents(
-        address, limit=limit, offset=offset, counted=offset == 0, unknown_only=unknown_only
+        address, Excerpt(limit, offset, unknown_only=unknown_only), counted=offset == 0
     )
     found = list(zip(page.messages, contents, strict=True))
     return MailPage(await named_rows(call, found), page.count)
@@ -108,10 +109,8 @@ async def list_everybodys(call: Call) -> EverybodysPage:
     limit, offset = call.page()
     page = await call.services.reading.page(
         wanted_address(call),
-        limit=limit,
-        offset=offset,
+        Excerpt(limit, offset, unknown_only=call.switch("unknown")),
         counted=offset == 0,
-        unknown_only=call.switch("unknown"),
     )
     names = await call.services.registering.names_of(one.address for one in page.messages)
     rows = [

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from mailbox_service.core.errors import NotFound, NotYours
 from mailbox_service.core.lifetime import LONGEST
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import Filters, StoredMessage
+from mailbox_service.core.stored import Excerpt, Filters, StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.web.agents.rows import NOTICE, AgentMail, agent_mail, opened_mail
 from mailbox_service.web.agents.tool import Hints, Tool, Visit
@@ -280,9 +280,7 @@ async def page(
     """A page of a mailbox."""
     found = await visit.services.reading.page(
         address,
-        limit=limit,
-        before_id=before_id,
-        filters=wanted,
+        Excerpt(limit, before_id=before_id, filters=wanted),
         unread_counted=True,
         touch=True,
     )

@@ -13,7 +13,7 @@ from mailbox_service.core.errors import BadRequest, NotFound
 from mailbox_service.core.html import html_to_text, sanitise
 from mailbox_service.core.origin_score import Score, score, with_score
 from mailbox_service.core.parsing import ParsedMessage, parse, part_bytes
-from mailbox_service.core.stored import StoredMessage
+from mailbox_service.core.stored import Excerpt, StoredMessage
 from mailbox_service.core.verdicts import field_value
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE, OCTETS, attachment_answer, message_answer
@@ -164,15 +164,10 @@ async def inbox_page(
     after_id = call.number("after_id")
     glancing = call.services.glancing
     rows = Rows(glancing.shown, form)
-    glance = await glancing.page(
-        call.address,
-        rows.known,
-        limit=limit,
-        before_id=call.number("before_id"),
-        after_id=after_id,
-        filters=filters(call),
-        unread_counted=True,
+    wanted = Excerpt(
+        limit, before_id=call.number("before_id"), after_id=after_id, filters=filters(call)
     )
+    glance = await glancing.page(call.address, rows.known, wanted, unread_counted=True)
     full = len(glance.states) == limit and after_id is None
     next_before_id = glance.states[-1][0] if full else None
     rest = CountedInbox(glance.count, glance.unread, next_before_id)

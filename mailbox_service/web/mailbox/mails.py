@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from mailbox_service.core.errors import NotYours
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import NO_FILTERS, Filters, StoredMessage
+from mailbox_service.core.stored import NO_FILTERS, Excerpt, Filters, StoredMessage
 from mailbox_service.core.texts import text
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.glances import Rows, page_answer
@@ -68,11 +68,8 @@ async def list_mails(call: Call) -> Answer:
     glance = await glancing.page(
         call.address,
         rows.known,
-        limit=limit,
-        offset=offset,
+        Excerpt(limit, offset, after_id=call.number("after_id"), filters=filters(call)),
         counted=offset == 0,
-        after_id=call.number("after_id"),
-        filters=filters(call),
         with_contents=True,
     )
     found = rows.of(glance, lambda message, raw: mail_row(message, raw, name))
@@ -95,11 +92,8 @@ async def list_parsed_mails(call: Call) -> ParsedPage:
     limit, offset = call.page()
     page, contents = await call.services.reading.page_with_contents(
         call.address,
-        limit=limit,
-        offset=offset,
+        Excerpt(limit, offset, after_id=call.number("after_id"), filters=filters(call)),
         counted=offset == 0,
-        after_id=call.number("after_id"),
-        filters=filters(call),
         touch=offset == 0,
     )
     # Parsing is work for a thread: other mail goes on meanwhile.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailbox_service.core.errors import NotFound
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE
 from mailbox_service.web.guards import ACCOUNT
@@ -38,13 +39,11 @@ async def list_inbox(call: Call) -> InboxPage:
     """The same mail as light rows, newest first; behind `after_id` oldest first."""
     limit = call.limit(DEFAULT_PAGE)
     after_id = call.number("after_id")
+    wanted = Excerpt(
+        limit, before_id=call.number("before_id"), after_id=after_id, filters=filters(call)
+    )
     page = await call.services.account_addresses.inbox(
-        call.account.user_id,
-        address=call.search_text("address"),
-        limit=limit,
-        before_id=call.number("before_id"),
-        after_id=after_id,
-        filters=filters(call),
+        call.account.user_id, wanted, address=call.search_text("address")
     )
     full = len(page.messages) == limit and after_id is None
     return InboxPage(

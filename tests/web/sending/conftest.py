@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from mailbox_service.core.stored import Excerpt
 from tests.web.site import Site, running_site
 from tests.webhook_receiver import Receiver, receiving
 
@@ -73,7 +74,7 @@ class Api:
     async def received(self, address: str = "bob@inbox.test") -> list[bytes]:
         """The mails of a mailbox, oldest first."""
         _, contents = await self.site.parts.reading.page_with_contents(
-            address, limit=100, offset=0, counted=False
+            address, Excerpt(100), counted=False
         )
         return list(reversed(contents))
 
