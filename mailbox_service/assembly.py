@@ -199,7 +199,7 @@ def build(config: Config) -> Parts:
     sms_out = HttpOut(resolver, private_addresses=config.sms_private_addresses)
     sending_api.sms_handing_over.gateway = sms_gateway(config, sms_out, sending)
     receiving.returns = sending_api.returns
-    delivering.tracking = sending_api.tracking
+    delivering.attempting.tracking = sending_api.tracking
     http_out = HttpOut(resolver, private_addresses=config.webhook_private_addresses)
     humans_out = HttpOut(
         resolver,

@@ -5,8 +5,7 @@ claim with a lease, an attempt, a record of its outcome. A worker that dies betw
 and the third has perhaps delivered a message without saying so; it is then tried again, and its
 history says that it may arrive twice (RFC 5321 §6.1 forbids the other choice, losing it).
 
-Mail for our own domains goes the same way without touching the network, and there the attempt
-and its record are one transaction.
+Here is what is claimed, when, and how much of it at once; `attempting` does the two other steps.
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-from weakref import WeakValueDictionary
-
-from msgspec import structs
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
@@ -29,48 +25,26 @@ from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
 from mailbox_service.core.delivery import GIVE_UP_AFTER, Reply
 from mailbox_service.core.errors import MailError
-from mailbox_service.core.trace_fields import without_claims
-from mailbox_service.services.attempts import (
-    Answer,
-    Job,
-    LocalAnswer,
-    Network,
-    Outcome,
-    judge,
-    local_answers,
-)
-from mailbox_service.services.claiming import (
-    BATCH,
-    LEASE_MICROS,
-    SMALL_CONTENT,
-    Claimed,
-    claim,
-    claim_expired,
-)
+from mailbox_service.services.attempting import SIMULATOR, Attempting
+from mailbox_service.services.attempts import Answer, Job, Network
+from mailbox_service.services.claiming import BATCH, LEASE_MICROS, Claimed, claim, claim_expired
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.lanes import Lanes
-from mailbox_service.services.limiting import Taken
 from mailbox_service.services.queueing import ACCOUNT_MONTH, KEY_LIFE
 from mailbox_service.services.receiving import Receiving
-from mailbox_service.services.sending_api.tracking import MAILBOX_API, ApiMessage, Tracking
+from mailbox_service.services.sending_api.tracking import MAILBOX_API
 from mailbox_service.services.settling import Settling
 from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, idempotency, leases, send_counts, submissions
+from mailbox_service.storage import idempotency, leases, send_counts, submissions
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.leases import Claim
 from mailbox_service.storage.submissions import Submission
 
 log = logging.getLogger("mailbox.delivering")
 
-# An attempt is not begun when less than this is left of its lease.
-LEASE_MARGIN = 15 * 60_000_000
-# Larger messages in memory at once, for all domains and for one. A message has 50 MiB by default.
-MOST_LARGE, MOST_LARGE_A_DOMAIN = 8, 2
 # Jobs begun in one round of the event loop; each costs a signature.
 JOBS_AT_ONCE = 8
-# The next hop of recipients for tests: nobody, by name.
-SIMULATOR = "simulator"
 # After a wake-up, for more to come in or to end: one claim for many costs what one for one does.
 GATHER_SECONDS = 0.003
 # A worker looks for work by itself this often: a signal may be lost.
@@ -103,14 +77,9 @@ class Delivering:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
-        self._own_name = config.own_name
-        self._receiving = receiving
-        self._signing = signing
         self._outbound = outbound
         self._signals = signals
         self._clock = clock
-        self._jitter = jitter
-        self.tracking: Tracking | None = None
         # Unique a start, so that nobody settles what another worker leased.
         self._holder = secrets.token_hex(8)
         self._lanes = Lanes(config.served_domains)
@@ -119,10 +88,8 @@ class Delivering:
         self._ended = asyncio.Event()
         self._room = asyncio.Event()
         self._wanted_room = 0
-        self._large = asyncio.Semaphore(MOST_LARGE)
-        self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
         self._leased: set[int] = set()
-        self._settling = Settling(
+        settling = Settling(
             database,
             config,
             signals,
@@ -130,6 +97,19 @@ class Delivering:
             holder=self._holder,
             clock=clock,
             new_queue_id=new_queue_id,
+        )
+        self.attempting = Attempting(
+            database,
+            config,
+            receiving,
+            signing,
+            outbound,
+            signals,
+            settling,
+            holder=self._holder,
+            heard=self._note_reachability,
+            clock=clock,
+            jitter=jitter,
         )
         self._stopping = False
         self._tidied = 0
@@ -235,10 +215,11 @@ class Delivering:
 
     def _start(self, claimed: Claimed, lease_until: int) -> None:
         """One task for each group of recipients that share a message and a next hop."""
-        if self.tracking is not None:
+        tracking = self.attempting.tracking
+        if tracking is not None:
             for number, submission in claimed.submissions.items():
                 if submission.door != MAILBOX_API:
-                    self.tracking.know(number, claimed.sent.get(number))
+                    tracking.know(number, claimed.sent.get(number))
         groups: dict[tuple[int, str | None], list[Claim]] = {}
         for one in claimed.claims:
             submission = claimed.submissions[one.submission_id]
@@ -296,7 +277,7 @@ class Delivering:
     async def _work(self, job: Job) -> None:
         """Attempt, judge, record. Whatever goes wrong here, the lease brings the mail back."""
         try:
-            await self._attempt(job)
+            await self.attempting.attempt(job)
         except asyncio.CancelledError:
             if not job.begun:
                 await asyncio.shield(asyncio.ensure_future(self._give_back(job)))
@@ -308,9 +289,7 @@ class Delivering:
         except Exception:
             log.exception("attempt-failed queue_id=%s", job.submission.queue_id)
             reply = Reply(0, "4.3.0", "An internal error; it will be tried again.")
-            answer = LocalAnswer(reply, self._own_name, f"* {reply.text}", uncertain=job.begun)
-            answers = dict.fromkeys([one.recipient for one in job.claims], answer)
-            await self._settling.record(job, self._judge(job, answers, self._clock()), b"")
+            await self.attempting.note_trouble(job, reply)
         finally:
             self._leave(job)
 
@@ -324,140 +303,12 @@ class Delivering:
         if self._wanted_room <= 0:
             self._room.set()
 
-    async def _attempt(self, job: Job) -> None:
-        message = None
-        if self.tracking is not None and job.hop is not None:
-            message = await self.tracking.message(job.submission)
-        if message is None or not message.traits.personal or job.damaged:
-            await self._attempt_once(job, message)
-            return
-        for recipient in job.claims:  # each has a copy of their own
-            one = structs.replace(job, claims=(recipient,))
-            try:
-                await self._attempt_once(one, message)
-            finally:
-                job.begun = job.begun or one.begun
-
-    async def _attempt_once(self, job: Job, message: ApiMessage | None) -> None:
-        job.message = message
-        if job.hop is None:
-            await self._database.write(
-                leases.hold, job.claims, holder=self._holder, now=self._clock()
-            )
-            self._signals.notify(topics.mailbox(job.submission.address))
-        elif job.hop == "":
-            await self._deliver_here(job)
-        elif job.hop == SIMULATOR:
-            await self._deliver_nowhere(job)
-        elif job.submission.size <= SMALL_CONTENT or job.damaged:
-            await self._deliver_away(job)
-        else:
-            places = self._large_of.setdefault(
-                job.claims[0].domain, asyncio.Semaphore(MOST_LARGE_A_DOMAIN)
-            )
-            async with places, self._large:
-                await self._deliver_away(job)
-
     async def _give_back(self, job: Job) -> None:
         """Let the next worker have what was not begun."""
         with contextlib.suppress(MailError):
             await self._database.write(
                 leases.give_back, job.claims, holder=self._holder, now=self._clock()
             )
-
-    async def _content(self, job: Job) -> bytes | None:
-        """The content of a message; None when it is damaged."""
-        if job.damaged:
-            return None
-        if job.content is not None:
-            return job.content
-        number, size = job.submission.content_id, job.submission.size
-        try:
-            if size <= SMALL_CONTENT:
-                return await self._database.read_small("content", contents.read, number)
-            return await self._database.read(contents.read, number)
-        except contents.Damaged:
-            return None
-
-    async def _deliver_here(self, job: Job) -> None:
-        """Put a message into mailboxes of ours, in one transaction with its record."""
-        started = self._clock()
-        content = await self._content(job)
-        if content is None:
-            await self._quarantine(job, started)
-            return
-        content = await self._personal(job, content)
-        rooms: list[Taken] = []
-        try:
-            await self._put_here(job, content, started, rooms)
-        finally:
-            for room in rooms:
-                room.landed()
-
-    async def _put_here(self, job: Job, content: bytes, started: int, rooms: list[Taken]) -> None:
-        field_, answers = await local_answers(
-            self._receiving, job, content, by=self._own_name, now=started, rooms=rooms
-        )
-        accepted = tuple(name for name, answer in answers.items() if answer.reply.code == 250)
-        back = await self._receiving.take_back(accepted, content)
-        accepted = tuple(name for name in accepted if name not in back)
-        outcomes = self._judge(job, answers, started)
-        deposit = field_ + await self._receiving.reduced(without_claims(content, self._own_name))
-        await self._settling.record(job, outcomes, content, deposit_to=accepted, deposit=deposit)
-
-    async def _deliver_nowhere(self, job: Job) -> None:
-        """Say of recipients for tests what becomes of them."""
-        started = self._clock()
-        content = await self._content(job)
-        if content is None:
-            await self._quarantine(job, started)
-            return
-        answers = {
-            one.recipient: simulated(simulated_recipients.fate_of(one.recipient).reply)
-            for one in job.claims
-        }
-        await self._settling.record(job, self._judge(job, answers, started), content)
-
-    async def _deliver_away(self, job: Job) -> None:
-        """Hand a message to its next hop."""
-        started = self._clock()
-        content = job.content or await self._content(job)
-        if content is None:
-            await self._quarantine(job, started)
-            return
-        if started > job.lease_until - LEASE_MARGIN:
-            return  # paused for long; somebody else may have it by now
-        submission = job.submission
-        if job.message is not None:
-            content = await self._personal(job, content)
-        departing = await self._signing.departing(submission, content)
-        answers = await self._outbound.send(
-            split(submission.address)[1],
-            await self._return_path(job),
-            [one.recipient for one in job.claims],
-            departing,
-            smtputf8=bool(submission.smtputf8),
-            begin=job.begin,
-        )
-        self._note_reachability(job, answers)
-        outcomes = self._judge(job, answers, started)
-        await self._settling.record(job, outcomes, content)
-
-    async def _personal(self, job: Job, content: bytes) -> bytes:
-        """The copy of the one recipient, when the message has copies."""
-        message = job.message
-        if message is None or self.tracking is None or not message.traits.personal:
-            return content
-        recipient = job.claims[0].recipient
-        return await self.tracking.personal(job.submission, message, recipient, content)
-
-    async def _return_path(self, job: Job) -> str:
-        """Where failures are reported to: a path of its own for mail of the sending API."""
-        submission = job.submission
-        if job.message is None or self.tracking is None or not submission.reverse_path:
-            return submission.reverse_path
-        recipients = [one.recipient for one in job.claims]
-        return await self.tracking.return_path(submission, job.message, recipients)
 
     def _note_reachability(self, job: Job, answers: Mapping[str, Answer]) -> None:
         for one in job.claims:
@@ -486,38 +337,10 @@ class Delivering:
                 claims = tuple(one for one in claimed.claims if one.submission_id == submission.id)
                 job = Job(submission, claims, domain, None, False, now + LEASE_MICROS)
                 answers = dict.fromkeys([one.recipient for one in claims], answer)
-                content = await self._content(job)
-                await self._settling.record(job, self._judge(job, answers, now), content or b"")
+                content = await self.attempting.content(job)
+                await self.attempting.settle(job, answers, content or b"", started=now)
             if not claimed.claims:
                 return
-
-    def _judge(self, job: Job, answers: Mapping[str, Answer], started: int) -> list[Outcome]:
-        now = self._clock()
-        return [
-            judge(one, answers[one.recipient], started=started, now=now, jitter=self._jitter())
-            for one in job.claims
-        ]
-
-    async def _quarantine(self, job: Job, started: int) -> None:
-        """Take out what cannot be sent as it was accepted; the rest of the queue goes on."""
-        log.error(
-            "content-damaged queue_id=%s content=%d recipients=%d: kept, and not sent",
-            job.submission.queue_id,
-            job.submission.content_id,
-            len(job.claims),
-        )
-        reply = Reply(554, "5.6.0", "The stored message is damaged and was not sent.")
-        answer = LocalAnswer(reply, self._own_name, f"* {reply.text}")
-        outcomes = [
-            judge(one, answer, started=started, now=self._clock(), jitter=0.0, damaged=True)
-            for one in job.claims
-        ]
-        await self._settling.record(job, outcomes, b"")
-
-
-def simulated(reply: Reply) -> LocalAnswer:
-    """What a server that is none said."""
-    return LocalAnswer(reply, SIMULATOR, f"* {reply}")
 
 
 async def tidy(tx: Transaction, now: int) -> None:

@@ -23,7 +23,7 @@ from mailbox_service.outbound.hops import Relay, Timeouts
 from mailbox_service.outbound.routing import Router
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.transaction import Attempted
-from mailbox_service.services import claiming, delivering, settling
+from mailbox_service.services import attempting, claiming, settling
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record_all
 from mailbox_service.services.signing import Signing
@@ -447,7 +447,7 @@ async def test_large_messages_go_out_few_at_a_time(database: AnyDatabase, hop: N
         await post.submit("bob@next.test", content=large)
     await post.delivering.deliver_due()
     assert len(hop.taken) == 5
-    assert hop.most_at_once <= delivering.MOST_LARGE_A_DOMAIN
+    assert hop.most_at_once <= attempting.MOST_LARGE_A_DOMAIN
 
 
 async def test_the_worker_wakes_for_new_mail(database: AnyDatabase, hop: NextHop) -> None:

@@ -138,7 +138,7 @@ async def test_a_domain_is_proved_by_dns_and_mail_from_it_is_signed(tmp_path: Pa
         assert verified["domain"]["rpath_verified"] is True, verified
         assert verified["trackers"][0]["cname_verified"] is True
         await api.data("email/send", letter)
-        signing = api.site.parts.delivering._signing
+        signing = api.site.parts.delivering.attempting._signing
         keys = await signing._keys_of("mail.sender.example")
         assert [(one.domain, one.selector) for one in keys.signers] == [
             ("sender.example", selector)
