@@ -15,9 +15,9 @@ class Configuration {
 
   /** Whoever shows it asks; a failure is asked again by the next. */
   load(): Promise<void> {
-    this.asked ??= admin.api
-      .json<Record<string, unknown>>('GET', '/admin/worker/configs')
-      .then((values) => void (this.values = values))
+    const read = (path: string) => admin.api.json<Record<string, unknown>>('GET', path);
+    this.asked ??= Promise.all([read('/admin/worker/configs'), read('/admin/file_settings')])
+      .then(([values, more]) => void (this.values = { ...values, ...more }))
       .catch(() => void (this.asked = null));
     return this.asked;
   }

@@ -27,6 +27,9 @@ export interface Figures {
     store_bytes: number;
     disk_free_bytes: number;
     disk_total_bytes: number;
+    /** All arrived mail, and what it may be; null where nothing bounds it. */
+    mail_bytes: number | null;
+    retention_bytes: number | null;
   };
 }
 

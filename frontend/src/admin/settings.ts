@@ -1,7 +1,7 @@
 /** The settings of the service: which there are, and how they are asked for. */
 
 import type { TextKey } from '../texts';
-import { addressFault, addressesFault, domainsFault, patternFault, prefixFault, urlFault, type Field, type Values } from './fields';
+import { addressFault, addressesFault, domainsFault, faultOfField, patternFault, prefixFault, urlFault, type Field, type Values } from './fields';
 import type { Shape } from './drafts.svelte';
 
 const asObject = (value: unknown): Values => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Values) : {});
@@ -37,6 +37,39 @@ export const ACCOUNT: Shape = {
 };
 export const USERS: Shape = { path: '/admin/user_settings' };
 export const ROLES: Shape = { path: '/admin/role_address_config' };
+
+export type RoleLimits = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** What limits the members of a role. The service knows a billion mails as the most that it counts to. */
+export const ROLE_LIMITS: readonly Field[] = [
+  { key: 'maxAddressCount', kind: 'number', text: 'role.addresses', help: 'role.addresses.help', least: 0, most: 1_000_000 },
+  { key: 'sendLimitDay', kind: 'number', text: 'set.limit.day.most', help: 'role.sent.help', least: 0, most: 1_000_000_000 },
+  { key: 'sendLimitMonth', kind: 'number', text: 'set.limit.month.most', help: 'role.sent.help', least: 0, most: 1_000_000_000 },
+];
+
+/** A limit as it is shown: −1 is none. */
+export function limitOf(limits: RoleLimits, role: string, key: string): unknown {
+  const value = limits[role]?.[key];
+  return value === -1 ? undefined : value;
+}
+
+/** A copy with another limit; a role without any is left out. */
+export function withLimit(limits: RoleLimits, role: string, key: string, value: number | undefined): RoleLimits {
+  const { [role]: now, ...others } = limits;
+  const { [key]: _, ...rest } = now ?? {};
+  const changed = value === undefined ? rest : { ...rest, [key]: value };
+  if (Object.keys(changed).length === 0) return others;
+  // In its old place, so that what is as it was is no change.
+  return role in limits ? { ...limits, [role]: ordered(changed) } : { ...limits, [role]: changed };
+}
+
+const ordered = (limits: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries([...ROLE_LIMITS.map((field) => field.key).filter((key) => key in limits), ...Object.keys(limits).filter((key) => !ROLE_LIMITS.some((field) => field.key === key))].map((key) => [key, limits[key]]));
+
+/** How many limits of these roles are wrong. */
+export const roleFaults = (limits: RoleLimits, roles: readonly string[]): number =>
+  roles.flatMap((role) => ROLE_LIMITS.filter((field) => faultOfField(field, limitOf(limits, role, field.key)) !== null)).length;
+
 export const PROVIDERS: Shape = { path: '/admin/user_oauth2_settings', read: (answer) => ({ list: Array.isArray(answer) ? answer : [] }), write: (values) => values['list'] as object, secret: true };
 export const ACCESS: Shape = { path: '/admin/ip_blacklist/settings' };
 export const EXTRACT: Shape = { path: '/admin/ai_extract/settings' };
@@ -149,13 +182,20 @@ export const BOT: readonly Field[] = [
   { key: 'globalMailPushList', kind: 'list', text: 'tg.pushed', help: 'tg.ids.help', when: 'enableGlobalMailPush' },
 ];
 
-interface Fact {
+export interface Fact {
+  /** Its name in the configuration; in lower case it is the name in the settings file. */
   key: string;
   text: TextKey;
+  /** Its name in the settings file, where the service tells something else about it. */
+  name?: string;
+  /** What it does, where its name does not say it all. */
+  help?: TextKey;
+  /** A number of octets, or of what; 0 is no bound. */
+  as?: 'octets' | 'bound';
 }
 
 /** What the settings file decides, beside the settings that it belongs to. */
-export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'sending' | 'accounts' | 'access', readonly Fact[]>> = {
+export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'origin' | 'model' | 'sending' | 'accounts' | 'access' | 'limits' | 'retention', readonly Fact[]>> = {
   addresses: [
     { key: 'ENABLE_USER_CREATE_EMAIL', text: 'fix.create' },
     { key: 'DISABLE_ANONYMOUS_USER_CREATE_EMAIL', text: 'fix.anonymous' },
@@ -169,14 +209,40 @@ export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'sending' | 'acc
     { key: 'REMOVE_ALL_ATTACHMENT', text: 'fix.all-files' },
     { key: 'FORWARD_ADDRESS_LIST', text: 'fix.forward' },
     { key: 'SUBDOMAIN_FORWARD_ADDRESS_LIST', text: 'fix.forward-rules' },
+    { key: 'enable_owner_forwarding', text: 'fix.owners', help: 'fix.owners.help' },
     { key: 'ENABLE_AUTO_REPLY', text: 'fix.reply' },
     { key: 'ENABLE_ANOTHER_WORKER', text: 'fix.worker' },
   ],
-  sending: [{ key: 'NO_LIMIT_SEND_ROLE', text: 'fix.no-limit-role' }],
+  origin: [
+    { key: 'verify_origin', text: 'fix.origin', help: 'fix.origin.help' },
+    { key: 'score_header', text: 'fix.score', help: 'fix.score.help' },
+  ],
+  model: [
+    { key: 'enable_ai_email_extract', text: 'fix.extract', help: 'fix.extract.help' },
+    { key: 'extraction_url', text: 'fix.model', help: 'fix.model.help' },
+    { key: 'has_extraction_secret', name: 'extraction_secret', text: 'fix.model-secret', help: 'fix.model-secret.help' },
+    { key: 'extraction_private_addresses', text: 'fix.model-private', help: 'fix.model-private.help' },
+  ],
+  sending: [
+    { key: 'NO_LIMIT_SEND_ROLE', text: 'fix.no-limit-role' },
+    { key: 'enable_send_from_subdomains', text: 'fix.below', help: 'fix.below.help' },
+  ],
   accounts: [
     { key: 'USER_ROLES', text: 'fix.roles' },
     { key: 'USER_DEFAULT_ROLE', text: 'fix.default-role' },
     { key: 'ADMIN_USER_ROLE', text: 'fix.admin-role' },
+    { key: 'imap_account_login', text: 'fix.imap', help: 'fix.imap.help' },
   ],
-  access: [{ key: 'DISABLE_ADMIN_PASSWORD_CHECK', text: 'fix.no-password' }],
+  access: [
+    { key: 'asn_database', text: 'fix.owners-file', help: 'fix.owners-file.help' },
+    { key: 'trusted_proxies', text: 'fix.proxies', help: 'fix.proxies.help' },
+    { key: 'DISABLE_ADMIN_PASSWORD_CHECK', text: 'fix.no-password' },
+  ],
+  limits: [
+    { key: 'mailbox_max_mails', text: 'fix.max-mails', help: 'fix.max-mails.help', as: 'bound' },
+    { key: 'mailbox_max_octets', text: 'fix.max-octets', help: 'fix.max-octets.help', as: 'octets' },
+    { key: 'mailbox_mails_per_minute', text: 'fix.per-minute', as: 'bound' },
+    { key: 'mailbox_mails_per_hour', text: 'fix.per-hour', help: 'fix.per-hour.help', as: 'bound' },
+  ],
+  retention: [{ key: 'retention_octets', text: 'fix.retention', help: 'fix.retention.help', as: 'octets' }],
 };

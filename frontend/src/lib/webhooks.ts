@@ -1,18 +1,24 @@
 /** Ready settings for services that many people are told by. Values in capitals are to be filled in. */
 
+import type { Told } from './told';
+
 export interface WebhookSettings {
   enabled: boolean;
   url: string;
   method: string;
   headers: string;
   body: string;
+  /** Of which mail it tells (conditions.ts). */
+  conditions?: unknown;
 }
 
 export const NO_WEBHOOK: WebhookSettings = { enabled: false, url: '', method: 'POST', headers: '{}', body: '{}' };
 
+type Preset = Omit<WebhookSettings, 'enabled' | 'conditions'>;
+
 const JSON_HEADERS = JSON.stringify({ 'Content-Type': 'application/json' });
 
-const post = (url: string, body: object): Omit<WebhookSettings, 'enabled'> => ({
+const post = (url: string, body: object): Preset => ({
   url,
   method: 'POST',
   headers: JSON_HEADERS,
@@ -21,7 +27,7 @@ const post = (url: string, body: object): Omit<WebhookSettings, 'enabled'> => ({
 
 const WORDS = '${from}\n${subject}\n\n${parsedText}';
 
-export const PRESETS: Readonly<Record<string, Omit<WebhookSettings, 'enabled'>>> = {
+export const PRESETS: Readonly<Record<string, Preset>> = {
   'Message Pusher': post('https://msgpusher.com/push/USERNAME', {
     token: 'TOKEN',
     title: '${subject}',
@@ -52,7 +58,7 @@ export function webhookFault(settings: WebhookSettings): WebhookFault | null {
   return null;
 }
 
-/** What a service answered, as far as it looks like settings. What the form does not show, as conditions, stays in it and is saved again. */
+/** What a service answered, as far as it looks like settings. What the form does not show stays in it and is saved again. */
 export function readWebhook(answer: unknown): WebhookSettings {
   const given = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<Record<keyof WebhookSettings, unknown>>;
   const text = (name: keyof WebhookSettings, fallback: string) => (typeof given[name] === 'string' ? given[name] : fallback);
@@ -76,6 +82,7 @@ export interface WebhookPost {
   attempts: number;
   status: number;
   reason: string;
+  reason_told: Told | null;
   answer: string;
   created_at: string;
   attempted_at: string | null;

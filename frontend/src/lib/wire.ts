@@ -1,5 +1,7 @@
 /** What the service says and hears over HTTP. Times are `YYYY-MM-DD HH:MM:SS` in UTC. */
 
+import type { MailboxLimits } from './room';
+
 export interface ServiceSettings {
   title?: string;
   announcement: string;
@@ -31,6 +33,10 @@ export interface ServiceSettings {
   showGithubForUser?: boolean;
   repositoryUrl?: string;
   statusUrl?: string;
+  /** Only where they are so. */
+  enableOwnerForwarding?: boolean;
+  imapAccountLogin?: boolean;
+  mailboxLimits?: MailboxLimits;
   version: string;
   smtpImapProxyConfig: {
     smtp: { host: string; port: number; starttls: boolean };
@@ -94,6 +100,8 @@ export interface FullRow extends MailRow {
   message_id: string | null;
   codes: string[];
   links: LinkFound[];
+  /** How sure each code is, 0 to 1; missing where an older version read the mail. */
+  code_confidences?: number[];
   /** Null until it was found out, and for mail that came from nobody. */
   verdicts?: Verdicts | null;
 }

@@ -5,7 +5,7 @@ import { page } from './en/page';
 import type { Forms } from './forms';
 import { found, type Language } from './languages';
 
-export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate' | 'adminTold';
+export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate' | 'adminTold' | 'adminSending' | 'options';
 type Entries = Readonly<Record<string, string | Forms>>;
 type Load = () => Promise<Record<string, Entries>>;
 
