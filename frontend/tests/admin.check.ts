@@ -10,7 +10,7 @@ import type { Delivery, DeliveryDetail } from '../src/admin/deliveries';
 import type { Checked, Domain } from '../src/admin/domains';
 import type { Figures } from '../src/admin/figures';
 import type { Provider } from '../src/admin/providers';
-import type { Told } from '../src/admin/told';
+import type { Told } from '../src/lib/told';
 import type { QueueFilter, QueuePage, QueueStory } from '../src/admin/queue';
 import type { Mail, SentMail } from '../src/lib/wire';
 

@@ -1,5 +1,6 @@
 /** What was posted to webhooks, of all kinds. */
 
+import type { Told } from '../lib/told';
 import type { IconName } from '../parts/icons';
 import type { TextKey } from '../texts';
 
@@ -15,6 +16,7 @@ export interface Delivery {
   attempts: number;
   last_status: number | null;
   last_error: string | null;
+  last_error_told: Told | null;
   created_at: string;
   next_attempt_at: string | null;
   replayable: boolean;
@@ -25,7 +27,7 @@ export interface DeliveryDetail extends Delivery {
   /** Its beginning; null when it is not kept any more. */
   request_body: string | null;
   request_headers: Record<string, string>;
-  attempts_made: { at: string; status: number | null; error: string | null; duration_ms: number; answer: string }[];
+  attempts_made: { at: string; status: number | null; error: string | null; error_told: Told | null; duration_ms: number; answer: string }[];
 }
 
 export const KINDS = ['mailbox', 'sending'] as const;

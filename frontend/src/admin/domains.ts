@@ -1,7 +1,7 @@
 /** DNS records of the domains that are served: what they should be, and what was found. */
 
 import { t } from '../texts';
-import type { Told } from './told';
+import type { Told } from '../lib/told';
 
 export type RecordState = 'right' | 'missing' | 'different' | 'unknown';
 

@@ -2,7 +2,7 @@
 
 import type { IconName } from '../parts/icons';
 import type { TextKey } from '../texts';
-import type { Told } from './told';
+import type { Told } from '../lib/told';
 
 export type QueueState = 'queued' | 'deferred' | 'sending' | 'held';
 

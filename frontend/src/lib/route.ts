@@ -8,7 +8,8 @@ export type Route =
   | { view: 'drafts' }
   | { view: 'compose'; draft: string }
   | { view: 'connect' }
-  | { view: 'settings' };
+  | { view: 'settings' }
+  | { view: 'about' };
 
 export function readRoute(hash: string): Route {
   const [view, what] = hash.replace(/^#\/?/, '').split('/');
@@ -24,6 +25,7 @@ export function readRoute(hash: string): Route {
     case 'drafts':
     case 'connect':
     case 'settings':
+    case 'about':
       return { view };
     default:
       return { view: 'inbox' };

@@ -73,5 +73,6 @@ export const account: AccountTexts = {
   'account.find.more': 'Weitere Adressen',
   'account.find.some': forms('{n} Adresse gefunden', '{n} Adressen gefunden'),
   unstar: 'Markierung entfernen',
+  'nav.about': 'Über den Dienst',
   'account.filter': 'Mail von {address}',
 };

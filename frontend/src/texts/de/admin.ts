@@ -101,6 +101,8 @@ export const admin: AdminTexts = {
   'clean.unbound': 'Adressen ohne Konto',
   'clean.empty': 'Adressen ohne Mails',
   'clean.days': 'Tage',
+  'clean.by.hand': 'von Hand',
+  'clean.by.itself': 'von selbst',
   'clean.now': 'Jetzt aufräumen',
   'clean.ask': '{what}: was älter ist als {n} Tage, wird endgültig gelöscht.',
   'clean.ran': 'Das Aufräumen ist gelaufen',

@@ -117,6 +117,7 @@ export const more: MoreTexts = {
   'prefs.every.seconds': 'Alle {n} Sekunden',
   about: 'Über diesen Dienst',
   'about.why': '{name}, Version {version}.',
+  'about.licence': 'Freie Software unter der MIT-Lizenz.',
   'about.api': 'Beschreibung der API',
   'told.webhook.status': 'Status {status}',
   'told.webhook.cancelled': 'von Hand abgebrochen',

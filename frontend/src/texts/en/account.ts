@@ -72,6 +72,7 @@ export const account = {
   'account.find.more': 'More addresses',
   'account.find.some': forms('{n} address found', '{n} addresses found'),
   unstar: 'Remove the star',
+  'nav.about': 'About',
   'account.filter': 'Mail of {address}',
 };
 

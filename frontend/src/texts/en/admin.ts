@@ -101,6 +101,8 @@ export const admin = {
   'clean.unbound': 'Addresses of no account',
   'clean.empty': 'Addresses without mail',
   'clean.days': 'Days',
+  'clean.by.hand': 'by hand',
+  'clean.by.itself': 'by itself',
   'clean.now': 'Clean now',
   'clean.ask': '{what}: what is older than {n} days is deleted for good.',
   'clean.ran': 'The cleanup has run',

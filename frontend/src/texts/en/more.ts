@@ -117,6 +117,7 @@ export const more = {
   'prefs.every.seconds': 'Every {n} seconds',
   about: 'About this service',
   'about.why': '{name}, version {version}.',
+  'about.licence': 'Free software under the MIT licence.',
   'about.api': 'Description of the API',
   'told.webhook.status': 'status {status}',
   'told.webhook.cancelled': 'cancelled by hand',

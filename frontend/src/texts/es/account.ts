@@ -73,5 +73,6 @@ export const account: AccountTexts = {
   'account.find.more': 'Más direcciones',
   'account.find.some': forms('{n} dirección encontrada', '{n} direcciones encontradas'),
   unstar: 'Quitar la estrella',
+  'nav.about': 'Acerca de',
   'account.filter': 'Correo de {address}',
 };

@@ -101,6 +101,8 @@ export const admin: AdminTexts = {
   'clean.unbound': 'Direcciones sin cuenta',
   'clean.empty': 'Direcciones sin correo',
   'clean.days': 'Días',
+  'clean.by.hand': 'a mano',
+  'clean.by.itself': 'automáticamente',
   'clean.now': 'Limpiar ahora',
   'clean.ask': '{what}: lo que tiene más de {n} días se elimina para siempre.',
   'clean.ran': 'La limpieza ha terminado',

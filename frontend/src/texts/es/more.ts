@@ -117,6 +117,7 @@ export const more: MoreTexts = {
   'prefs.every.seconds': 'Cada {n} segundos',
   about: 'Sobre este servicio',
   'about.why': '{name}, versión {version}.',
+  'about.licence': 'Software libre con licencia MIT.',
   'about.api': 'Descripción de la API',
   'told.webhook.status': 'estado {status}',
   'told.webhook.cancelled': 'cancelado a mano',

@@ -73,5 +73,6 @@ export const account: AccountTexts = {
   'account.find.more': 'さらに表示',
   'account.find.some': forms('{n} 件のアドレスが見つかりました', '{n} 件のアドレスが見つかりました'),
   unstar: 'スターを外す',
+  'nav.about': 'このサービスについて',
   'account.filter': '{address} のメール',
 };

@@ -101,6 +101,8 @@ export const admin: AdminTexts = {
   'clean.unbound': 'アカウントのないアドレス',
   'clean.empty': 'メールのないアドレス',
   'clean.days': '日数',
+  'clean.by.hand': '手動',
+  'clean.by.itself': '自動',
   'clean.now': '今すぐ整理',
   'clean.ask': '{what}：{n} 日より古いものを完全に削除します。',
   'clean.ran': '整理が終わりました',

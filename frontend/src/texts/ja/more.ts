@@ -117,6 +117,7 @@ export const more: MoreTexts = {
   'prefs.every.seconds': '{n} 秒ごと',
   about: 'このサービスについて',
   'about.why': '{name}、バージョン {version}。',
+  'about.licence': 'MIT ライセンスの自由ソフトウェアです。',
   'about.api': 'API の説明',
   'told.webhook.status': 'ステータス {status}',
   'told.webhook.cancelled': '手動で取り消し',

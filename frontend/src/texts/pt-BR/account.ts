@@ -73,5 +73,6 @@ export const account: AccountTexts = {
   'account.find.more': 'Mais endereços',
   'account.find.some': forms('{n} endereço encontrado', '{n} endereços encontrados'),
   unstar: 'Tirar a estrela',
+  'nav.about': 'Sobre',
   'account.filter': 'E-mails de {address}',
 };

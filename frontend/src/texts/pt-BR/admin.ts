@@ -101,6 +101,8 @@ export const admin: AdminTexts = {
   'clean.unbound': 'Endereços sem conta',
   'clean.empty': 'Endereços sem e-mails',
   'clean.days': 'Dias',
+  'clean.by.hand': 'manualmente',
+  'clean.by.itself': 'automaticamente',
   'clean.now': 'Limpar agora',
   'clean.ask': '{what}: o que tem mais de {n} dias é excluído para sempre.',
   'clean.ran': 'A limpeza terminou',

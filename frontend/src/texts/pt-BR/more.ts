@@ -117,6 +117,7 @@ export const more: MoreTexts = {
   'prefs.every.seconds': 'A cada {n} segundos',
   about: 'Sobre este serviço',
   'about.why': '{name}, versão {version}.',
+  'about.licence': 'Software livre sob a licença MIT.',
   'about.api': 'Descrição da API',
   'told.webhook.status': 'status {status}',
   'told.webhook.cancelled': 'cancelado manualmente',

@@ -73,5 +73,6 @@ export const account: AccountTexts = {
   'account.find.more': '更多地址',
   'account.find.some': forms('找到 {n} 个地址', '找到 {n} 个地址'),
   unstar: '取消星标',
+  'nav.about': '关于',
   'account.filter': '{address} 的邮件',
 };

@@ -101,6 +101,8 @@ export const admin: AdminTexts = {
   'clean.unbound': '不属于账户的地址',
   'clean.empty': '没有邮件的地址',
   'clean.days': '天数',
+  'clean.by.hand': '手动',
+  'clean.by.itself': '自动',
   'clean.now': '立即清理',
   'clean.ask': '{what}：超过 {n} 天的内容将被永久删除。',
   'clean.ran': '清理已完成',

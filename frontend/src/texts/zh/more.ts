@@ -117,6 +117,7 @@ export const more: MoreTexts = {
   'prefs.every.seconds': '每 {n} 秒',
   about: '关于本服务',
   'about.why': '{name}，版本 {version}。',
+  'about.licence': '基于 MIT 许可证的自由软件。',
   'about.api': 'API 说明',
   'told.webhook.status': '状态 {status}',
   'told.webhook.cancelled': '已手动取消',
