@@ -11,6 +11,7 @@ from mailbox_service.core.envelope import Peer
 from mailbox_service.core.errors import BadCredential, MailError, TooManyRequests
 from smtp_proxy import log
 from smtp_proxy.limits import Limits
+from smtp_proxy.listening import Listening
 from smtp_proxy.mailboxes import Account, MailboxBackend
 from smtp_proxy.peers import LoginGuard, Peers
 from smtp_proxy.wire import Gone, Wire
@@ -37,7 +38,7 @@ class TooManyFailures(Exception):
     """This connection guessed too often."""
 
 
-class ClientDoor(ABC):
+class ClientDoor(Listening, ABC):
     """Listens on one or more addresses. Without TLS nobody logs in where there is a certificate
     (RFC 9051 §11.2, RFC 2595 §2.3)."""
 
@@ -52,6 +53,7 @@ class ClientDoor(ABC):
         tls: ssl.SSLContext | None = None,
         connections: int = CONNECTIONS,
     ) -> None:
+        super().__init__()
         self.backend = backend
         self.hostname = hostname
         self.limits = limits or Limits()
@@ -59,7 +61,6 @@ class ClientDoor(ABC):
         self.logins = LoginGuard(self.limits)
         self._most = connections
         self._peers = Peers(self.limits)
-        self._servers: list[asyncio.Server] = []
         self._sessions: dict[Wire, asyncio.Task[None]] = {}
         self._closing = False
         self._farewells: set[asyncio.Task[None]] = set()
@@ -89,17 +90,6 @@ class ClientDoor(ABC):
         log.event("listening", door=self.name, host=bound, port=number)
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Every bound host and port, in the order of the starts."""
-        bound = [sock.getsockname() for server in self._servers for sock in server.sockets]
-        return [(name[0], name[1]) for name in bound]
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The first bound host and port."""
-        return self.addresses[0]
-
-    @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._sessions)
@@ -107,17 +97,14 @@ class ClientDoor(ABC):
     async def close(self, grace: float) -> None:
         """Stop accepting and send everybody away; the last answers get `grace` seconds."""
         self._closing = True
-        for server in self._servers:
-            server.close()
+        self.stop_listening()
         for task in self._sessions.values():
             task.cancel()
         if self._sessions:
             await asyncio.wait(list(self._sessions.values()), timeout=grace + 1.0)
         for wire in tuple(self._sessions):
             wire.abort()
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        await self.stopped()
 
     # --- connections ------------------------------------------------------------------------
 

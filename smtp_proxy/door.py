@@ -8,11 +8,13 @@ import ssl
 from collections.abc import Collection
 from functools import partial
 from ipaddress import ip_network
+from typing import Required, TypedDict
 
 from smtp_proxy import log, replies
 from smtp_proxy.content import ContentReader, HeldContent
 from smtp_proxy.fast_lane import FastLane
 from smtp_proxy.limits import Limits
+from smtp_proxy.listening import Listening
 from smtp_proxy.offer import Offer, Rules
 from smtp_proxy.peers import LoginGuard, Peers
 from smtp_proxy.server import MailServer, template
@@ -21,7 +23,17 @@ from smtp_proxy.server import MailServer, template
 BACKLOG = 1_024
 
 
-class Door:
+class DoorOptions(TypedDict, total=False):
+    """What a door is told besides its rules; each is explained at `Door`."""
+
+    hostname: Required[str]
+    limits: Limits | None
+    tls: ssl.SSLContext | None
+    require_tls_for_auth: bool
+    proxy_peers: Collection[str]
+
+
+class Door(Listening):
     """Listens on one or more addresses and speaks SMTP by `rules`.
 
     `tls` makes STARTTLS available, and implicit TLS (RFC 8314) on addresses started with
@@ -35,13 +47,15 @@ class Door:
         *,
         name: str,
         hostname: str,
-        limits: Limits,
-        tls: ssl.SSLContext | None,
-        require_tls_for_auth: bool,
-        proxy_peers: Collection[str],
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        require_tls_for_auth: bool = False,
+        proxy_peers: Collection[str] = (),
     ) -> None:
+        super().__init__()
         if require_tls_for_auth and tls is None:
             raise ValueError("TLS cannot be required without a certificate")
+        limits = limits or Limits()
         self.rules = rules
         self.name = name
         self.limits = limits
@@ -60,7 +74,6 @@ class Door:
         self._peers = Peers(limits)
         self._connections: set[MailServer] = set()
         self._most_connections = _most_connections(limits)
-        self._servers: list[asyncio.Server] = []
         self._watch: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
 
@@ -81,17 +94,6 @@ class Door:
         log.event("listening", door=self.name, host=bound, port=number)
 
     @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Every bound host and port, in the order of the starts."""
-        bound = [sock.getsockname() for server in self._servers for sock in server.sockets]
-        return [(name[0], name[1]) for name in bound]
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The first bound host and port."""
-        return self.addresses[0]
-
-    @property
     def connections(self) -> int:
         """How many connections are open."""
         return len(self._connections)
@@ -99,8 +101,7 @@ class Door:
     async def close(self, grace: float) -> None:
         """Stop accepting, end idle sessions with 421, give transactions `grace` seconds."""
         self.closing = True
-        for server in self._servers:
-            server.close()
+        self.stop_listening()
         for connection in tuple(self._connections):
             connection.shut_down()
         try:
@@ -113,9 +114,7 @@ class Door:
         finally:
             if self._watch is not None:
                 self._watch.cancel()
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        await self.stopped()
 
     # --- what a connection asks -------------------------------------------------------------
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Collection
+from typing import Unpack
 
 from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import BadCredential
 from smtp_proxy.backend import Answer, ReceptionBackend
-from smtp_proxy.door import Door
-from smtp_proxy.limits import Limits
+from smtp_proxy.door import Door, DoorOptions
 
 
 class ReceptionRules:
@@ -51,22 +49,5 @@ class ReceptionDoor(Door):
     `250 2.0.0 Accepted as <queue id>` means the message is on disk in every mailbox named.
     """
 
-    def __init__(
-        self,
-        backend: ReceptionBackend,
-        *,
-        hostname: str,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-        require_tls_for_auth: bool = False,
-        proxy_peers: Collection[str] = (),
-    ) -> None:
-        super().__init__(
-            ReceptionRules(backend),
-            name="reception",
-            hostname=hostname,
-            limits=limits or Limits(),
-            tls=tls,
-            require_tls_for_auth=require_tls_for_auth,
-            proxy_peers=proxy_peers,
-        )
+    def __init__(self, backend: ReceptionBackend, **options: Unpack[DoorOptions]) -> None:
+        super().__init__(ReceptionRules(backend), name="reception", **options)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Collection
+from typing import Unpack
 
 from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import FromNotYours, SenderRefused, TemporaryFailure
 from smtp_proxy.backend import Answer, SubmissionBackend
-from smtp_proxy.door import Door
-from smtp_proxy.limits import Limits
+from smtp_proxy.door import Door, DoorOptions
 
 
 class SubmissionRules:
@@ -60,22 +58,5 @@ class SubmissionDoor(Door):
     `250 2.0.0 Queued as <queue id>` means the message is on disk and ours to deliver or report.
     """
 
-    def __init__(
-        self,
-        backend: SubmissionBackend,
-        *,
-        hostname: str,
-        limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
-        require_tls_for_auth: bool = False,
-        proxy_peers: Collection[str] = (),
-    ) -> None:
-        super().__init__(
-            SubmissionRules(backend),
-            name="submission",
-            hostname=hostname,
-            limits=limits or Limits(),
-            tls=tls,
-            require_tls_for_auth=require_tls_for_auth,
-            proxy_peers=proxy_peers,
-        )
+    def __init__(self, backend: SubmissionBackend, **options: Unpack[DoorOptions]) -> None:
+        super().__init__(SubmissionRules(backend), name="submission", **options)

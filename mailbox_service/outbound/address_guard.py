@@ -62,7 +62,7 @@ class AddressGuard(httpcore2.AsyncNetworkBackend):
         """Connect to a host that was looked up and judged here. Raises Refused."""
         if not self._private and not is_web_port(port):
             raise Refused(f"port {port} is not one of the web")
-        addresses = await self._look_up(host.lower().rstrip("."))
+        addresses = await addresses_of(host.lower().rstrip("."), self._resolver)
         if not self._private and not all(is_public(address) for address in addresses):
             raise Refused("the host has no public address")
         trouble: Exception = httpcore2.ConnectError("the host has no address")
@@ -74,17 +74,6 @@ class AddressGuard(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 trouble = error
         raise trouble
-
-    async def _look_up(self, host: str) -> list[str]:
-        literal = literal_address(host)
-        if literal is not None:
-            return [literal]
-        if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 §6.3
-            return ["127.0.0.1"]
-        try:
-            return await self._resolver.addresses(host)
-        except (NoSuchName, NotKnownNow):
-            return []
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
         """There is none that a URL may name."""
@@ -108,18 +97,52 @@ def literal_address(host: str) -> str | None:
         return None
 
 
-def guarded_pool(
-    resolver: Resolver,
-    *,
-    private_addresses: bool,
-    connections: int,
-    tls: ssl.SSLContext | None = None,
-) -> httpcore2.AsyncConnectionPool:
-    """A pool of connections that all go through a guard."""
-    return httpcore2.AsyncConnectionPool(
-        ssl_context=tls or ssl.create_default_context(),
-        max_connections=connections,
-        max_keepalive_connections=connections // 4,
-        keepalive_expiry=15.0,
-        network_backend=AddressGuard(resolver, private_addresses=private_addresses),
-    )
+async def addresses_of(host: str, resolver: Resolver) -> list[str]:
+    """What a host's name stands for, without asking where it is clear; empty when there is no
+    such name, or nobody can tell now."""
+    literal = literal_address(host)
+    if literal is not None:
+        return [literal]
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 §6.3
+        return ["127.0.0.1"]
+    try:
+        return await resolver.addresses(host)
+    except (NoSuchName, NotKnownNow):
+        return []
+
+
+class GuardedPool:
+    """Connections that all go through a guard."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        *,
+        private_addresses: bool,
+        connections: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.private_addresses = private_addresses
+        self._guard = AddressGuard(resolver, private_addresses=private_addresses)
+        self._connections = connections
+        self._tls = tls
+        self._pool: httpcore2.AsyncConnectionPool | None = None
+
+    def open(self) -> httpcore2.AsyncConnectionPool:
+        """The library's pool, made at the first call: reading the certificate store takes a
+        while."""
+        if self._pool is None:
+            self._pool = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls or ssl.create_default_context(),
+                max_connections=self._connections,
+                max_keepalive_connections=self._connections // 4,
+                keepalive_expiry=15.0,
+                network_backend=self._guard,
+            )
+        return self._pool
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None

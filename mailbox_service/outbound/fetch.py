@@ -12,7 +12,7 @@ import httpx2
 
 from mailbox_service import __version__
 from mailbox_service.core.sending_api import NotFetched
-from mailbox_service.outbound.address_guard import Refused, guarded_pool
+from mailbox_service.outbound.address_guard import GuardedPool, Refused
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.webhook import why, wire_url
 
@@ -43,11 +43,15 @@ class FileOut:
         seconds: float = SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._resolver = resolver
         self._private_hosts = frozenset(host.lower() for host in private_hosts)
         self._seconds = seconds
-        self._tls = tls
-        self._pools: dict[bool, httpcore2.AsyncConnectionPool] = {}
+        # By whether the host may have a private address.
+        self._pools = {
+            private: GuardedPool(
+                resolver, private_addresses=private, connections=MOST_AT_ONCE, tls=tls
+            )
+            for private in (False, True)
+        }
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def fetch(self, url: str, *, most: int) -> FetchedFile:
@@ -85,8 +89,8 @@ class FileOut:
         place = httpcore2.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        pool = self._pool(url.host.lower() in self._private_hosts)
-        async with pool.stream("GET", place, headers=headers) as answer:
+        pool = self._pools[url.host.lower() in self._private_hosts]
+        async with pool.open().stream("GET", place, headers=headers) as answer:
             told = {name.lower(): value for name, value in answer.headers}
             if answer.status in REDIRECTS and b"location" in told:
                 return told[b"location"].decode("latin-1")
@@ -100,19 +104,7 @@ class FileOut:
             kind = told.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
             return FetchedFile(kind, bytes(content))
 
-    def _pool(self, private: bool) -> httpcore2.AsyncConnectionPool:
-        # Made at the first use: reading the certificate store takes a while.
-        if private not in self._pools:
-            self._pools[private] = guarded_pool(
-                self._resolver,
-                private_addresses=private,
-                connections=MOST_AT_ONCE,
-                tls=self._tls,
-            )
-        return self._pools[private]
-
     async def close(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
-            await pool.aclose()
-        self._pools.clear()
+            await pool.close()

@@ -18,7 +18,7 @@ import httpx2
 from mailbox_service import __version__
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.core.object_store import Bucket, StoredObject, listed, presigned
-from mailbox_service.outbound.address_guard import Refused, guarded_pool
+from mailbox_service.outbound.address_guard import GuardedPool, Refused
 from mailbox_service.outbound.dns import Resolver
 
 # From the look-up of the name to the last octet.
@@ -45,12 +45,11 @@ class ObjectStore:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._bucket = bucket
-        self._resolver = resolver
         self._now = now
-        self._private = private_addresses
         self._seconds = seconds
-        self._tls = tls
-        self._kept: httpcore2.AsyncConnectionPool | None = None
+        self._pool = GuardedPool(
+            resolver, private_addresses=private_addresses, connections=CONNECTIONS, tls=tls
+        )
 
     def url(self, method: str, key: str, *, seconds: int) -> str:
         """An address under which anybody may PUT or GET one object for `seconds`."""
@@ -86,7 +85,7 @@ class ObjectStore:
 
     async def _speak(self, method: str, text: str) -> tuple[int, bytes]:
         url = httpx2.URL(text)
-        async with self._pool.stream(
+        async with self._pool.open().stream(
             method,
             # As it was signed: a target that is written anew may be another one.
             httpcore2.URL(
@@ -108,20 +107,6 @@ class ObjectStore:
                     raise TemporaryFailure("The object store answers without end.")
             return answer.status, bytes(body)
 
-    @property
-    def _pool(self) -> httpcore2.AsyncConnectionPool:
-        # Made at the first call: reading the certificate store takes a while.
-        if self._kept is None:
-            self._kept = guarded_pool(
-                self._resolver,
-                private_addresses=self._private,
-                connections=CONNECTIONS,
-                tls=self._tls,
-            )
-        return self._kept
-
     async def close(self) -> None:
         """Close every connection."""
-        if self._kept is not None:
-            await self._kept.aclose()
-            self._kept = None
+        await self._pool.close()

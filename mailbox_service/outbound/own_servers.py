@@ -24,8 +24,8 @@ from mailbox_service.core.own_server import (
     Taken,
 )
 from mailbox_service.core.public_address import is_public
-from mailbox_service.outbound.address_guard import MOST_TRIED, literal_address
-from mailbox_service.outbound.dns import NoSuchName, NotKnownNow, Resolver
+from mailbox_service.outbound.address_guard import MOST_TRIED, addresses_of
+from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.replies import printable
 
 # One step of a conversation: connecting, a handshake, a reply (sending-api §12.4).
@@ -128,15 +128,10 @@ class OwnServers:
         raise problem
 
     async def _look_up(self, host: str) -> list[str]:
-        literal = literal_address(host)
-        if literal is not None:
-            return [literal]
-        if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 §6.3
-            return ["127.0.0.1"]
         try:
             async with asyncio.timeout(self._step):
-                return await self._resolver.addresses(host)
-        except (NoSuchName, NotKnownNow, TimeoutError):
+                return await addresses_of(host, self._resolver)
+        except TimeoutError:
             return []
 
     async def _connect_to(self, address: str, port: int) -> socket.socket:

@@ -15,7 +15,7 @@ import httpx2
 
 from mailbox_service import __version__
 from mailbox_service.core.webhook import HttpAnswer, HttpRequest
-from mailbox_service.outbound.address_guard import Refused, guarded_pool
+from mailbox_service.outbound.address_guard import GuardedPool, Refused
 from mailbox_service.outbound.dns import Resolver
 
 # From the look-up of the name to the last octet that is read.
@@ -41,24 +41,11 @@ class HttpOut:
         tls: ssl.SSLContext | None = None,
         answer_octets: int = ANSWER_OCTETS,
     ) -> None:
-        self._resolver = resolver
         self._answer_octets = answer_octets
-        self._private = private_addresses
         self._seconds = seconds
-        self._tls = tls
-        self._kept: httpcore2.AsyncConnectionPool | None = None
-
-    @property
-    def _pool(self) -> httpcore2.AsyncConnectionPool:
-        # Made at the first post: reading the certificate store takes a while.
-        if self._kept is None:
-            self._kept = guarded_pool(
-                self._resolver,
-                private_addresses=self._private,
-                connections=CONNECTIONS,
-                tls=self._tls,
-            )
-        return self._kept
+        self._pool = GuardedPool(
+            resolver, private_addresses=private_addresses, connections=CONNECTIONS, tls=tls
+        )
 
     async def post(
         self, request: HttpRequest, more_headers: Sequence[tuple[str, str]] = ()
@@ -82,7 +69,7 @@ class HttpOut:
     async def _speak(
         self, request: HttpRequest, url: httpx2.URL, more_headers: Sequence[tuple[str, str]]
     ) -> HttpAnswer:
-        async with self._pool.stream(
+        async with self._pool.open().stream(
             request.method,
             httpcore2.URL(
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
@@ -100,9 +87,7 @@ class HttpOut:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._kept is not None:
-            await self._kept.aclose()
-            self._kept = None
+        await self._pool.close()
 
 
 def wire_url(text: str) -> httpx2.URL:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.clock import Clock
@@ -23,6 +23,8 @@ TROUBLE_SECONDS = 2.0
 TIDY_EVERY = 60 * 1_000_000
 # Rows that one round of tidying takes: it must not hold up the writer.
 TIDY_ROWS = 500
+
+C = TypeVar("C")
 
 
 class NextTurn(Protocol):
@@ -82,6 +84,26 @@ class LeasedWork:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def begin_due(
+        self,
+        claim_due: Callable[..., Coroutine[Any, Any, Sequence[C]]],
+        work: Callable[[C], Coroutine[Any, Any, None]],
+        *,
+        lease_micros: int,
+        **how: Any,
+    ) -> bool:
+        """Lease as many rows as there is place for, by `claim_due` with what else it asks for,
+        and begin with each; whether there may be more."""
+        if self.free <= 0:
+            return False
+        now = self._clock()
+        claims = await self._database.write(
+            claim_due, now=now, lease_until=now + lease_micros, limit=self.free, **how
+        )
+        for claim in claims:
+            self.begin(work(claim))
+        return bool(claims)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

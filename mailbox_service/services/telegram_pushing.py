@@ -90,19 +90,12 @@ class TelegramPushing:
 
     async def start_some(self) -> bool:
         """Lease what is due and begin to push it; whether there may be more."""
-        if self._work.free <= 0:
-            return False
-        now = self._clock()
-        claims = await self._database.write(
+        return await self._work.begin_due(
             telegram_pushes.claim_due,
-            now=now,
-            lease_until=now + LEASE_MICROS,
+            self._push,
+            lease_micros=LEASE_MICROS,
             holder=self._holder,
-            limit=self._work.free,
         )
-        for claim in claims:
-            self._work.begin(self._push(claim))
-        return bool(claims)
 
     async def settled(self) -> None:
         """Wait until every push that was begun is over."""

@@ -88,7 +88,7 @@ def test_only_a_bot_api_that_the_operator_named_may_be_private(
     url: str, private: bool, tmp_path: object
 ) -> None:
     parts = build(Config(data_dir=str(tmp_path), telegram_api_url=url))
-    assert parts.bot_out._private is private
+    assert parts.bot_out._pool.private_addresses is private
 
 
 @pytest.mark.parametrize("token", ["a b", "x\r\ny", "1:" + "x" * 4_000])

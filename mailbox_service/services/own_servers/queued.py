@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from mailbox_service import signals as topics
 from mailbox_service.core.errors import Conflict, MailError, NotFound, TooManyRequests
@@ -119,22 +120,18 @@ class Queue:
 
     async def start_some(self) -> bool:
         """Lease what is due and begin to send it; whether anything was begun."""
-        if self._work.free <= 0:
-            return False
-        now = self._clock()
-        claims = await self._database.write(
+        return await self._work.begin_due(
             integration_mails.claim_due,
-            now=now,
-            lease_until=now + LEASE_MICROS,
+            self._take,
+            lease_micros=LEASE_MICROS,
             holder=self._holder,
-            limit=self._work.free,
             each=MOST_A_CONNECTION,
             busy=list(self._busy),
         )
-        for claim in claims:
-            self._busy[lane_of(claim)] += 1
-            self._work.begin(self._do(claim))
-        return bool(claims)
+
+    def _take(self, claim: Claim) -> Coroutine[Any, Any, None]:
+        self._busy[lane_of(claim)] += 1
+        return self._do(claim)
 
     async def settled(self) -> None:
         """Send what is due now, and wait until it is over."""

@@ -106,18 +106,9 @@ class Accepting:
 
     async def start_some(self) -> bool:
         """Lease what is due and begin with it; whether anything was begun."""
-        if self._work.free <= 0:
-            return False
-        now = self._clock()
-        claims = await self._database.write(
-            accepted_emails.claim_due,
-            now=now,
-            lease_until=now + LEASE_MICROS,
-            limit=self._work.free,
+        return await self._work.begin_due(
+            accepted_emails.claim_due, self._finish, lease_micros=LEASE_MICROS
         )
-        for claim in claims:
-            self._work.begin(self._finish(claim))
-        return bool(claims)
 
     async def settled(self) -> None:
         """Finish what is due now, and wait until it is over."""
