@@ -235,7 +235,8 @@ def refused(error: MailError) -> Answer:
 async def known(call: Call, endpoint: str) -> tuple[Who, dict[str, Any], bytes]:
     """Who calls, and the fields and octets of the request. Raises MailError."""
     key = shown_key(call)
-    if key is None and call.header(b"x-admin-auth") is not None:
+    shown = call.header(b"x-admin-auth") or call.header(b"x-user-access-token")
+    if key is None and shown is not None:
         await administrator(call)
         body = await call.body()
         return Who(MASTER, administrator=True), read_fields(body), body

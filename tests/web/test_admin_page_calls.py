@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 PIECES = {
     "/admin/queue/retry": "/admin/queue/${what}",
     "/admin/queue/drop": "/admin/queue/${what}",
+    "/admin/sending/{area}/{act}": "/admin/sending/${path}",
     "/admin/mail_webhook/settings": "${path}/settings",
     "/admin/mail_webhook/test": "${path}/test",
     "/admin/mails/{id}/raw": "${path}/raw",

@@ -96,7 +96,7 @@ async def ask_sending_api(call: Call) -> Any:
     row = REACHED.get(f"{area}/{act}")
     if row is None:
         raise NotFound(f"There is nothing at {area}/{act}"[:200])
-    fields = await call.own_json(_decoder) if (await call.body()).strip() else {}
+    fields = await call.own_json(_decoder)
     try:
         caller = await caller_of(call, row, fields)
         ask = row.asks(call.services.sending_api)
