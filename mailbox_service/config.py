@@ -198,12 +198,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             min_length=1,
         ),
     ] = field(default_factory=lambda: ["rsa", "ed25519"])
+
+    # The sending API
     sending_plan: Annotated[
         int, described("Mails a month through the sending API's keys; 0: any number.", ge=0)
     ] = 0
     sending_rate: Annotated[
         int, described("Calls a minute and key of /v3/email/send and /v3/email/mime; 0: any.", ge=0)
     ] = 250
+
+    # AI agents
     enable_mcp: Annotated[bool, described("AI agents may use mailboxes at /mcp (MCP).")] = True
     mcp_budgets: Annotated[
         dict[str, int],
@@ -213,6 +217,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         list[str],
         described("Pages that may call /mcp, as https://host, besides frontend_url and loopback."),
     ] = field(default_factory=list)
+
+    # The sending API's memory and bounds
     sending_history_days: Annotated[
         int, described("Days that the sending API remembers what happened.", ge=1, le=3_650)
     ] = 30
@@ -226,6 +232,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         list[str],
         described("Hosts that attachments by URL may come from although they are private."),
     ] = field(default_factory=list)
+
+    # Short messages
     sms_gateway: Annotated[
         Literal["", "http", "smpp", "email"],
         described("What carries short messages; empty: nothing does."),
@@ -269,6 +277,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sms_limit: Annotated[
         int, described("Short messages a month of the operator's account; 0: any number.", ge=0)
     ] = 0
+
+    # Bounces, complaints, tracking; and who a client is
     bounce_domain: Annotated[
         str,
         described(
@@ -409,6 +419,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     junk_mail_force_pass_list: Annotated[
         list[str], described("Of spf, dkim, dmarc: those that must pass.")
     ] = field(default_factory=list)
+
+    # What becomes of arrived mail
     forward_address_list: Annotated[list[str], described("Everything is forwarded there.")] = field(
         default_factory=list
     )
@@ -436,6 +448,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, described("Let webhooks call loopback and private addresses (tests, closed nets).")
     ] = False
     frontend_url: Annotated[str, described("Where the page is, for links in webhooks.")] = ""
+
+    # How much is kept, and for how long
     event_history_days: Annotated[
         int,
         described(
@@ -463,6 +477,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 0
     cleanup_batch_size: Annotated[int, described("Rows a cleanup step takes, 1 to 5000.")] = 3000
+
+    # Codes and links
     enable_ai_email_extract: Annotated[
         bool, described("Write the code of a mail into its metadata (mailbox API §9.9).")
     ] = False
