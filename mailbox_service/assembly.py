@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.object_store import Bucket, is_endpoint
-from mailbox_service.core.sms import HttpDialect
+from mailbox_service.core.sms_dialects import HttpDialect
 from mailbox_service.outbound.dns import Resolver
 from mailbox_service.outbound.fetch import FileOut
 from mailbox_service.outbound.object_store import ObjectStore

@@ -182,70 +182,49 @@ def spf_term(host: str) -> str:
 
 def records_of(domain: str, facts: Facts) -> list[Record]:
     """Every record of a domain, the most needed first."""
-    host = facts.own_name
-    spf = OWN_SPF
-    spf_why = say("why-spf")
+    host, bounces = facts.own_name, facts.bounce_domain
+    spf, spf_why = OWN_SPF, say("why-spf")
     if facts.relay_host:
         spf = f"v=spf1 mx {spf_term(facts.relay_host)} ~all"
         spf_why = say("why-spf-relay")
-    records = [
-        Record("mx", "MX", domain, f"10 {host}.", True, say("why-mx")),
-    ]
+    reports = f"rua=mailto:{POSTMASTER}@{domain}"
+    records = [Record("mx", "MX", domain, f"10 {host}.", True, say("why-mx"))]
     if is_within(host, domain):
-        records += [
-            Record(
-                *("host", "A", host, "the public address of this server", True),
-                say("why-host"),
-            ),
-            Record(
-                *("ptr", "PTR", f"the address of {host}", f"{host}.", facts.outbound == "direct"),
-                say("why-ptr"),
-            ),
-        ]
+        records += host_records(host, facts)
     records.append(Record("spf", "TXT", domain, spf, True, spf_why))
-    records += [
-        Record(
-            *("dkim", "TXT", name, text, True),
-            say("why-dkim"),
-        )
-        for name, text in facts.dkim
-    ]
-    records.append(
-        Record(
-            *("dmarc", "TXT", f"_dmarc.{domain}"),
-            f"v=DMARC1; p=none; rua=mailto:{POSTMASTER}@{domain}",
-            True,
-            say("why-dmarc"),
-        )
-    )
-    bounces = facts.bounce_domain
+    for name, key in facts.dkim:
+        records.append(Record("dkim", "TXT", name, key, True, say("why-dkim")))
+    dmarc = f"v=DMARC1; p=none; {reports}"
+    records.append(Record("dmarc", "TXT", f"_dmarc.{domain}", dmarc, True, say("why-dmarc")))
     if bounces and bounces != domain and is_within(bounces, domain):
         records += [
             Record("return_path", "MX", bounces, f"10 {host}.", True, say("why-return-path")),
             Record("return_path", "TXT", bounces, spf, True, say("why-return-path-spf")),
         ]
     if facts.sts_mode != "none":
-        records += [
-            Record(
-                *("mta_sts", "TXT", f"_mta-sts.{domain}"),
-                f"v=STSv1; id={sts_id(host, facts.sts_mode)}",
-                False,
-                say("why-mta-sts"),
-            ),
-            Record(
-                *("mta_sts_policy", "CNAME", f"mta-sts.{domain}", f"{host}.", False),
-                say("why-mta-sts-policy"),
-            ),
-        ]
-    records.append(
-        Record(
-            *("tls_rpt", "TXT", f"_smtp._tls.{domain}"),
-            f"v=TLSRPTv1; rua=mailto:{POSTMASTER}@{domain}",
-            False,
-            say("why-tls-rpt"),
-        )
-    )
+        records += sts_records(domain, host, facts.sts_mode)
+    tls = f"v=TLSRPTv1; {reports}"
+    records.append(Record("tls_rpt", "TXT", f"_smtp._tls.{domain}", tls, False, say("why-tls-rpt")))
     return records
+
+
+def host_records(host: str, facts: Facts) -> list[Record]:
+    """The records of the host itself, when its name is the domain's to give."""
+    address, way_back = "the public address of this server", f"the address of {host}"
+    sends = facts.outbound == "direct"
+    return [
+        Record("host", "A", host, address, True, say("why-host")),
+        Record("ptr", "PTR", way_back, f"{host}.", sends, say("why-ptr")),
+    ]
+
+
+def sts_records(domain: str, host: str, mode: str) -> list[Record]:
+    """The records by which senders find the policy (RFC 8461 §3.1, §3.3)."""
+    text, policy = f"v=STSv1; id={sts_id(host, mode)}", f"mta-sts.{domain}"
+    return [
+        Record("mta_sts", "TXT", f"_mta-sts.{domain}", text, False, say("why-mta-sts")),
+        Record("mta_sts_policy", "CNAME", policy, f"{host}.", False, say("why-mta-sts-policy")),
+    ]
 
 
 def judge(record: Record, seen: Seen) -> Judged:

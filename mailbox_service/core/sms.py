@@ -1,28 +1,19 @@
-"""Short messages: numbers, units, states, and what gateways speak (sending-api §11).
+"""Short messages: numbers, units, states (sending-api §11).
 
 This server has no phone network. A gateway has one: it takes messages, and tells later what
-became of them and what was answered. The HTTP dialects of gateways are tables here; the requests
-are made elsewhere.
+became of them and what was answered. What those speak that are reached over HTTP is in
+`sms_dialects`.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
-
-import msgspec
-
-from mailbox_service.core.webhook import HttpAnswer, HttpRequest
 
 MOST_DESTINATIONS = 100
 # Ten parts; phones and gateways differ on what they put together beyond that.
 LONGEST_CONTENT = 1_530
-LONGEST_ANSWER_ID = 200
 
 QUEUED, SUBMITTED, DELIVERED = "queued", "submitted", "delivered"
 FAILED, REJECTED, HELD, PROCESSING = "failed", "rejected", "held", "processing"
@@ -80,15 +71,6 @@ KANNEL: Mapping[str, str] = {
     "16": REJECTED,
 }
 
-# Names under which callbacks carry the same things.
-_IDS = ("id", "gateway_id", "message_id", "messageid", "messagesid", "smssid", "sid", "msgid")
-_STATES = ("message_status", "messagestatus", "status", "state", "dlr", "event")
-_SOURCES = ("from", "source", "sender", "phonenumber", "msisdn", "source_addr")
-_TARGETS = ("to", "destination", "recipient", "receiver", "destination_addr")
-_TEXTS = ("text", "content", "message", "body", "payload_text")
-
-Preset = Literal["", "kannel", "jasmin", "twilio", "android"]
-
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -125,23 +107,6 @@ class GatewayProblem(Exception):
     def __init__(self, words: str, *, passes: bool) -> None:
         super().__init__(words)
         self.passes = passes
-
-
-@dataclass(frozen=True, slots=True)
-class HttpDialect:
-    """How an HTTP gateway wants it. `fields` are names for `to`, `from`, `text`, `id`,
-    `username`, `password` and `callback`; `answer_id` is a path of names in a JSON answer, or a
-    regular expression behind `re:`."""
-
-    url: str
-    preset: Preset = ""
-    method: str = "POST"
-    format: str = "json"
-    username: str = ""
-    password: str = ""
-    basic: bool = False
-    fields: Mapping[str, str] | None = None
-    answer_id: str = ""
 
 
 def number_of(text: str) -> str:
@@ -183,175 +148,3 @@ def next_try(attempt: int, *, created_at: int, now: int) -> int | None:
     """When a message is tried again; None: never. Microseconds."""
     at = now + PAUSES[min(attempt, len(PAUSES)) - 1]
     return None if at > created_at + GIVE_UP_AFTER else at
-
-
-def request_for(dialect: HttpDialect, message: Outgoing, callback: str) -> HttpRequest:
-    """The request that hands a message to a gateway; `callback` is where it tells of it."""
-    basic = dialect.basic
-    method, form = dialect.method.upper(), dialect.format
-    url = dialect.url
-    here = f"{callback}&id={message.id}"
-    values: Any
-    match dialect.preset:
-        case "kannel":
-            method, form = "GET", "query"
-            values = {
-                "username": dialect.username,
-                "password": dialect.password,
-                "from": message.sender,
-                "to": message.destination,
-                "text": message.content,
-                "charset": "UTF-8",
-                "coding": "0" if is_gsm(message.content) else "2",
-                "dlr-mask": "31",
-                "dlr-url": f"{here}&status=%d",
-            }
-        case "jasmin":
-            method, form = "POST", "form"
-            values = {
-                "username": dialect.username,
-                "password": dialect.password,
-                "from": message.sender,
-                "to": message.destination,
-                "content": message.content,
-                "coding": "0" if is_gsm(message.content) else "8",
-                "dlr": "yes",
-                "dlr-level": "3",
-                "dlr-method": "POST",
-                "dlr-url": here,
-            }
-            if not is_gsm(message.content):
-                values["hex-content"] = message.content.encode("utf-16-be").hex()
-                del values["content"]
-        case "twilio":
-            method, form, basic = "POST", "form", True
-            values = {
-                "To": message.destination,
-                "From": message.sender,
-                "Body": message.content,
-                "StatusCallback": here,
-            }
-        case "android":
-            method, form, basic = "POST", "json", True
-            values = {
-                "id": message.id,
-                "textMessage": {"text": message.content},
-                "phoneNumbers": [message.destination],
-            }
-        case _:
-            names = dialect.fields or {"to": "to", "from": "from", "text": "text", "id": "id"}
-            told = {
-                "to": message.destination,
-                "from": message.sender,
-                "text": message.content,
-                "id": message.id,
-                "username": dialect.username,
-                "password": dialect.password,
-                "callback": here,
-            }
-            values = {name: told[key] for key, name in names.items() if key in told and name}
-    headers: list[tuple[str, str]] = []
-    body = b""
-    if form == "query" or method == "GET":
-        query = urlencode({key: one for key, one in values.items() if one != ""})
-        url += ("&" if "?" in url else "?") + query
-    elif form == "form":
-        headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        body = urlencode({key: one for key, one in values.items() if one != ""}).encode()
-    else:
-        headers.append(("Content-Type", "application/json"))
-        body = json.dumps(values, ensure_ascii=False).encode()
-    if basic:
-        login = f"{dialect.username}:{dialect.password}".encode()
-        headers.append(("Authorization", "Basic " + base64.b64encode(login).decode()))
-    host = (urlsplit(url).hostname or "").lower()
-    return HttpRequest(url, host, method, tuple(headers), body)
-
-
-def gateway_id_in(dialect: HttpDialect, answer: HttpAnswer) -> str:
-    """The gateway's own id of a message that it took, empty without one. Raises
-    GatewayProblem."""
-    text = answer.head
-    if not answer.is_success:
-        passes = answer.status == 0 or answer.status == 429 or answer.status >= 500
-        words = f"HTTP {answer.status}: {text[:200] or answer.reason}"
-        raise GatewayProblem(words, passes=passes)
-    match dialect.preset:
-        case "jasmin":
-            found = re.search(r'Success "([^"]{1,200})"', text)
-            if found is None:
-                raise GatewayProblem(text[:200] or "No answer", passes=False)
-            return found[1]
-        case "kannel":
-            return ""
-        case "twilio":
-            return _named(text, "sid")
-        case "android":
-            return _named(text, "id")
-    wanted = dialect.answer_id
-    if wanted.startswith("re:"):
-        found = re.search(wanted[3:], text[:2_048])
-        return (found[1] if found.re.groups else found[0])[:LONGEST_ANSWER_ID] if found else ""
-    return _named(text, wanted) if wanted else ""
-
-
-def _named(text: str, path: str) -> str:
-    """What stands under a path of names in JSON; empty for nothing."""
-    try:
-        value: Any = msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return ""
-    for name in path.split("."):
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        elif isinstance(value, Mapping):
-            value = value.get(name)
-        else:
-            return ""
-    return str(value)[:LONGEST_ANSWER_ID] if isinstance(value, str | int) else ""
-
-
-def callback_fields(query: Mapping[str, str], body: bytes) -> dict[str, str]:
-    """The fields of a callback, from its address and its body: form or JSON, one level flat.
-    Raises ValueError."""
-    fields: dict[str, str] = {}
-    text = body.decode("utf-8", "replace")
-    if text.lstrip().startswith("{"):
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
-            raise ValueError("not JSON") from None
-        inner = value.get("payload")
-        for one in (value, inner if isinstance(inner, dict) else {}):
-            for key, told in one.items():
-                if isinstance(told, str | int):
-                    fields.setdefault(str(key).lower(), str(told))
-        if isinstance(inner, dict) and "messageId" in inner:
-            fields["id"] = str(inner["messageId"])
-    else:
-        for key, told in parse_qsl(text, keep_blank_values=True, max_num_fields=100):
-            fields.setdefault(key.lower(), told)
-    for key, told in query.items():
-        fields[f"query.{key.lower()}"] = told
-        fields.setdefault(key.lower(), told)
-    return fields
-
-
-def read_callback(fields: Mapping[str, str], preset: str) -> Receipt | Inbound | None:
-    """What a gateway tells: about a message of ours, or one from a phone. None for neither."""
-    status = next(
-        (found for name in _STATES if (found := state_of(fields.get(name, ""), preset))), ""
-    )
-    named = _first(fields, _IDS)
-    ours = fields.get("query.id", "")
-    if status and (named or ours):
-        return Receipt(status, named, ours)
-    source, content = number_of(_first(fields, _SOURCES)), _first(fields, _TEXTS)
-    if not source or not content:
-        return None
-    target = _first(fields, _TARGETS)
-    return Inbound(source, number_of(target) or target[:20], content, named)
-
-
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((fields[name] for name in names if fields.get(name)), "")[:2_000]

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from mailbox_service.core.sms import (
-    GatewayProblem,
-    HttpDialect,
-    Inbound,
-    Outgoing,
-    Receipt,
-    gateway_id_in,
-    request_for,
-)
+from mailbox_service.core.sms import GatewayProblem, Inbound, Outgoing, Receipt
+from mailbox_service.core.sms_dialects import HttpDialect, gateway_id_in, request_for
 from mailbox_service.outbound.webhook import HttpOut
 
 

@@ -107,42 +107,14 @@ class SmppGateway:
 
     async def _hold(self, tell: Tell) -> None:
         """One life of the library's session, which connects again by itself."""
-        from aiosmpplib import ESME, AbstractHook, DeliverSm, SmppMessage, SubmitSm, SubmitSmResp
-
-        gateway = self
-
-        class Hook(AbstractHook):  # type: ignore[misc]
-            """What the library tells us."""
-
-            async def sending(self, smpp_message: SmppMessage, pdu: bytes, client_id: str) -> None:
-                return None
-
-            async def received(
-                self, smpp_message: SmppMessage | None, pdu: bytes, client_id: str
-            ) -> None:
-                if isinstance(smpp_message, SubmitSmResp):
-                    gateway.answered(
-                        smpp_message.log_id,
-                        smpp_message.message_id,
-                        smpp_message.command_status.name,
-                    )
-                elif isinstance(smpp_message, DeliverSm):
-                    told = told_by(smpp_message)
-                    if told is not None:
-                        await tell(told)
-
-            async def send_error(
-                self, smpp_message: SmppMessage, error: Exception, client_id: str
-            ) -> None:
-                if isinstance(smpp_message, SubmitSm):
-                    gateway.failed(smpp_message.log_id, error)
+        from aiosmpplib import ESME
 
         self._session = ESME(
             smsc_host=self._host,
             smsc_port=self._port,
             system_id=self._system_id,
             password=self._password,
-            hook=Hook(),
+            hook=hook_of(self, tell),
             # Its log shows what it sends, and so the password.
             log_level=logging.CRITICAL,
             log_handler=logging.NullHandler(),
@@ -189,6 +161,34 @@ def kind_of(number: str) -> tuple[Any, Any]:
     if number.isdigit():
         return TON.UNKNOWN, NPI.ISDN
     return TON.ALPHANUMERIC, NPI.UNKNOWN
+
+
+def hook_of(gateway: SmppGateway, tell: Tell) -> Any:
+    """What the library calls when something happens in the session of a gateway."""
+    from aiosmpplib import AbstractHook, DeliverSm, SmppMessage, SubmitSm, SubmitSmResp
+
+    class Hook(AbstractHook):  # type: ignore[misc]
+        async def sending(self, smpp_message: SmppMessage, pdu: bytes, client_id: str) -> None:
+            return None
+
+        async def received(
+            self, smpp_message: SmppMessage | None, pdu: bytes, client_id: str
+        ) -> None:
+            if isinstance(smpp_message, SubmitSmResp):
+                status = smpp_message.command_status.name
+                gateway.answered(smpp_message.log_id, smpp_message.message_id, status)
+            elif isinstance(smpp_message, DeliverSm):
+                told = told_by(smpp_message)
+                if told is not None:
+                    await tell(told)
+
+        async def send_error(
+            self, smpp_message: SmppMessage, error: Exception, client_id: str
+        ) -> None:
+            if isinstance(smpp_message, SubmitSm):
+                gateway.failed(smpp_message.log_id, error)
+
+    return Hook()
 
 
 def told_by(message: Any) -> Receipt | Inbound | None:

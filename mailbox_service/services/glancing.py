@@ -6,7 +6,7 @@ it had then. So a list that is asked for again costs a look at states.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,19 +52,11 @@ class Glancing:
         """A page of a mailbox as `Reading.page` and `page_with_contents` give it, less what the
         caller has `known` before; the owner was here. With contents, the summary of what was not
         read yet is missing."""
-
-        filters, offset = wanted.filters, wanted.offset
+        filters = wanted.filters
 
         async def unit(tx: Transaction, most: int | None = None) -> Glance:
             states = await message_lists.states(tx, address, wanted)
-            kept: dict[State, bytes] = {}
-            missing: list[int] = []
-            for state in states:
-                octets = known(state)
-                if octets is None:
-                    missing.append(state[0])
-                else:
-                    kept[state] = octets
+            kept, missing = parted(states, known)
             fresh = {one.id: one for one in await messages.by_ids(tx, missing)}
             raw: dict[int, bytes] = {}
             if with_contents and fresh:
@@ -73,13 +65,10 @@ class Glancing:
                 both = zip(found, await all_readable(tx, found), strict=True)
                 raw = {message.id: content for message, content in both}
             total = unread = 0
-            if unread_counted and not filters:
+            if unread_counted:
                 total, unread = await message_lists.count_with_unread(tx, address)
-            else:
-                if counted:
-                    total = await message_lists.count(tx, address, filters=filters)
-                if unread_counted:
-                    unread = (await message_lists.count_with_unread(tx, address))[1]
+            if filters or not unread_counted:
+                total = await message_lists.count(tx, address, filters=filters) if counted else 0
             return Glance(states, kept, fresh, raw, total, unread)
 
         await self._reading.prepare(address, filters)
@@ -88,9 +77,24 @@ class Glancing:
             glance = await self._reading.read_page(address, wanted, small)
         except TooLarge:
             glance = await self._database.read(unit)
-        if offset == 0:
+        if wanted.offset == 0:
             await self._reading.touch(address)
         if not with_contents:
             for message in await self._reading.summarised(list(glance.fresh.values())):
                 glance.fresh[message.id] = message
         return glance
+
+
+def parted(
+    states: Sequence[State], known: Callable[[State], bytes | None]
+) -> tuple[dict[State, bytes], list[int]]:
+    """What was kept of messages in these states, and the ids of the others."""
+    kept: dict[State, bytes] = {}
+    missing: list[int] = []
+    for state in states:
+        octets = known(state)
+        if octets is None:
+            missing.append(state[0])
+        else:
+            kept[state] = octets
+    return kept, missing

@@ -6,7 +6,7 @@ Gateways can only be told an address, so the secret stands in its query, which n
 from __future__ import annotations
 
 from mailbox_service.core.errors import BadCredential, BadRequest
-from mailbox_service.core.sms import callback_fields, read_callback
+from mailbox_service.core.sms_dialects import callback_fields, read_callback
 from mailbox_service.web.answers import Answer, text_answer
 from mailbox_service.web.guards import OPEN
 from mailbox_service.web.request import Call

@@ -233,23 +233,12 @@ class Emails:
         sender = person("sender", form.sender)
         if not form.to:
             raise BadField("to", "At least one address")
-        subject, html, text = form.subject, form.html_body, form.text_body
-        if form.version not in (1, 2):
-            raise BadField("version", "1 or 2")
-        if form.template_id:
-            rendered = await self._templates.render(
-                caller.account, form.template_id, template_data(form.template_data), subject
-            )
-            subject, html, text = rendered.subject, rendered.html, rendered.text
-        elif subject is None:
-            raise BadField("subject", "Required unless there is a template_id")
-        if html is None and text is None:
-            raise BadField("text_body", "One of html_body and text_body is required")
+        subject, html, text = await self._words(caller, form)
         attachments = await files(form.attachments, form.inlines, fetch or self._fetching.file)
         draft, message_id = draft_of(
             form,
             sender=sender,
-            subject=subject or "",
+            subject=subject,
             html=html,
             text=text,
             attachments=attachments,
@@ -276,11 +265,27 @@ class Emails:
             authors=(sender.address,),
             recipients=recipients,
             content=content,
-            subject=subject or "",
+            subject=subject,
             fields=shown_fields(draft, message_id),
             large=sum(len(one.content) for one in attachments) > LARGE_FILES,
             message_id=named,
         )
+
+    async def _words(self, caller: Caller, form: EmailForm) -> tuple[str, str | None, str | None]:
+        """Subject, HTML and text, from the form or by its template. Raises BadField."""
+        subject, html, text = form.subject, form.html_body, form.text_body
+        if form.version not in (1, 2):
+            raise BadField("version", "1 or 2")
+        if form.template_id:
+            rendered = await self._templates.render(
+                caller.account, form.template_id, template_data(form.template_data), subject
+            )
+            subject, html, text = rendered.subject, rendered.html, rendered.text
+        elif subject is None:
+            raise BadField("subject", "Required unless there is a template_id")
+        if html is None and text is None:
+            raise BadField("text_body", "One of html_body and text_body is required")
+        return subject or "", html, text
 
     async def _begin(self, caller: Caller, message: Message, due: int) -> Begun:
         """Have a message queued. Raises MailError for what is seen before that."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -85,13 +85,7 @@ class Ordering:
             recipients = tuple(dict.fromkeys((*recipients, auditor)))
             rejected.pop(auditor, None)
         queue_id = queue_id or self._new_queue_id()
-        if message.large:
-            content = await asyncio.to_thread(message.content, queue_id)
-        else:
-            content = message.content(queue_id)
-        if len(content) > self._largest:
-            raise too_big(self._largest)
-        now = self._clock()
+        content = await self._content(message, queue_id)
         subject = message.subject.replace("\0", "")[:LONGEST_SHOWN]
         sent_by = SentBy(
             queue_id=queue_id,
@@ -120,14 +114,13 @@ class Ordering:
                 subject,
                 client_ip=caller.ip,
             ),
-            rates=() if refused else tuple(rates(caller, policy, now)),
+            rates=() if refused else tuple(rates(caller, policy, self._clock())),
             most_scheduled=self._most_scheduled,
             message_id="" if message.message_id is None else message.message_id(queue_id),
             always=None if in_sandbox or refused else auditor,
         )
         if smtputf8 is None:
-            addresses = (message.sender, *recipients)
-            smtputf8 = not all(one.isascii() for one in addresses) or not header_is_ascii(content)
+            smtputf8 = needs_smtputf8((message.sender, *recipients), content)
         return self._sending.submit(
             SendingPrincipal("credential", message.sender, unlimited=True, credential=credential),
             Envelope(message.sender, recipients, smtputf8=smtputf8),
@@ -136,6 +129,21 @@ class Ordering:
             idempotency_key=caller.idempotency_key,
             sent_by=sent_by,
         )
+
+    async def _content(self, message: Message, queue_id: str) -> bytes:
+        """The octets of a message. Raises MessageTooBig."""
+        if message.large:
+            content = await asyncio.to_thread(message.content, queue_id)
+        else:
+            content = message.content(queue_id)
+        if len(content) > self._largest:
+            raise too_big(self._largest)
+        return content
+
+
+def needs_smtputf8(addresses: Iterable[str], content: bytes) -> bool:
+    """Whether only a server with SMTPUTF8 can take a message (RFC 6531 §3.4)."""
+    return not all(one.isascii() for one in addresses) or not header_is_ascii(content)
 
 
 def traits_of(settings: CredentialSettings) -> str | None:
