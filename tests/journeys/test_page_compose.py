@@ -9,14 +9,33 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.journeys.browser import LOOKS, Theme, Visits, message, row
+from tests.journeys.browser import (
+    LOOKS,
+    Theme,
+    Visits,
+    message,
+    row,
+    wait_until,
+    wait_until_so,
+)
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
 CONTENT = bytes(range(256)) * 40
+# Whether a draft with this subject stands in the database of the browser.
+KEPT = """subject => new Promise(resolve => {
+  const opening = indexedDB.open('mailbox-drafts');
+  opening.onsuccess = () => {
+    const asking = opening.result.transaction('drafts').objectStore('drafts').getAll();
+    asking.onsuccess = () => {
+      opening.result.close();
+      resolve(asking.result.some(draft => draft.subject === subject));
+    };
+  };
+})"""
 
 
 def parsed(raw: bytes) -> EmailMessage:
@@ -185,7 +204,9 @@ def test_what_is_wrong_is_said_before_sending(visit: Visits) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The mail is empty.")
 
 
-def test_a_draft_survives_a_reload_with_its_file(visit: Visits, tmp_path: Path) -> None:
+def test_a_draft_survives_a_reload_and_a_kill_with_its_file(
+    visit: Visits, service: RunningService, tmp_path: Path
+) -> None:
     file = tmp_path / "kept.txt"
     file.write_text("kept")
     person = visit()
@@ -201,11 +222,32 @@ def test_a_draft_survives_a_reload_with_its_file(visit: Visits, tmp_path: Path) 
     expect(page.get_by_label("Subject")).to_have_value("Half a letter")
     expect(page.get_by_label("Message text")).to_have_value("To be continued")
     expect(page.get_by_text("4 B · attached")).to_be_visible()
-    page.get_by_role("link", name="Drafts").click()
-    page.get_by_role("link", name="Half a letter").click()
-    page.get_by_role("button", name="Send", exact=True).click()
-    expect(sent_item(page, "Half a letter")).to_contain_text("Held")
-    expect(page.get_by_role("link", name="Drafts").locator(".count")).to_have_count(0)
+    # A browser that is killed has not written the last minute of localStorage to its disk.
+    page.get_by_label("Add recipient").press_sequentially("carl@elsewhere.exa")
+    page.get_by_label("Subject").fill("Half a letter, and more")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
+    wait_until(page, KEPT, "Half a letter, and more")
+    lost = person.context.new_page()
+    lost.add_init_script("localStorage.removeItem('mailbox.drafts')")
+    page.close()
+    lost.goto(f"{service.url}/#/drafts")
+    lost.get_by_role("link", name="Half a letter, and more").click()
+    expect(lost.get_by_label("Message text")).to_have_value("To be continued")
+    expect(lost.get_by_text("4 B · attached")).to_be_visible()
+    lost.get_by_role("button", name="Remove carl@elsewhere.exa").click()
+
+    # It goes on being sent while something else is looked at, however long that takes.
+    held: list[Route] = []
+    lost.route("**/api/send_mail", lambda route: held.append(route))
+    lost.get_by_role("button", name="Send", exact=True).click()
+    wait_until_so(lost, lambda: held)
+    lost.get_by_role("link", name="Inbox", exact=True).click()
+    expect(lost.locator(".compose")).to_have_count(0)
+    held[0].continue_()
+    expect(lost.get_by_text("On its way: Half a letter, and more")).to_be_visible()
+    lost.get_by_role("link", name="Sent").click()
+    expect(sent_item(lost, "Half a letter, and more")).to_contain_text("Held")
+    expect(lost.get_by_role("link", name="Drafts").locator(".count")).to_have_count(0)
 
 
 def test_a_mail_that_cannot_go_stays_and_goes_once_when_it_can(

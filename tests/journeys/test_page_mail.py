@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from email import message_from_string
 from email.message import EmailMessage
@@ -142,8 +143,16 @@ def test_a_deleted_mail_can_be_taken_back(visit: Visits) -> None:
     page.keyboard.press("#")
     expect(row(page, "Goes and returns")).to_have_count(0)
     expect(page.locator("#mail-subject")).to_have_text("Stays")
+    # The service still has it: lists that are read meanwhile count it no more.
+    page.get_by_role("button", name="Unread").click()
+    expect(row(page, "Stays")).to_have_count(0)
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(row(page, "Stays")).to_be_visible()
+    expect(row(page, "Goes and returns")).to_have_count(0)
+    expect(page.locator(".list-head .num").first).to_have_text("1")
     page.get_by_role("button", name="Undo").click()
     expect(row(page, "Goes and returns")).to_be_visible()
+    expect(page.locator(".list-head .num").first).to_have_text("2")
     page.reload()
     expect(row(page, "Goes and returns")).to_be_visible()
 
@@ -312,11 +321,19 @@ def test_the_page_catches_up_after_the_service_was_away(
 ) -> None:
     person = visit_with_mail(visit, message("Before the break"))
     address = person.page.locator(".addr-now").get_attribute("title") or ""
+    asked: list[str] = []
     service.stop()
     try:
         expect(person.page.get_by_text("No connection.")).to_be_visible()
+        person.page.on("request", lambda request: asked.append(request.url))
+        row(person.page, "Before the break").get_by_role("link").click()
+        expect(person.page.get_by_text("The mail could not be opened")).to_be_visible()
+        expect(person.page.get_by_role("button", name="Try again")).to_be_visible()
     finally:
         service.start()
+    # It is opened without another word, and nobody was asked in between.
+    expect(person.page.locator("#mail-subject")).to_have_text("Before the break")
+    assert len([url for url in asked if re.search(r"/api/inbox/\d+$", url)]) <= 3
     service.deliver(address, message("During the break"))
     expect(row(person.page, "During the break")).to_be_visible()
     person.settled()

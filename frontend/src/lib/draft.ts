@@ -32,6 +32,8 @@ export interface Draft {
   references: string;
   /** The mail that is answered, to be marked as answered. */
   answers: number | null;
+  /** What stands in a box of recipients and is not one yet. */
+  typed?: Partial<Record<'to' | 'cc' | 'bcc', string>>;
   savedAt: number;
   /** Names this very content towards the service: the same key never sends twice. */
   key: string;
@@ -68,6 +70,7 @@ export function isBlank(draft: Draft): boolean {
     draft.to.length + draft.cc.length + draft.bcc.length + draft.files.length === 0 &&
     draft.subject.trim() === '' &&
     draft.text.trim() === '' &&
+    Object.values(draft.typed ?? {}).join('') === '' &&
     !(draft.source && draft.html?.trim()) &&
     draft.quoted === ''
   );

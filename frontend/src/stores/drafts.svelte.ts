@@ -27,6 +27,9 @@ class Drafts {
   private resting: ReturnType<typeof setTimeout> | undefined;
   private readonly atFirst = this.list;
   private box: Promise<typeof import('../lib/filebox')> | undefined;
+  private readonly removed = new Set<string>();
+  /** Resolves when what a killed browser could not keep in the list is back in it. */
+  readonly whole = this.restore();
 
   constructor() {
     addEventListener('pagehide', () => this.flush());
@@ -68,7 +71,9 @@ class Drafts {
   /** Out of the list; its files stay until `forget`, so that it can come back by `keep`. */
   remove(id: string): void {
     this.list = this.list.filter((one) => one.id !== id);
+    this.removed.add(id);
     this.flush();
+    void this.boxed((box) => box.dropDraft(id));
   }
 
   async forget(draft: Draft): Promise<void> {
@@ -79,13 +84,13 @@ class Drafts {
     const entry = { id: randomId(), name: file.name, type: file.type, size: file.size };
     this.files.set(entry.id, file);
     // Private windows may have no database; the file then lives as long as the page.
-    await this.filebox().then(({ keepFile }) => keepFile(entry.id, file)).catch(() => undefined);
+    await this.boxed((box) => box.keepFile(entry.id, file));
     return entry;
   }
 
   async dropFile(id: string): Promise<void> {
     this.files.delete(id);
-    await this.filebox().then(({ dropFile }) => dropFile(id)).catch(() => undefined);
+    await this.boxed((box) => box.dropFile(id));
   }
 
   /** Which of the draft's files can no longer be found in this browser. */
@@ -99,14 +104,33 @@ class Drafts {
   async blobOf(file: DraftFile): Promise<Blob | null> {
     const here = this.files.get(file.id);
     if (here) return here;
-    const kept = await this.filebox().then(({ findFile }) => findFile(file.id)).catch(() => null);
+    const kept = await this.boxed((box) => box.findFile(file.id));
     if (kept) this.files.set(file.id, kept);
     return kept;
   }
 
-  /** Few visits have files. The first that has drops those whose draft is gone: a page was closed before it could. */
+  /** A visit without drafts has nothing to restore, and asks for nothing. */
+  private async restore(): Promise<void> {
+    try {
+      if ((await indexedDB.databases()).some(({ name }) => name === 'mailbox-drafts')) await this.filebox();
+    } catch {
+      // A browser without such a store keeps drafts in localStorage alone.
+    }
+  }
+
+  /** Private windows may have no database: what cannot be kept then lives as long as the page. */
+  private boxed<T>(work: (box: typeof import('../lib/filebox')) => Promise<T>): Promise<T | null> {
+    return this.filebox().then(work).catch(() => null);
+  }
+
+  /** Few visits write. The first that does takes over what is newer there, and drops files whose draft is gone. */
   private filebox(): Promise<typeof import('../lib/filebox')> {
     return (this.box ??= import('../lib/filebox').then(async (box) => {
+      const kept = await box.keptDrafts().catch(() => []);
+      for (const draft of isDrafts(kept) ? kept : []) {
+        const here = this.find(draft.id);
+        if (!this.removed.has(draft.id) && (here?.savedAt ?? 0) < draft.savedAt) this.list = [draft, ...this.list.filter((one) => one !== here)];
+      }
       const named = [...this.atFirst, ...this.list].flatMap((draft) => draft.files.map((file) => file.id));
       await box.dropFilesExcept(new Set([...this.files.keys(), ...named])).catch(() => undefined);
       return box;
@@ -121,7 +145,9 @@ class Drafts {
   /** Writes now: before the page goes away. Otherwise drafts are written when the fingers rest. */
   flush(): void {
     clearTimeout(this.resting);
-    this.kept = remember(DRAFTS, this.list.filter((draft) => !isBlank(draft)));
+    const written = this.list.filter((draft) => !isBlank(draft));
+    this.kept = remember(DRAFTS, written);
+    for (const draft of written) if (this.unsaved.has(draft.id)) void this.boxed((box) => box.keepDraft(draft));
     if (this.kept) this.unsaved.clear();
   }
 }
