@@ -218,18 +218,24 @@ async def test_flags_are_shared_with_the_api(any_site: Site) -> None:
     await talk.close()
 
 
-async def test_a_list_reads_each_content_once_and_flags_read_none(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await site.house.deliver("One", "Two", "Three")
-    read: list[int] = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The contents that are read from here on, each as often as it is."""
+    ids: list[int] = []
     original = contents.read
 
     async def counted(tx: Transaction, content_id: int) -> bytes:
-        read.append(content_id)
+        ids.append(content_id)
         return await original(tx, content_id)
 
     monkeypatch.setattr(contents, "read", counted)
+    return ids
+
+
+async def test_a_list_reads_each_content_once_and_flags_read_none(
+    site: Site, read: list[int]
+) -> None:
+    await site.house.deliver("One", "Two", "Three")
     talk = await site.talk(select="INBOX")
     await talk.command("FETCH 1:* (FLAGS UID RFC822.SIZE INTERNALDATE)")
     await talk.command("SEARCH UNSEEN SINCE 1-Jan-2000 LARGER 10 NOT DELETED")
@@ -244,17 +250,9 @@ async def test_a_list_reads_each_content_once_and_flags_read_none(
 
 
 async def test_a_search_in_headers_reads_what_no_list_has_shown_and_that_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, read: list[int]
 ) -> None:
     await site.house.deliver("One", "Two", "Three")
-    read: list[int] = []
-    original = contents.read
-
-    async def counted(tx: Transaction, content_id: int) -> bytes:
-        read.append(content_id)
-        return await original(tx, content_id)
-
-    monkeypatch.setattr(contents, "read", counted)
     talk = await site.talk(select="INBOX")
     assert await talk.command("SEARCH SUBJECT two") == [b"* SEARCH 2", b"a OK Done"]
     assert len(read) == 3

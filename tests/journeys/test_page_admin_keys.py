@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Page, expect
 
+from tests.journeys.beside import beside
 from tests.journeys.browser import Visit, Visits, message
 from tests.journeys.running import ADMIN_PASSWORD, RunningService, running
 from tests.webhook_receiver import Receiver, receiving
@@ -30,10 +30,7 @@ MOST_STOPS = 300
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
     """A program that is told about mail."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(receiving()) as receiver,
-    ):
+    with beside(receiving()) as receiver:
         yield receiver
 
 

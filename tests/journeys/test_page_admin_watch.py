@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
 from tests.journeys.administering import go, signed_in
+from tests.journeys.beside import beside
 from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, wait_until_so
 from tests.journeys.running import RunningService, running
 from tests.nexthop import NextHop
@@ -25,21 +25,14 @@ PLACES = ("overview", "queue", "domains", "webhooks", "webhooks/all", "audit")
 
 @pytest.fixture(scope="module")
 def hop() -> Iterator[NextHop]:
-    """A next hop in a thread of its own: Playwright keeps the loop of this one."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(running_hop(NextHop())) as hop,
-    ):
+    with beside(running_hop(NextHop())) as hop:
         yield hop
 
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
     """A program that is told about mail."""
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(receiving()) as receiver,
-    ):
+    with beside(receiving()) as receiver:
         yield receiver
 
 

@@ -1,7 +1,8 @@
-"""An answer of a real socket, taken apart."""
+"""Answers of a real socket, heard and taken apart."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -22,3 +23,18 @@ class Answered:
         """Its JSON."""
         found: dict[str, Any] = json.loads(self.body)
         return found
+
+
+async def heard(where: tuple[str, int], *pieces: bytes) -> bytes:
+    """What a server says to pieces that are sent one after the other, until it closes."""
+    reader, writer = await asyncio.open_connection(*where)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            if piece is not pieces[-1]:
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            return await reader.read()
+    finally:
+        writer.close()

@@ -7,11 +7,14 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.bot_api_simulator import BotApiSimulator, BotCall
+import pytest
+
+from tests.bot_api_simulator import BotApiSimulator, BotCall, bot_api
 from tests.web.site import BOT_TOKEN, Site
 
 _numbers = count(1)
@@ -70,3 +73,19 @@ class Conversation:
         """A request of the mini app."""
         told = {"initData": init_data(self.user), **values}
         return await self.site.http.post(f"/telegram/{path}", json=told)
+
+
+@pytest.fixture
+def api() -> Iterator[BotApiSimulator]:
+    with bot_api() as server:
+        yield server
+
+
+@pytest.fixture
+def ann(site: Site, api: BotApiSimulator) -> Conversation:
+    return Conversation(site, api, 42)
+
+
+@pytest.fixture
+def bob(site: Site, api: BotApiSimulator) -> Conversation:
+    return Conversation(site, api, 43)

@@ -15,7 +15,7 @@ from mailbox_service.core.errors import MailError, NameTaken, StorageFull
 from mailbox_service.services import openings
 from mailbox_service.web.exchange import Exchange
 from mailbox_service.web.mailbox.opening_way import TARGET, OpeningWay
-from tests.web.answered import Answered
+from tests.web.answered import Answered, heard
 from tests.web.conftest import SiteWith
 from tests.web.site import SITE_PASSWORD, Site, serving
 
@@ -42,17 +42,7 @@ class Line:
 
     async def hear(self, *pieces: bytes) -> bytes:
         """Send pieces one after the other, and read until the server closes."""
-        reader, writer = await asyncio.open_connection(*self._where)
-        try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                if piece is not pieces[-1]:
-                    await asyncio.sleep(0.05)
-            async with asyncio.timeout(30):
-                return await reader.read()
-        finally:
-            writer.close()
+        return await heard(self._where, *pieces)
 
 
 @asynccontextmanager

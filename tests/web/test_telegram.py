@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from mailbox_service.core.telegram import webhook_secret
-from tests.bot_api_simulator import BotApiSimulator, bot_api
+from tests.bot_api_simulator import BotApiSimulator
 from tests.web.conftest import SiteWith
 from tests.web.site import ADMIN, BOT_TOKEN, SECRET, Site, running_site
-from tests.web.telegram_people import Conversation, init_data, pressed, update
+from tests.web.telegram_people import Conversation, ann, api, bob, init_data, pressed, update
+
+__all__ = ["ann", "api", "bob"]
 
 pytestmark = pytest.mark.anyio
 
@@ -21,25 +23,9 @@ SETTINGS = "/admin/telegram/settings"
 
 
 @pytest.fixture
-def api() -> Iterator[BotApiSimulator]:
-    with bot_api() as server:
-        yield server
-
-
-@pytest.fixture
 async def site(tmp_path: Any, api: BotApiSimulator) -> AsyncIterator[Site]:
     async with running_site(tmp_path, telegram_api_url=api.url, default_lang="en") as running:
         yield running
-
-
-@pytest.fixture
-def ann(site: Site, api: BotApiSimulator) -> Conversation:
-    return Conversation(site, api, 42)
-
-
-@pytest.fixture
-def bob(site: Site, api: BotApiSimulator) -> Conversation:
-    return Conversation(site, api, 43)
 
 
 # --- Without a bot -----------------------------------------------------------------------------

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.bot_api_simulator import BotApiSimulator, BotCall, bot_api
+from tests.bot_api_simulator import BotApiSimulator, BotCall
 from tests.web.conftest import SiteWith
 from tests.web.site import ADMIN, LETTER, Site, running_site
-from tests.web.telegram_people import Conversation, pressed, update
+from tests.web.telegram_people import Conversation, ann, api, bob, pressed, update
+
+__all__ = ["ann", "api", "bob"]
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def api() -> Iterator[BotApiSimulator]:
-    with bot_api() as server:
-        yield server
 
 
 @pytest.fixture
@@ -27,16 +23,6 @@ async def site(tmp_path: Any, api: BotApiSimulator) -> AsyncIterator[Site]:
         tmp_path, telegram_api_url=api.url, default_lang="en", prefix="tmp"
     ) as running:
         yield running
-
-
-@pytest.fixture
-def ann(site: Site, api: BotApiSimulator) -> Conversation:
-    return Conversation(site, api, 42)
-
-
-@pytest.fixture
-def bob(site: Site, api: BotApiSimulator) -> Conversation:
-    return Conversation(site, api, 43)
 
 
 async def test_start_tells_prefix_domains_and_commands(ann: Conversation) -> None:

@@ -17,7 +17,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.services import queueing
 from mailbox_service.web.exchange import Exchange, ShortWay
 from mailbox_service.web.sending.letter_way import LETTERS_TARGET
-from tests.web.answered import Answered
+from tests.web.answered import Answered, heard
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.web.site import serving, until
 
@@ -47,17 +47,7 @@ class Line:
 
     async def ask(self, *pieces: bytes) -> Answered:
         """Send pieces one after the other, and read until the server closes."""
-        reader, writer = await asyncio.open_connection(*self.where)
-        try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                if piece is not pieces[-1]:
-                    await asyncio.sleep(0.05)
-            async with asyncio.timeout(30):
-                return Answered(await reader.read())
-        finally:
-            writer.close()
+        return Answered(await heard(self.where, *pieces))
 
 
 @asynccontextmanager
