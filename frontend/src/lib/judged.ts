@@ -22,8 +22,6 @@ export interface Extracted {
 
 /** A failed DMARC alone makes four. */
 const MUCH = 4;
-/** Below this a code is shown with a doubt. */
-const UNSURE = 0.5;
 
 export function toneOfScore(score: number): Tone {
   if (score < 0) return 'good';
@@ -53,9 +51,4 @@ export function ruleInWords(rule: string): TextKey | null {
 
 export function percent(confidence: number, language: string): string {
   return new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(confidence);
-}
-
-/** Whether the best code of a mail may be none. */
-export function isUnsure(confidences: readonly number[] | null | undefined): boolean {
-  return confidences?.[0] !== undefined && confidences[0] < UNSURE;
 }

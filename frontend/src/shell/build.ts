@@ -92,6 +92,10 @@ function bodyOf(bundle: Bundle, drawn: Awaited<ReturnType<typeof draw>>, place: 
     .join('');
 }
 
+/** Words that are found by a list of their own (texts/rareTables.ts). */
+const RARE = /^(?:admin|telegram)/;
+const RARE_TABLES = '/src/texts/rareTables.ts';
+
 /** The files of a part, without those of every visit. */
 function filesOf(bundle: Bundle, { module, areas }: Needs, language: Language): { scripts: string[]; styles: string[] } {
   const chunks = Object.values(bundle).filter((file) => file.type === 'chunk');
@@ -115,6 +119,7 @@ function filesOf(bundle: Bundle, { module, areas }: Needs, language: Language): 
     if (language === 'en' && area === 'page') continue;
     const file = `/src/texts/${language}/${area}.ts`;
     take(of(file)?.fileName ?? missing(file));
+    if (RARE.test(area)) take(of(RARE_TABLES)?.fileName ?? missing(RARE_TABLES));
   }
   return { scripts: [...scripts], styles: [...styles] };
 }

@@ -8,12 +8,11 @@ import type { AdminSettingsTexts } from './en/adminSettings';
 import type { AdminToldTexts } from './en/adminTold';
 import type { MailTexts } from './en/mail';
 import type { MoreTexts } from './en/more';
-import type { OptionsTexts } from './en/options';
 import type { PageTexts } from './en/page';
 import type { TelegramTexts } from './en/telegram';
 import { tables, type Area } from './tables.svelte';
 
-export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts & TelegramTexts & AdminSettingsTexts & AdminOperateTexts & AdminToldTexts & AdminSendingTexts & OptionsTexts);
+export type TextKey = keyof (PageTexts & MailTexts & MoreTexts & AccountTexts & AdminTexts & TelegramTexts & AdminSettingsTexts & AdminOperateTexts & AdminToldTexts & AdminSendingTexts);
 
 export function language(): string {
   return tables.language;

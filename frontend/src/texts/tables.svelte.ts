@@ -5,12 +5,12 @@ import { page } from './en/page';
 import type { Forms } from './forms';
 import { found, type Language } from './languages';
 
-export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate' | 'adminTold' | 'adminSending' | 'options';
+export type Area = 'page' | 'mail' | 'more' | 'account' | 'admin' | 'telegram' | 'adminSettings' | 'adminOperate' | 'adminTold' | 'adminSending';
 type Entries = Readonly<Record<string, string | Forms>>;
 type Load = () => Promise<Record<string, Entries>>;
 
 /** English of the frame comes with the page; every other table is a file of its own, fetched when it is needed. */
-const files = import.meta.glob(['./*/*.ts', '!./en/page.ts']) as Record<string, Load>;
+const files = import.meta.glob(['./*/*.ts', '!./en/page.ts', '!./*/admin*.ts', '!./*/telegram.ts']) as Record<string, Load>;
 
 class Tables {
   language = $state<Language>('en');
@@ -47,7 +47,8 @@ class Tables {
 
 async function load(tag: Language, area: Area): Promise<Entries> {
   if (tag === 'en' && area === 'page') return page;
-  const file = files[`./${tag}/${area}.ts`];
+  const path = `./${tag}/${area}.ts`;
+  const file = files[path] ?? (await import('./rareTables')).files[path];
   if (!file) throw new Error(`no texts ${tag}/${area}`);
   return (await file())[area] ?? {};
 }

@@ -1,6 +1,6 @@
 /** English, of what comes with time: the composer's further parts, settings of a mailbox, programs, simple mode. */
 
-import type { Table } from '../forms';
+import { forms, type Table } from '../forms';
 
 export const more = {
   // Composing
@@ -141,6 +141,108 @@ export const more = {
   'told.webhook.headers-object': 'TypeError The headers are not a JSON object',
   'told.webhook.header-name': 'TypeError Invalid header name: {name}',
   'told.webhook.header-value': 'TypeError Invalid header value: {name}',
+
+  // Forwarding by the owner
+  onward: 'Forwarding',
+  'onward.why': 'Mail for this address goes on to another one. It stays here as well.',
+  'onward.to': 'Forward to',
+  'onward.to.help': 'A code is mailed there first. Nothing is forwarded before you enter it here.',
+  'onward.ask': 'Mail the code',
+  'onward.asked': forms('A code was mailed to {target}. It is good until {until}, for one more try.', 'A code was mailed to {target}. It is good until {until}, for {n} more tries.'),
+  'onward.meanwhile': 'Until you enter it, mail goes on to {target} as before.',
+  'onward.code': 'Code from that mail',
+  'onward.prove': 'Start forwarding',
+  'onward.again': 'Mail another code',
+  'onward.give-up': 'Give up',
+  'onward.on': 'Mail goes on to {target}, since {since}.',
+  'onward.begun': 'Mail now goes on to {target}',
+  'onward.change': 'Another address',
+  'onward.stop': 'Stop forwarding',
+  'onward.stop.ask': 'Forward no more?',
+  'onward.stop.why': '{target} gets no more of your mail. Beginning again takes a new code.',
+  'onward.stopped': 'Nothing is forwarded any more',
+  'onward.fault.address': 'Write a whole address, such as ann@mail.example.',
+  'onward.fault.self': 'This is the address itself.',
+  'onward.fault.same': 'Mail goes there already.',
+  'onward.fault.digits': 'The code has eight digits.',
+  'onward.fault.wrong': 'The code is wrong, was used, or has ended. Use the newest one, or have another one mailed.',
+
+  // What a mailbox may hold
+  room: 'Room in this mailbox',
+  'room.why': 'When it is full, new mail waits with its senders until you delete some. They give up after some days.',
+  'room.mails': 'Mails',
+  'room.octets': 'Size of all mail',
+  'room.minute': 'Arrived in this minute',
+  'room.hour': 'Arrived in this hour',
+  'room.of': '{used} of {most}',
+  'room.full': 'This mailbox is full: {used} of {most}. New mail waits with its senders until you delete some.',
+  'room.full.mails': forms('one mail', '{n} mails'),
+  'room.nearly': 'This mailbox is nearly full: {used} of {most}.',
+  'room.look': 'How full it is',
+
+  // One login for an account
+  'imap.all': 'All addresses in one mail program',
+  'imap.all.why': 'One login over IMAP reads the mail of every address of your account: the inbox has all of it, and each address has a folder of its own.',
+  'imap.password': 'Password',
+  'imap.password.own': 'that of your account',
+  'imap.token': 'Key in place of the password',
+  'imap.token.help': 'For accounts without a password. It ends 30 days after it was made; signing in makes a new one.',
+  'imap.row': 'Read all of an account, IMAP',
+  'imap.row.user': 'e-mail of the account',
+
+  // How much speaks against the sender
+  score: 'Score',
+  'score.why': 'The higher, the more speaks against the sender that is shown; 0 says that nothing is known. Nothing is refused because of it.',
+  'score.good': 'speaks for the sender',
+  'score.idle': 'nothing speaks for or against the sender',
+  'score.wait': 'something speaks against the sender',
+  'score.bad': 'much speaks against the sender',
+  'score.name-shows-other-address': 'The name of the sender shows an address of another domain.',
+  'score.mixed-scripts': 'The domain of the sender mixes alphabets.',
+  'score.looks-like-ours': 'The domain of the sender looks like one of this service, and is none.',
+
+  // What was found in a mail
+  'found.codes': 'Codes',
+  'found.links': 'Links',
+  'found.sure': '{percent} sure',
+  'found.unsure': 'This may be no code: compare it with the mail.',
+  'found.rule.named': 'the mail calls it a code',
+  'found.rule.near': 'a word for codes is near it',
+  'found.rule.alone': 'it stands alone on a line',
+  'found.rule.subject': 'the subject speaks of a code',
+  'found.rule.label': 'by the words on it',
+  'found.rule.address': 'by its web address',
+  'found.rule.both': 'by the words on it and its web address',
+  'found.rule.model': 'a model says so',
+
+  // Conditions of a webhook
+  cond: 'Only about some mail',
+  'cond.set': forms('one condition', '{n} conditions'),
+  'cond.help': 'All of them must hold; what is empty does not matter.',
+  'cond.senders': 'From these senders',
+  'cond.senders.help': 'Addresses, one a line; * stands for any text, as in *@shop.example.',
+  'cond.recipients': 'For these mailboxes',
+  'cond.recipients.help': 'Addresses, one a line, such as *@mail.example.',
+  'cond.subject': 'Subject fits a pattern',
+  'cond.subject.help': 'A regular expression in any case, such as ^(order|invoice).',
+  'cond.code': 'A code in it',
+  'cond.attachment': 'Attachments',
+  'cond.any': 'does not matter',
+  'cond.with': 'only with',
+  'cond.without': 'only without',
+  'cond.origin': 'Where it comes from',
+  'cond.origin.help': 'This is known a moment after the mail came; the program is told then.',
+  'cond.passed': 'passed',
+  'cond.kept': 'not failed',
+  'cond.failed': 'failed',
+  'cond.fault.many': 'There may be 50 lines.',
+  'cond.fault.long': 'A line may have 254 characters.',
+  'cond.fault.pattern': 'This pattern cannot be read. Check brackets and slashes.',
+  'cond.fault.pattern-long': 'A pattern may have 200 characters.',
+  'cond.unreadable': 'Conditions that were set elsewhere cannot be read. As long as they stand, no mail meets them.',
+  'cond.anew': 'Begin anew',
+  'cond.tested.met': 'The mail of the test meets the conditions.',
+  'cond.tested.unmet': 'Of this mail it would not have been told. Not met: {names}.',
 };
 
 export type MoreTexts = Table<typeof more>;
