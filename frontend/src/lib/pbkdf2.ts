@@ -25,25 +25,19 @@ export function pbkdf2Hex(password: Uint8Array, salt: Uint8Array, rounds: number
   first[salt.length + 3] = 1;
   // 32 octets behind one block: their padding is always the same.
   const w = new Int32Array(BLOCK);
-  const finish = (words: Int32Array): Int32Array => {
+  const after = (start: Int32Array, words: Int32Array): Int32Array => {
     w.set(words);
     w.fill(0, 8, 16);
     w[8] = 0x80000000 | 0;
     w[15] = (BLOCK + 32) * 8;
-    const hash = Int32Array.from(outer);
+    const hash = Int32Array.from(start);
     compress(hash, w);
     return hash;
   };
-  let u = finish(digest(first, inner, BLOCK));
+  let u = after(outer, digest(first, inner, BLOCK));
   const key = Int32Array.from(u);
   for (let round = 1; round < rounds; round++) {
-    w.set(u);
-    w.fill(0, 8, 16);
-    w[8] = 0x80000000 | 0;
-    w[15] = (BLOCK + 32) * 8;
-    const hash = Int32Array.from(inner);
-    compress(hash, w);
-    u = finish(hash);
+    u = after(outer, after(inner, u));
     for (let i = 0; i < 8; i++) key[i]! ^= u[i]!;
   }
   return hexOfWords(key);

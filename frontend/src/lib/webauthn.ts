@@ -29,6 +29,16 @@ export type RequestJson = Omit<PublicKeyCredentialRequestOptions, 'challenge' | 
 
 const described = (list: readonly Descriptor[] = []) => list.map((one) => ({ ...one, id: fromBase64url(one.id) }));
 
+/** A passkey as the service wants to be told of it; `proof` is what its response has besides. */
+const told = (key: PublicKeyCredential, proof: object): object => ({
+  id: key.id,
+  rawId: toBase64url(key.rawId),
+  type: key.type,
+  authenticatorAttachment: key.authenticatorAttachment,
+  clientExtensionResults: key.getClientExtensionResults(),
+  response: { clientDataJSON: toBase64url(key.response.clientDataJSON), ...proof },
+});
+
 export function canUsePasskeys(): boolean {
   return typeof PublicKeyCredential !== 'undefined' && isSecureContext;
 }
@@ -43,18 +53,10 @@ export async function makePasskey(options: CreationJson): Promise<object> {
   };
   const made = (await navigator.credentials.create({ publicKey })) as PublicKeyCredential;
   const response = made.response as AuthenticatorAttestationResponse;
-  return {
-    id: made.id,
-    rawId: toBase64url(made.rawId),
-    type: made.type,
-    authenticatorAttachment: made.authenticatorAttachment,
-    clientExtensionResults: made.getClientExtensionResults(),
-    response: {
-      clientDataJSON: toBase64url(response.clientDataJSON),
-      attestationObject: toBase64url(response.attestationObject),
-      transports: response.getTransports(),
-    },
-  };
+  return told(made, {
+    attestationObject: toBase64url(response.attestationObject),
+    transports: response.getTransports(),
+  });
 }
 
 /** Shows a passkey of this host. Throws DOMException when the person or the device does not want to. */
@@ -66,17 +68,9 @@ export async function showPasskey(options: RequestJson): Promise<object> {
   };
   const shown = (await navigator.credentials.get({ publicKey })) as PublicKeyCredential;
   const response = shown.response as AuthenticatorAssertionResponse;
-  return {
-    id: shown.id,
-    rawId: toBase64url(shown.rawId),
-    type: shown.type,
-    authenticatorAttachment: shown.authenticatorAttachment,
-    clientExtensionResults: shown.getClientExtensionResults(),
-    response: {
-      clientDataJSON: toBase64url(response.clientDataJSON),
-      authenticatorData: toBase64url(response.authenticatorData),
-      signature: toBase64url(response.signature),
-      userHandle: response.userHandle ? toBase64url(response.userHandle) : null,
-    },
-  };
+  return told(shown, {
+    authenticatorData: toBase64url(response.authenticatorData),
+    signature: toBase64url(response.signature),
+    userHandle: response.userHandle ? toBase64url(response.userHandle) : null,
+  });
 }
