@@ -7,6 +7,7 @@ import { flushSync, mount } from 'svelte';
 import App from './App.svelte';
 import { later } from './later';
 import { readPath } from './lib/paths';
+import { giveWay, oneByOne, pieces } from './lib/pieces.svelte';
 import { readInvitation, readRoute } from './lib/route';
 import { drawIcons, PAGE_ICONS } from './parts/icons';
 import { takePlace } from './shell/place';
@@ -51,11 +52,18 @@ async function framed(): Promise<void> {
 }
 
 void speech.start().then(async () => {
+  await giveWay();
   const [page] = await Promise.all([whole(), import('./styles/later.css').catch(() => undefined)]);
+  await giveWay();
   const target = document.getElementById('page');
   if (!target) return;
-  takePlace(target, () => {
-    mount(page, { target });
-    flushSync();
+  await takePlace(target, async (target) => {
+    let there: unknown;
+    await oneByOne(() => {
+      there ??= mount(page, { target });
+      flushSync();
+    });
   });
+  await giveWay();
+  pieces.there = Infinity;
 });

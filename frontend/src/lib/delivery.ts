@@ -52,5 +52,5 @@ export function reason(recipient: Recipient, now: Date, language: string): strin
 
 function when(date: Date, now: Date, language: string): string {
   const short = shortTime(date, now, language);
-  return /^\d\d:\d\d$/.test(short) ? short : `${short} ${clock(date, language)}`;
+  return /^\d\d:\d\d$/.test(short) ? short : `${short} ${clock(date)}`;
 }

@@ -31,15 +31,19 @@ function daysBack(date: Date, now: Date): number {
 export function shortTime(date: Date, now: Date, language: string): string {
   if (Number.isNaN(date.getTime())) return '';
   const back = daysBack(date, now);
-  if (back <= 0) return clock(date, language);
+  if (back <= 0) return clock(date);
   if (back < 7) return format(language, { weekday: 'short' }, date);
   if (date.getFullYear() === now.getFullYear()) return format(language, { day: 'numeric', month: 'short' }, date);
   return format(language, { day: 'numeric', month: 'short', year: 'numeric' }, date);
 }
 
 /** `09:41` */
-export function clock(date: Date, language: string): string {
-  return format(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }, date);
+export function clock(date: Date): string {
+  return utc ? twice(date.getUTCHours(), date.getUTCMinutes()) : twice(date.getHours(), date.getMinutes());
+}
+
+function twice(hour: number, minute: number): string {
+  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
 }
 
 /** The whole instant, for titles and quotes: `21 November 2026, 08:50:12`. */

@@ -5,7 +5,7 @@
 
 import { groups, linkLabel, safeLink } from '../lib/codes';
 import { hueOf, initials } from '../lib/faces';
-import { clock, instant, shortTime, showUtc, wholeTime } from '../lib/time';
+import { clock, instant, shortTime, showUtc } from '../lib/time';
 import type { BriefRow, InboxPage, Mail } from '../lib/wire';
 import { keep } from './keep';
 
@@ -106,7 +106,7 @@ function fillMail(page: HTMLElement, mail: Mail, looks: Looks): void {
   });
   faced(head, mail.from_name, mail.from_address || mail.source);
   const short = shortTime(date, new Date(), looks.language);
-  timed(head.querySelector('time'), date, /^\d\d:\d\d$/.test(short) ? drawn.today.replace('[time]', () => clock(date, looks.language)) : short, looks);
+  timed(head.querySelector('time'), date, /^\d\d:\d\d$/.test(short) ? drawn.today.replace('[time]', () => clock(date)) : short);
   if (!mail.from_name) head.querySelector('.name + .quiet')?.remove();
   acted(head, mail.code, mail.link);
   if (!mail.code && !mail.link) head.querySelector('.line.wrap')?.remove();
@@ -127,7 +127,7 @@ function rowOf(row: BriefRow, looks: Looks, stop: boolean): HTMLElement {
   item.dataset['id'] = String(row.id);
   item.classList.toggle('unread', !row.seen);
   faced(item, row.from_name ?? '', row.from_address ?? '');
-  timed(item.querySelector('time'), date, shortTime(date, new Date(), looks.language), looks);
+  timed(item.querySelector('time'), date, shortTime(date, new Date(), looks.language));
   item.querySelector('.star')?.setAttribute('aria-pressed', String(row.flagged ?? false));
   const link = item.querySelector('.row-open');
   link?.setAttribute('href', `#/mail/${row.id}`);
@@ -141,17 +141,25 @@ function rowOf(row: BriefRow, looks: Looks, stop: boolean): HTMLElement {
   return item;
 }
 
+/** What was drawn is read once: twenty rows are twenty copies. */
+const parsed = new Map<string, DocumentFragment>();
+
 /** A copy of what was drawn, with its marks replaced: in texts and attributes, after both have been read as HTML. */
 function copyOf(markup: string, values: Readonly<Record<string, string>>): HTMLElement {
-  const room = document.createElement('template');
-  room.innerHTML = markup;
+  let read = parsed.get(markup);
+  if (!read) {
+    const room = document.createElement('template');
+    room.innerHTML = markup;
+    parsed.set(markup, (read = room.content));
+  }
+  const copy = read.cloneNode(true) as DocumentFragment;
   const said = (text: string) => text.replace(/\[(\w+)\]/g, (mark, name: string) => values[name] ?? mark);
-  const nodes = document.createTreeWalker(room.content, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  const nodes = document.createTreeWalker(copy, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
   for (let node = nodes.nextNode(); node; node = nodes.nextNode()) {
     if (node instanceof Text) node.data = said(node.data);
     else for (const one of (node as Element).attributes) if (one.value.includes('[')) one.value = said(one.value);
   }
-  return room.content.firstElementChild as HTMLElement;
+  return copy.firstElementChild as HTMLElement;
 }
 
 function faced(part: HTMLElement, name: string, address: string): void {
@@ -161,10 +169,9 @@ function faced(part: HTMLElement, name: string, address: string): void {
   face.textContent = initials(name, address);
 }
 
-function timed(place: Element | null, date: Date, text: string, looks: Looks): void {
+function timed(place: Element | null, date: Date, text: string): void {
   if (!place) return;
   if (place.hasAttribute('datetime') && !Number.isNaN(date.getTime())) place.setAttribute('datetime', date.toISOString());
-  place.setAttribute('title', wholeTime(date, looks.language));
   place.textContent = text;
 }
 

@@ -1,27 +1,38 @@
-import { repeatPresses } from './presses';
+import { KEPT, repeatPresses } from './presses';
 
 declare global {
-  /** Where a frame has been filled (`keep.ts`): takes aside what stands there, and returns what gives its place to the page. */
-  var keeping: ((target: HTMLElement) => ((shown: () => void) => void) | null) | undefined;
+  /** Where a frame has been filled (`keep.ts`): resolves when the page shows the same, with what is to be done when it is seen. */
+  var keeping: ((frame: HTMLElement, page: HTMLElement) => Promise<() => void>) | undefined;
 }
 
-/** The page takes the place of its frame: `make` puts it there. What was typed and pressed meanwhile is typed and pressed in the page, too. */
-export function takePlace(target: HTMLElement, make: () => void): void {
-  const typed = new Map([...target.querySelectorAll<HTMLInputElement>('input[id]')].map((input) => [input.id, input.value]));
-  const focus = target.contains(document.activeElement) ? document.activeElement?.id : undefined;
-  const give = globalThis.keeping?.(target);
-  target.replaceChildren();
-  make();
-  for (const input of target.querySelectorAll<HTMLInputElement>('input[id]')) {
-    const text = typed.get(input.id);
-    if (!text) continue;
-    input.value = text;
-    input.dispatchEvent(new Event('input', { bubbles: true }));
-  }
-  const taken = () => {
+/**
+ * The page takes the place of its frame: `make` puts it together unseen, while the frame stays before the eyes. What was
+ * typed and pressed meanwhile is typed and pressed in the page, too.
+ */
+export async function takePlace(frame: HTMLElement, make: (page: HTMLElement) => Promise<void>): Promise<void> {
+  const page = document.createElement('div');
+  page.id = frame.id;
+  page.hidden = true;
+  frame.removeAttribute('id');
+  frame.className = KEPT;
+  frame.after(page);
+  let seen: (() => void) | undefined;
+  try {
+    await make(page);
+    seen = await globalThis.keeping?.(frame, page);
+  } finally {
+    const typed = [...frame.querySelectorAll<HTMLInputElement>('input[id]')].filter(({ value }) => value);
+    const focus = frame.contains(document.activeElement) ? document.activeElement?.id : undefined;
+    frame.remove();
+    page.hidden = false;
+    for (const { id, value } of typed) {
+      const input = page.querySelector<HTMLInputElement>(`input[id="${id}"]`);
+      if (!input) continue;
+      input.value = value;
+      input.dispatchEvent(new Event('input', { bubbles: true }));
+    }
+    seen?.();
     if (focus) document.getElementById(focus)?.focus();
-    repeatPresses(target);
-  };
-  if (give) give(taken);
-  else taken();
+    repeatPresses(page);
+  }
 }
