@@ -5,7 +5,7 @@ import { carried } from '../lib/carried';
 import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone } from '../lib/refusal';
 import type { ServiceSettings } from '../lib/wire';
-import { language } from '../texts';
+import { language, t } from '../texts';
 
 const PASSWORD = 'mailbox.admin-password';
 const ACCOUNT = 'mailbox.account';
@@ -143,6 +143,11 @@ function read(): string {
     // Nothing of this tab.
   }
   return recall(PASSWORD, '', isText);
+}
+
+/** Why somebody was not let in: a password that was refused is a wrong one. */
+export function whyNotIn(error: unknown): string {
+  return isGone(error) ? t('admin.wrong') : inWords(error);
 }
 
 export const admin = new Admin();

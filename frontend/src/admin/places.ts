@@ -18,3 +18,9 @@ export function listPlace(list: string, begin: string, open: number | null = nul
   const parts = [list, ...(begin ? [encodeURIComponent(begin)] : []), ...(open === null ? [] : [open])];
   return `#/${parts.join('/')}`;
 }
+
+/** Whether words are an address of this service: then its mail is wanted, and no mail that speaks of it. */
+export function isOurs(words: string, domains: readonly string[]): boolean {
+  const at = /^[^\s@]+@([^\s@]+)$/.exec(words.toLowerCase())?.[1];
+  return at !== undefined && domains.some((domain) => at === domain.toLowerCase() || at.endsWith(`.${domain.toLowerCase()}`));
+}

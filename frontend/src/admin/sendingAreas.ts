@@ -30,8 +30,9 @@ export interface Column {
   text: TextKey;
   of: (row: Row) => unknown;
   as?: 'when' | 'number' | 'mono';
-  /** What the values of a fixed set are called. */
+  /** What the values of a fixed set are called, and which of them are good, bad or in between. */
   words?: Readonly<Record<string, TextKey>>;
+  tones?: Readonly<Record<string, 'good' | 'wait' | 'bad'>>;
 }
 
 export interface Page {
@@ -66,7 +67,7 @@ export interface Area {
   change?: (row: Row, values: Values) => Promise<unknown>;
   acts?: readonly RowAct[];
   /** A choice above the list: a filter, or how the list counts. */
-  choice?: { text: TextKey; options: readonly Option[]; now?: (page: Row) => string; set?: (value: string, page: Page) => Promise<unknown> };
+  choice?: { text: TextKey; any?: TextKey; options: readonly Option[]; now?: (page: Row) => string; set?: (value: string, page: Page) => Promise<unknown> };
   /** Whether the box is asked of the service; else the rows are looked through here. */
   searched?: boolean;
 }
@@ -129,7 +130,7 @@ const COMMON: readonly Field[] = [
   { key: 'bounce_notifications', text: 'sa.bounces', kind: 'text', begin: 'from', help: 'sa.bounces.help', more: true },
 ];
 const DESCRIPTION: Field = { key: 'description', text: 'sa.description', kind: 'text', longest: 1000 };
-const STATE: Column = { text: 'sa.state', of: text('status'), words: STATES };
+const STATE: Column = { text: 'sa.state', of: text('status'), words: STATES, tones: { allowed: 'good', sandbox: 'wait', blocked: 'bad' } };
 
 /** The permissions that there are, by area; `*` is all of them. */
 async function permissions(): Promise<readonly Option[]> {
@@ -196,7 +197,7 @@ const keys: Area = {
   columns: [
     { text: 'sa.description', of: (row) => row['description'] || row['username'] },
     { text: 'sa.keys', of: (row) => `${String(row['username'])}…`, as: 'mono' },
-    { text: 'sa.may', of: (row) => (row['endpoints'] as string[]).join(' '), as: 'mono' },
+    { text: 'sa.may', of: (row) => (row['endpoints'] as string[]).join(' '), words: { '*': 'sa.may.all' } },
     STATE,
   ],
   fields: [DESCRIPTION, { key: 'endpoints', text: 'sa.may', kind: 'several', ask: permissions, begin: ['/email/*'], help: 'sa.may.help', needed: true }, ...COMMON],
@@ -299,7 +300,7 @@ const accounts: Area = {
     { text: 'email', of: text('email') },
     { text: 'sa.used', of: text('plan_used'), as: 'number' },
     { text: 'sa.plan', of: text('plan_size'), as: 'number' },
-    { text: 'sa.state', of: (row) => (row['state'] === 'Active' ? 'allowed' : 'blocked'), words: STATES },
+    { text: 'sa.state', of: (row) => (row['state'] === 'Active' ? 'allowed' : 'blocked'), words: STATES, tones: { allowed: 'good', blocked: 'bad' } },
   ],
   fields: [
     { key: 'fullname', text: 'sa.name', kind: 'text', needed: true, longest: 200 },
@@ -368,7 +369,7 @@ const suppressions: Area = {
   newText: 'sa.new.suppressions',
   add: (values) => ask('suppression/add', values),
   acts: [{ text: 'sa.release', icon: 'check', ask: 'sa.release.ask', run: (row) => ask('suppression/remove', { email_address: row['email_address'], reasons: [row['reason']] }) }],
-  choice: { text: 'sa.reason', options: options(REASONS) },
+  choice: { text: 'sa.reason', any: 'sa.any-reason', options: options(REASONS) },
   searched: true,
 };
 
@@ -408,7 +409,7 @@ const singles: Area = {
   nameOf: (row) => String(row['email_address']),
   columns: [
     { text: 'email', of: text('email_address') },
-    { text: 'sa.state', of: (row) => String(row['verified']), words: { true: 'sa.proved', false: 'sa.unproved' } },
+    { text: 'sa.state', of: (row) => String(row['verified']), words: { true: 'sa.proved', false: 'sa.unproved' }, tones: { true: 'good', false: 'wait' } },
   ],
   fields: [
     { key: 'email_address', text: 'email', kind: 'email', needed: true },
@@ -497,13 +498,13 @@ const activity: Area = {
   nameOf: (row) => String(row['subject']),
   columns: [
     { text: 'field.to', of: text('recipient') },
-    { text: 'sa.event', of: text('event'), words: EVENTS },
+    { text: 'sa.event', of: text('event'), words: EVENTS, tones: { delivered: 'good', 'soft-bounced': 'wait', 'hard-bounced': 'bad', rejected: 'wait', spam: 'bad', unsubscribed: 'wait' } },
     { text: 'field.subject', of: text('subject') },
     { text: 'sa.said', of: (row) => row['reason'] || row['smtp_response'] },
     { text: 'sa.by', of: text('username'), as: 'mono' },
     { text: 'admin.when', of: text('date'), as: 'when' },
   ],
-  choice: { text: 'sa.event', options: options(EVENTS) },
+  choice: { text: 'sa.event', any: 'sa.any-event', options: options(EVENTS) },
   searched: true,
 };
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
-from mailbox_service.core.stored import Excerpt
+from mailbox_service.core.stored import Excerpt, Filters
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE, OCTETS
 from mailbox_service.web.guards import ADMIN
@@ -39,6 +39,7 @@ class EverybodysQuery(AddressPageQuery):
     """Whose mail is wanted."""
 
     unknown: Annotated[int, Meta(ge=0, le=1, description="1: for addresses nobody opened.")] = 0
+    q: Annotated[str, Meta(description="Part of the sender, subject or text, in any case.")] = ""
 
 
 class EverybodysPage(Struct, frozen=True):
@@ -109,7 +110,12 @@ async def list_everybodys(call: Call) -> EverybodysPage:
     limit, offset = call.page()
     page = await call.services.reading.page(
         wanted_address(call),
-        Excerpt(limit, offset, unknown_only=call.switch("unknown")),
+        Excerpt(
+            limit,
+            offset,
+            filters=Filters(q=call.search_text("q")),
+            unknown_only=call.switch("unknown"),
+        ),
         counted=offset == 0,
     )
     names = await call.services.registering.names_of(one.address for one in page.messages)

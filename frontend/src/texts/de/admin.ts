@@ -29,6 +29,8 @@ export const admin: AdminTexts = {
   'admin.when': 'Wann',
   'admin.what': 'Was',
   'admin.origin': 'Angelegt von',
+  'admin.find': 'Absender, Betreff, Text oder ganze Adresse',
+  'admin.wrong': 'Das ist nicht das Passwort. Es steht in der Einstellungsdatei, als admin_passwords.',
   'admin.exact': 'Genaue Adresse',
   'admin.read': 'Lesen',
   'admin.mailbox': 'Postfach',

@@ -29,6 +29,8 @@ export const admin = {
   'admin.when': 'When',
   'admin.what': 'What',
   'admin.origin': 'Made from',
+  'admin.find': 'Sender, subject, text or whole address',
+  'admin.wrong': 'This is not the password. It stands in the settings file, as admin_passwords.',
   'admin.exact': 'Exact address',
   'admin.read': 'Read',
   'admin.mailbox': 'Mailbox',

@@ -29,6 +29,8 @@ export const admin: AdminTexts = {
   'admin.when': 'Cuándo',
   'admin.what': 'Qué',
   'admin.origin': 'Creada desde',
+  'admin.find': 'Remitente, asunto, texto o dirección entera',
+  'admin.wrong': 'Esa no es la contraseña. Está en el archivo de ajustes, como admin_passwords.',
   'admin.exact': 'Dirección exacta',
   'admin.read': 'Leer',
   'admin.mailbox': 'Buzón',

@@ -29,6 +29,8 @@ export const admin: AdminTexts = {
   'admin.when': '日時',
   'admin.what': '内容',
   'admin.origin': '作成元',
+  'admin.find': '差出人・件名・本文・完全なアドレス',
+  'admin.wrong': 'パスワードが違います。設定ファイルの admin_passwords にあります。',
   'admin.exact': '完全なアドレス',
   'admin.read': '読む',
   'admin.mailbox': 'メールボックス',

@@ -29,6 +29,8 @@ export const admin: AdminTexts = {
   'admin.when': 'Quando',
   'admin.what': 'O quê',
   'admin.origin': 'Criado de',
+  'admin.find': 'Remetente, assunto, texto ou endereço inteiro',
+  'admin.wrong': 'Essa não é a senha. Ela está no arquivo de configurações, como admin_passwords.',
   'admin.exact': 'Endereço exato',
   'admin.read': 'Ler',
   'admin.mailbox': 'Caixa postal',

@@ -29,6 +29,8 @@ export const admin: AdminTexts = {
   'admin.when': '时间',
   'admin.what': '内容',
   'admin.origin': '创建来源',
+  'admin.find': '发件人、主题、正文或完整地址',
+  'admin.wrong': '密码不正确。密码在配置文件的 admin_passwords 中。',
   'admin.exact': '完整地址',
   'admin.read': '阅读',
   'admin.mailbox': '邮箱',
