@@ -158,7 +158,7 @@ async def test_a_model_that_says_nothing_is_left_after_its_time(
     database: AnyDatabase, model: Receiver
 ) -> None:
     model.hangs = True
-    site = Site(database, model.url, seconds=0.2)
+    site = Site(database, model.url, seconds=2.0)
     await site.arrive(CODE)
     await site.work()
     assert (await site.only()).summary is not None
