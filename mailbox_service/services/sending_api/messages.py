@@ -105,19 +105,10 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
     for octets, raw in fields:
         text = decoded(unfolded_value(raw).encode(errors="replace").decode())
         values.setdefault(octets.decode("ascii", "replace"), []).append(text)
-    named: dict[str, list[NamedAddress]] = {}
-    for name in ("to", "cc", "bcc"):
-        named[name] = []
-        for text in divided(",".join(values.get(name, []))):
-            try:
-                read = read_mailbox(text.rpartition(":")[2] if ":" in text else text)
-                named[name].append(NamedAddress(canonical(read.address), read.name))
-            except BadAddress:
-                if recipients is None and text.strip(" ;:") not in ("", "undisclosed-recipients"):
-                    detail = f"{name.title()}: not an address: {text[:100]!r}"
-                    raise BadField("mime_email", detail) from None
-        if recipients is None and len(named[name]) > MOST_IN_A_LIST:
-            raise BadField("mime_email", f"{name.title()}: more than {MOST_IN_A_LIST} addresses")
+    named = {
+        name: people_in(name, values.get(name, []), count=recipients is None)
+        for name in ("to", "cc", "bcc")
+    }
     if recipients is None:
         recipients = [one.address for people in named.values() for one in people]
         recipients = tuple(dict.fromkeys(recipients))
@@ -144,6 +135,23 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
             ),
         },
     )
+
+
+def people_in(name: str, texts: Sequence[str], *, count: bool) -> list[NamedAddress]:
+    """The mailboxes in fields of a name. Where they `count`, since they are the recipients, raises
+    BadField for what is none of them, and for too many."""
+    people = []
+    for text in divided(",".join(texts)):
+        try:
+            read = read_mailbox(text.rpartition(":")[2] if ":" in text else text)
+            people.append(NamedAddress(canonical(read.address), read.name))
+        except BadAddress:
+            if count and text.strip(" ;:") not in ("", "undisclosed-recipients"):
+                detail = f"{name.title()}: not an address: {text[:100]!r}"
+                raise BadField("mime_email", detail) from None
+    if count and len(people) > MOST_IN_A_LIST:
+        raise BadField("mime_email", f"{name.title()}: more than {MOST_IN_A_LIST} addresses")
+    return people
 
 
 def shown_fields(draft: Draft, message_id: str = "") -> dict[str, Any]:

@@ -72,13 +72,7 @@ class Ordering:
         """Judge by the policy of the account and the credential, and hand over. `queue_id`: it
         was promised before. `refused`: what was accepted is not sent, for this reason."""
         credential, settings = caller.credential, caller.credential.settings
-        if refused:
-            rejected = dict.fromkeys(message.recipients, refused)
-        else:
-            rejected = judge(policy, credential, message)
-        in_sandbox = settings.status == SANDBOX
-        if in_sandbox:
-            rejected.update(dict.fromkeys(message.recipients, "The credential is a sandbox"))
+        rejected = left_out(policy, credential, message, refused)
         recipients, auditor = message.recipients, ""
         if settings.audit_email and not refused:
             auditor = canonical(settings.audit_email)
@@ -117,7 +111,7 @@ class Ordering:
             rates=() if refused else tuple(rates(caller, policy, self._clock())),
             most_scheduled=self._most_scheduled,
             message_id="" if message.message_id is None else message.message_id(queue_id),
-            always=None if in_sandbox or refused else auditor,
+            always=None if settings.status == SANDBOX or refused else auditor,
         )
         if smtputf8 is None:
             smtputf8 = needs_smtputf8((message.sender, *recipients), content)
@@ -139,6 +133,19 @@ class Ordering:
         if len(content) > self._largest:
             raise too_big(self._largest)
         return content
+
+
+def left_out(
+    policy: Policy, credential: Credential, message: Message, refused: str
+) -> dict[str, str]:
+    """The recipients who do not get a message, each with the reason. Raises what `judge` does."""
+    if refused:
+        rejected = dict.fromkeys(message.recipients, refused)
+    else:
+        rejected = judge(policy, credential, message)
+    if credential.settings.status == SANDBOX:
+        rejected.update(dict.fromkeys(message.recipients, "The credential is a sandbox"))
+    return rejected
 
 
 def needs_smtputf8(addresses: Iterable[str], content: bytes) -> bool:

@@ -123,14 +123,9 @@ class ShortMessages:
         most = await self._most(caller.account)
         now = self._clock()
         units = units_of(form.content)
-        sandbox = caller.credential.settings.status == SANDBOX
         new = []
         for number in numbers:
-            status, error = QUEUED, ""
-            if not number_of(number):
-                status, error = FAILED, "Not a number in the form of E.164"
-            elif sandbox:
-                status, error = REJECTED, "The credential is a sandbox"
+            status, error = beginning_of(number, caller)
             new.append(
                 NewSms(
                     new_id(),
@@ -231,6 +226,15 @@ class ShortMessages:
         if end <= start and not is_day(form.end_date):
             raise BadField("end_date", "Must be after start_date")
         return start, end
+
+
+def beginning_of(number: str, caller: Caller) -> tuple[str, str]:
+    """The state in which a message to a number is kept, and what is wrong with it."""
+    if not number_of(number):
+        return FAILED, "Not a number in the form of E.164"
+    if caller.credential.settings.status == SANDBOX:
+        return REJECTED, "The credential is a sandbox"
+    return QUEUED, ""
 
 
 async def take(

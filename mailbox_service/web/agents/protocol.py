@@ -77,9 +77,9 @@ def described(tool: Tool) -> types.Tool:
     )
 
 
-async def exchange(toolbox: Toolbox, visit: Visit, body: bytes, headers: Headers) -> Answer:
-    """One HTTP request and its answer. `headers` are those of the protocol."""
-    scope: Scope = {
+def scope_of(headers: Headers) -> Scope:
+    """A request as the protocol's library knows it."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -98,6 +98,10 @@ async def exchange(toolbox: Toolbox, visit: Visit, body: bytes, headers: Headers
         "client": None,
         "server": None,
     }
+
+
+async def exchange(toolbox: Toolbox, visit: Visit, body: bytes, headers: Headers) -> Answer:
+    """One HTTP request and its answer. `headers` are those of the protocol."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
     status, answered, chunks = 500, [], []
 
@@ -123,7 +127,7 @@ async def exchange(toolbox: Toolbox, visit: Visit, body: bytes, headers: Headers
         max_request_body_size=max(1, len(body)),
     )
     async with manager.run():
-        await manager.handle_request(scope, receive, send)
+        await manager.handle_request(scope_of(headers), receive, send)
     media_type = next(
         (value for name, value in answered if name.lower() == b"content-type"),
         b"application/json",

@@ -176,11 +176,7 @@ class SendingDoor:
         if row is self._letters and not repeat and len(body) <= LARGEST_LETTER and credential:
             letter = read_letter(body)
         fields = {} if letter is not None else read_body(body)
-        fingerprint = ""
-        if repeat:
-            digest = hashlib.sha256(row.path.encode() + b"\n")
-            digest.update(body)
-            fingerprint = digest.hexdigest()
+        fingerprint = fingerprint_of(path, body) if repeat else ""
         if letter is None:
             body = b""
         if credential is None:
@@ -294,6 +290,13 @@ def read_body(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise HttpProblem(400, "The request body is not a JSON object", BAD_PAYLOAD)
     return fields
+
+
+def fingerprint_of(path: str, body: bytes) -> str:
+    """What tells a request that is repeated under its key from another one."""
+    digest = hashlib.sha256(path.encode() + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
 
 
 async def check_place(api: SendingApi, credential: Credential, ip: str) -> Policy:
