@@ -48,6 +48,9 @@ BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 
+# The same engine with no part of a window: half the work for every page that a test opens.
+HEADLESS = "chromium-headless-shell"
+
 APT_LIMIT = 900  # seconds: Chromium is 100 MB and more, and mirrors may be slow
 
 
@@ -102,6 +105,12 @@ def chromium() -> str:
     return path
 
 
+def headless_chromium() -> str:
+    """The path of a Chromium that was built to run without a window; where there is none, of the
+    whole browser, as `chromium` finds it."""
+    return _headless() or chromium()
+
+
 CHROMIUM_ADVICE = (
     "no Chromium on this machine, and none could be installed. Type one of:\n"
     "    sudo apt-get install chromium\n"
@@ -119,6 +128,12 @@ def _find(program: str) -> str | None:
     # An ordinary user's PATH may lack the folders where servers' tools live.
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
     return shutil.which(program, path=path)
+
+
+@cache
+def _headless() -> str | None:
+    path = _find(HEADLESS)
+    return path if path and _starts(path) else None
 
 
 @cache
@@ -199,6 +214,9 @@ def main() -> int:
         print(f"programs for tests: installing {' '.join(missing)}")
         _apt_install(missing)
         _browser.cache_clear()
+    # By itself: where it is not known, nothing else may fail with it.
+    if _find(HEADLESS) is None and _may_use_apt():
+        _apt_install([HEADLESS])
     for program in PACKAGES:
         if program != "chromium" and _find(program) is None:
             print(f"programs for tests: no {program}; the tests that need it are left out")

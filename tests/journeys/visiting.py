@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
 
 from tests.journeys.browser import DESK, Theme, Visit, Visits
 from tests.journeys.running import RunningService
-from tests.programs import chromium
+from tests.programs import headless_chromium
 
 # What Chromium is asked to do without. Its last word on features counts, so those that the driver
 # switches off itself, each for a fault of pages under automation, are named again.
@@ -73,7 +73,9 @@ def browser() -> Iterator[Browser]:
     """A Chromium without a window."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=headless_chromium(), args=list(ARGUMENTS)
+        )
         yield browser
         browser.close()
 
