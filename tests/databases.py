@@ -26,6 +26,32 @@ from mailbox_service.storage.postgres import PostgresDatabase
 from mailbox_service.storage.postgres import connect as connect_postgres
 from mailbox_service.storage.sqlite import SqliteDatabase
 
+# A test fills a few of sixty tables, and emptying one means new files for it and its indexes: those
+# that have rows are emptied, and the counters that have counted begin anew.
+EMPTY = """
+DO $$
+DECLARE
+    one record;
+    filled boolean;
+    names text[] := '{}';
+BEGIN
+    FOR one IN SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || one.name || ')' INTO filled;
+        IF filled THEN names := names || one.name; END IF;
+    END LOOP;
+    IF names <> '{}' THEN
+        EXECUTE 'TRUNCATE ' || array_to_string(names, ', ') || ' CASCADE';
+    END IF;
+    FOR one IN SELECT format('%I.%I', schemaname, sequencename) AS name FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL
+    LOOP
+        EXECUTE 'ALTER SEQUENCE ' || one.name || ' RESTART';
+    END LOOP;
+END $$
+"""
+
 Engine = Literal["sqlite", "postgresql"]
 AnyDatabase = SqliteDatabase | PostgresDatabase
 
@@ -74,18 +100,14 @@ class PostgresServer:
         return name
 
     async def take_back(self, name: str) -> None:
-        """Empty a database for the next test: ten times quicker than a new one."""
+        """Empty a database for the next test: far quicker than a new one."""
         connection = await asyncpg.connect(self.url(name))
         try:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            tables = await connection.fetchval(
-                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
-                "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-            )
-            await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+            await connection.execute(EMPTY)
         finally:
             await connection.close()
         self._emptied.append(name)
