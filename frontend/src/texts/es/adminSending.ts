@@ -8,7 +8,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.figures.why': 'Lo que los programas enviaron con claves de API y usuarios SMTP, y qué fue de ello.',
   'sa.logins': 'Claves y accesos',
   'sa.logins.why': 'Quién puede enviar por la API o por SMTP, y cuánto.',
-  'sa.rules': 'Remitentes y límites',
+  'sa.rules': 'Remitentes',
   'sa.rules.why': 'Desde qué dominios y direcciones pueden enviar los programas, a quién y desde dónde.',
   'sa.numbers': 'Cifras',
   'sa.activity': 'Eventos',

@@ -8,7 +8,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.figures.why': 'O que os programas enviaram com chaves de API e usuários SMTP, e o que aconteceu.',
   'sa.logins': 'Chaves e acessos',
   'sa.logins.why': 'Quem pode enviar pela API ou por SMTP, e quanto.',
-  'sa.rules': 'Remetentes e limites',
+  'sa.rules': 'Remetentes',
   'sa.rules.why': 'De quais domínios e endereços os programas podem enviar, para quem e de onde.',
   'sa.numbers': 'Números',
   'sa.activity': 'Eventos',
