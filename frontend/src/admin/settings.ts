@@ -195,7 +195,7 @@ export interface Fact {
 }
 
 /** What the settings file decides, beside the settings that it belongs to. */
-export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'origin' | 'model' | 'sending' | 'accounts' | 'access' | 'limits' | 'retention', readonly Fact[]>> = {
+export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'origin' | 'model' | 'sending' | 'accounts' | 'networks' | 'access' | 'limits' | 'retention', readonly Fact[]>> = {
   addresses: [
     { key: 'ENABLE_USER_CREATE_EMAIL', text: 'fix.create' },
     { key: 'DISABLE_ANONYMOUS_USER_CREATE_EMAIL', text: 'fix.anonymous' },
@@ -233,11 +233,11 @@ export const FACTS: Readonly<Record<'addresses' | 'receiving' | 'origin' | 'mode
     { key: 'ADMIN_USER_ROLE', text: 'fix.admin-role' },
     { key: 'imap_account_login', text: 'fix.imap', help: 'fix.imap.help' },
   ],
-  access: [
+  networks: [
     { key: 'asn_database', text: 'fix.owners-file', help: 'fix.owners-file.help' },
     { key: 'trusted_proxies', text: 'fix.proxies', help: 'fix.proxies.help' },
-    { key: 'DISABLE_ADMIN_PASSWORD_CHECK', text: 'fix.no-password' },
   ],
+  access: [{ key: 'DISABLE_ADMIN_PASSWORD_CHECK', text: 'fix.no-password' }],
   limits: [
     { key: 'mailbox_max_mails', text: 'fix.max-mails', help: 'fix.max-mails.help', as: 'bound' },
     { key: 'mailbox_max_octets', text: 'fix.max-octets', help: 'fix.max-octets.help', as: 'octets' },

@@ -239,6 +239,7 @@ export const adminSettings: AdminSettingsTexts = {
   'fix.below.help': 'Auf den Wegen der Domain darüber, mit deren Schlüssel signiert. SPF und MX müssen die Namen darunter einschließen.',
   'fix.imap': 'Konten melden sich über IMAP an',
   'fix.imap.help': 'Eine Anmeldung liest alle Adressen eines Kontos.',
+  'set.networks': 'Wem ein Netz gehört',
   'fix.owners-file': 'Datei der Netzbesitzer',
   'fix.owners-file.help': 'Im Format MaxMind DB, etwa GeoLite2 ASN. Sie sagt, wem ein Netz gehört, für die gesperrten Organisationen oben; ohne sie können es nur Proxys.',
   'fix.proxies': 'Proxys, denen geglaubt wird',

@@ -239,6 +239,7 @@ export const adminSettings = {
   'fix.below.help': 'By the ways out of the domain above, signed by its key. SPF and MX have to cover the names below.',
   'fix.imap': 'Accounts log in over IMAP',
   'fix.imap.help': 'One login reads all addresses of an account.',
+  'set.networks': 'Who owns a network',
   'fix.owners-file': 'File of network owners',
   'fix.owners-file.help': 'In the MaxMind DB format, such as GeoLite2 ASN. It says to whom a network belongs, for the blocked organisations above; without it only proxies can.',
   'fix.proxies': 'Proxies that are believed',

@@ -239,6 +239,7 @@ export const adminSettings: AdminSettingsTexts = {
   'fix.below.help': 'Por las salidas del dominio superior, firmado con su clave. SPF y MX deben cubrir los nombres inferiores.',
   'fix.imap': 'Las cuentas entran por IMAP',
   'fix.imap.help': 'Un inicio de sesión lee todas las direcciones de una cuenta.',
+  'set.networks': 'De quién es una red',
   'fix.owners-file': 'Archivo de dueños de redes',
   'fix.owners-file.help': 'En formato MaxMind DB, como GeoLite2 ASN. Dice de quién es una red, para las organizaciones bloqueadas de arriba; sin él solo pueden los proxies.',
   'fix.proxies': 'Proxies a los que se cree',

@@ -239,6 +239,7 @@ export const adminSettings: AdminSettingsTexts = {
   'fix.below.help': '上のドメインの経路で送り、その鍵で署名します。SPF と MX が下の名前も含む必要があります。',
   'fix.imap': 'アカウントが IMAP でログインできる',
   'fix.imap.help': '一度のログインでアカウントの全アドレスを読めます。',
+  'set.networks': 'ネットワークの所有者',
   'fix.owners-file': 'ネットワーク所有者のファイル',
   'fix.owners-file.help': 'MaxMind DB 形式（GeoLite2 ASN など）。上でブロックした組織のため、ネットワークの所有者を教えます。なければプロキシだけが教えられます。',
   'fix.proxies': '信頼するプロキシ',

@@ -239,6 +239,7 @@ export const adminSettings: AdminSettingsTexts = {
   'fix.below.help': 'Pelas saídas do domínio acima, assinado com a chave dele. SPF e MX devem cobrir os nomes abaixo.',
   'fix.imap': 'Contas entram por IMAP',
   'fix.imap.help': 'Um login lê todos os endereços de uma conta.',
+  'set.networks': 'De quem é uma rede',
   'fix.owners-file': 'Arquivo de donos de redes',
   'fix.owners-file.help': 'No formato MaxMind DB, como GeoLite2 ASN. Diz de quem é uma rede, para as organizações bloqueadas acima; sem ele só os proxies podem.',
   'fix.proxies': 'Proxies em que se confia',

@@ -239,6 +239,7 @@ export const adminSettings: AdminSettingsTexts = {
   'fix.below.help': '使用上级域的发送通道并以其密钥签名。SPF 和 MX 须涵盖下级名称。',
   'fix.imap': '账户可通过 IMAP 登录',
   'fix.imap.help': '一次登录即可读取账户的所有地址。',
+  'set.networks': '网络归谁所有',
   'fix.owners-file': '网络所有者文件',
   'fix.owners-file.help': 'MaxMind DB 格式，例如 GeoLite2 ASN。用于上方被屏蔽的组织，说明网络归谁所有；没有它则只能靠代理说明。',
   'fix.proxies': '受信任的代理',
