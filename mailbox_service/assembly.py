@@ -46,6 +46,7 @@ from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.first_steps import FirstSteps
+from mailbox_service.services.following import Following
 from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
@@ -114,6 +115,7 @@ class Parts:
     receiving: Receiving
     reading: Reading
     glancing: Glancing
+    following: Following
     mail_access: MailAccess
     sending: Sending
     sending_api: SendingApi
@@ -240,6 +242,7 @@ def build(config: Config) -> Parts:
         receiving=receiving,
         reading=reading,
         glancing=Glancing(database, reading),
+        following=Following(database, reading, signals),
         mail_access=MailAccess(database, config, authenticating, signals, accounts=accounts),
         sending=sending,
         sending_api=sending_api,

@@ -1,4 +1,4 @@
-"""Read a mailbox: list, open, mark, delete, wait for what comes next.
+"""Read a mailbox: list, open, mark, delete. What comes next is `following`'s.
 
 Every operation names the mailbox that it is for, and finds nothing in any other. Administrators
 pass None and see all.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from msgspec.structs import replace as with_values
 
 from mailbox_service import signals as topics
-from mailbox_service.core.errors import BadCredential
 from mailbox_service.core.mailbox_limits import Fill
 from mailbox_service.core.stored import (
     ANSWERED,
@@ -27,7 +26,6 @@ from mailbox_service.core.stored import (
     Filters,
     StoredMessage,
 )
-from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.summarising import summarise_mailbox, summary_of
 from mailbox_service.signals import Signals
@@ -36,11 +34,6 @@ from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, T
 
 log = logging.getLogger("mailbox.reading")
 
-# A waiter looks again after this many seconds without a signal: one may have been lost, and a
-# client that is gone is noticed when there is something to write to it.
-LOOK_AGAIN_SECONDS = 15.0
-# What a stream sends after a reconnection. A client that was away longer loads its list anew.
-CATCH_UP = 500
 # Addresses whose owners were here today, as far as they are remembered; some 200 octets each.
 MOST_TOUCHED = 10_000
 # Further down, SQLite walks over everything above.
@@ -57,36 +50,6 @@ class Page:
     messages: list[StoredMessage]
     count: int = 0
     unread: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a reader of updates has come, in messages and in events."""
-
-    message_id: int
-    event_id: int
-
-    def __str__(self) -> str:
-        return f"{self.message_id}-{self.event_id}"
-
-    @classmethod
-    def read(cls, text: str) -> Position | None:
-        """From the id of an update; None when it is none."""
-        parts = text.split("-")
-        if len(parts) != 2 or not all(
-            part.isascii() and part.isdigit() and len(part) < 19 for part in parts
-        ):
-            return None
-        return cls(int(parts[0]), int(parts[1]))
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Something that happened to a mailbox. `message` for new mail, `event` for the rest."""
-
-    position: Position
-    message: StoredMessage | None = None
-    event: events.Event | None = None
 
 
 class Reading:
@@ -266,93 +229,6 @@ class Reading:
             self._signals.notify(topics.mailbox(address))
         return changed
 
-    async def wait(
-        self,
-        address: str,
-        *,
-        after_id: int | None,
-        filters: Filters,
-        seconds: float,
-        registration: int = 0,
-    ) -> StoredMessage | None:
-        """The first message behind `after_id` that the filters let through, waiting for it to
-        come if need be; None after `seconds`. Without `after_id`: one that comes from now on.
-
-        Whoever opens the address anew meanwhile is somebody else: with a `registration` (the
-        address's id) the wait ends then, with BadCredential.
-        """
-        deadline = asyncio.get_running_loop().time() + seconds
-        last = after_id
-        with self._signals.watch(topics.mailbox(address)) as watch:
-            if last is None:
-                last = await self._database.read(messages.newest_id)
-            while True:
-                wanted = Excerpt(1, after_id=last, filters=filters)
-                page = await self.page(address, wanted, counted=False)
-                if registration and not await self._database.read(holds, address, registration):
-                    key = "InvalidAddressCredentialMsg"
-                    raise BadCredential(text(key), message_key=key)
-                if page.messages:
-                    return page.messages[0]
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    return None
-                await watch.wait(min(left, LOOK_AGAIN_SECONDS))
-
-    async def position(self, address: str) -> Position:
-        """Where the updates of a mailbox stand now."""
-
-        async def unit(tx: Transaction) -> Position:
-            return Position(await messages.newest_id(tx), await events.newest_id(tx, address))
-
-        return await self._database.read(unit)
-
-    async def updates(
-        self, address: str, start: Position | None, *, registration: int = 0
-    ) -> AsyncIterator[Update | None]:
-        """What happens to a mailbox from a position on, for ever; None when nothing happened
-        for a while, so that a stream can tell that it is alive. With a `registration` (the
-        address's id) it ends when the address closes or is somebody else's."""
-        with self._signals.watch(topics.mailbox(address)) as watch:
-            position = start or await self.position(address)
-            while True:
-                quiet = True
-                news = await self._since(address, position, registration)
-                if news is None:
-                    return
-                for update in news:
-                    position, quiet = update.position, False
-                    yield update
-                if quiet and not await watch.wait(LOOK_AGAIN_SECONDS):
-                    yield None
-
-    async def _since(
-        self, address: str, position: Position, registration: int
-    ) -> list[Update] | None:
-        async def unit(
-            tx: Transaction,
-        ) -> tuple[list[StoredMessage], list[events.Event]] | None:
-            if registration and not await holds(tx, address, registration):
-                return None
-            new = await message_lists.page(
-                tx, address, Excerpt(CATCH_UP, after_id=position.message_id)
-            )
-            happened = await events.after(tx, address, after_id=position.event_id, limit=CATCH_UP)
-            return new, happened
-
-        both = await self._database.read(unit)
-        if both is None:
-            return None
-        new, happened = both
-        updates = []
-        for message in await self.summarised(new):
-            position = Position(message.id, position.event_id)
-            updates.append(Update(position, message=message))
-        for event in happened:
-            position = Position(position.message_id, event.id)
-            updates.append(Update(position, event=event))
-        return updates
-
     async def summarised(self, listed: list[StoredMessage]) -> list[StoredMessage]:
         """The messages with a summary each; those that the worker has not read yet are read
         here and now."""
@@ -377,12 +253,6 @@ async def count(tx: Transaction, address: str | None, wanted: Excerpt) -> int:
     return await message_lists.count(
         tx, address, filters=wanted.filters, unknown_only=wanted.unknown_only
     )
-
-
-async def holds(tx: Transaction, address: str, registration: int) -> bool:
-    """Whether an address is still open under this id."""
-    row = await addresses.by_id(tx, registration)
-    return row is not None and row.address == address
 
 
 async def mark_in(

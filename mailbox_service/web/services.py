@@ -19,6 +19,7 @@ from mailbox_service.services.domain_checking import DomainChecking
 from mailbox_service.services.exporting import Exporting
 from mailbox_service.services.files import Files
 from mailbox_service.services.first_steps import FirstSteps
+from mailbox_service.services.following import Following
 from mailbox_service.services.glancing import Glancing
 from mailbox_service.services.human_verification import HumanVerification
 from mailbox_service.services.integrating import Integrating
@@ -70,6 +71,7 @@ class Services:
     authenticating: Authenticating
     reading: Reading
     glancing: Glancing
+    following: Following
     receiving: Receiving
     sending: Sending
     sending_api: SendingApi

@@ -205,10 +205,10 @@ async def test_flags_are_shared_with_the_api(any_site: Site) -> None:
     talk = await site.talk(select="INBOX")
     await site.house.reading.mark(ANN, [message_id], flagged=True)
     assert await talk.command("NOOP") == [b"* 1 FETCH (FLAGS (\\Flagged))", b"a OK Done"]
-    start = await site.house.reading.position(ANN)
+    start = await site.house.following.position(ANN)
     await talk.command("STORE 1 FLAGS (\\Seen \\Flagged)")
     assert await site.house.flags(message_id) == SEEN | FLAGGED
-    updates = site.house.reading.updates(ANN, start)
+    updates = site.house.following.updates(ANN, start)
     update = await anext(updates)
     assert update is not None
     assert update.event is not None

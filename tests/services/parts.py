@@ -8,6 +8,7 @@ from mailbox_service.config import Config
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating
+from mailbox_service.services.following import Following
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.services.reading import Reading
 from mailbox_service.services.receiving import Receiving
@@ -66,6 +67,7 @@ class Mailboxes:
             database, self.config, self.administering, self.signals, clock=self.clock
         )
         self.reading = Reading(database, self.signals, clock=self.clock)
+        self.following = Following(database, self.reading, self.signals)
 
     async def receive(self, *recipients: str, content: bytes = LETTER) -> tuple[int, ...]:
         """Have a letter arrive; the ids it got."""

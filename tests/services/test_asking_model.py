@@ -242,7 +242,7 @@ async def test_who_waits_for_a_code_gets_that_of_the_model(
     model.answers = [says(code="sail-green-otter")]
     workers = [asyncio.create_task(each.run()) for each in (site.reader, site.worker)]
     try:
-        waiting = site.mailboxes.reading.wait(
+        waiting = site.mailboxes.following.wait(
             "a@x.test", after_id=0, filters=Filters(codes=True), seconds=60
         )
         waiter = asyncio.create_task(waiting)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.core.stored import Excerpt, Filters
-from mailbox_service.services.reading import Position, Update
+from mailbox_service.services.following import Position, Update
 from mailbox_service.services.summarising import Summarising
 from tests.databases import AnyDatabase
 from tests.services.parts import Mailboxes
@@ -125,7 +125,7 @@ async def test_marks_are_set_and_cleared_one_by_one(database: AnyDatabase) -> No
 async def test_whoever_waits_gets_the_first_mail_that_fits(database: AnyDatabase) -> None:
     mailboxes = Mailboxes(database)
     waiting = asyncio.create_task(
-        mailboxes.reading.wait(
+        mailboxes.following.wait(
             "a@x.test", after_id=0, filters=Filters(subject="wanted"), seconds=30
         )
     )
@@ -136,7 +136,7 @@ async def test_whoever_waits_gets_the_first_mail_that_fits(database: AnyDatabase
     assert mail is not None
     assert mail.summary is not None
     assert mail.summary.subject == "the wanted one"
-    late = await mailboxes.reading.wait(
+    late = await mailboxes.following.wait(
         "a@x.test", after_id=mail.id, filters=Filters(), seconds=0.01
     )
     assert late is None
@@ -146,11 +146,11 @@ async def test_a_stream_tells_everything_once_and_resumes_where_it_was(
     database: AnyDatabase,
 ) -> None:
     mailboxes = Mailboxes(database)
-    start = await mailboxes.reading.position("a@x.test")
+    start = await mailboxes.following.position("a@x.test")
     first, second = [(await mailboxes.receive("a@x.test"))[0] for _ in range(2)]
     await mailboxes.reading.mark("a@x.test", [first], seen=True)
     await mailboxes.reading.delete("a@x.test", [second])
-    stream = mailboxes.reading.updates("a@x.test", start)
+    stream = mailboxes.following.updates("a@x.test", start)
     told: list[Any] = []
     async for update in stream:
         assert isinstance(update, Update)
@@ -160,7 +160,7 @@ async def test_a_stream_tells_everything_once_and_resumes_where_it_was(
     assert [update.message.id for update in told if update.message] == [first]
     kinds = [update.event.kind for update in told if update.event]
     assert kinds == ["flags", "deleted"]
-    resumed = mailboxes.reading.updates("a@x.test", Position.read(str(told[0].position)))
+    resumed = mailboxes.following.updates("a@x.test", Position.read(str(told[0].position)))
     again = await anext(resumed)
     assert again is not None
     assert again.event is not None

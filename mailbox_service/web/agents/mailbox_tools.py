@@ -239,12 +239,12 @@ async def first_mail(
     visit: Visit, address: str, registration: int, form: Wait, wanted: Filters
 ) -> StoredMessage | None:
     """The first mail that fits, waiting for it; None when the time is over."""
-    reading = visit.services.reading
+    following = visit.services.following
     loop = asyncio.get_running_loop()
     deadline = loop.time() + form.timeout_seconds
     while True:
         left = max(0.0, deadline - loop.time())
-        found = await reading.wait(
+        found = await following.wait(
             address,
             after_id=form.after_id or 0,
             filters=wanted,

@@ -11,7 +11,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from mailbox_service.core.errors import MailError
-from mailbox_service.services.reading import Position, Update
+from mailbox_service.services.following import Position, Update
 from mailbox_service.web.answers import encode_json
 from mailbox_service.web.guards import MAILBOX
 from mailbox_service.web.request import Call
@@ -35,11 +35,11 @@ async def stream_events(call: Call) -> EventSourceResponse:
     deletions (`deleted`), as they happen. Resumes behind `Last-Event-ID`, and ends when the
     address is closed or handed over. The token goes into
     the header, never into the address: read the stream with `fetch`."""
-    reading = call.services.reading
+    following = call.services.following
     last = (call.header(b"last-event-id") or "")[:64]
-    start = Position.read(last) or await reading.position(call.address)
+    start = Position.read(last) or await following.position(call.address)
     call.streams.check(call.address)
-    updates = reading.updates(call.address, start, registration=call.principal.address_id)
+    updates = following.updates(call.address, start, registration=call.principal.address_id)
     return MailboxStream(call, frames(call, updates, start))
 
 

@@ -225,11 +225,10 @@ async def wait_for_mail(call: Call) -> Waited:
     seconds = parse_int(call.query.get("timeout"), DEFAULT_WAIT)
     if seconds is None or not 0 <= seconds <= LONGEST_WAIT:
         raise BadRequest(f"timeout is not a number of seconds from 0 to {LONGEST_WAIT}")
-    reading = call.services.reading
     after_id, wanted = call.number("after_id"), filters(call)
     with call.streams.one_more(call.address):
         message = await call.streams.unless_closed(
-            reading.wait(
+            call.services.following.wait(
                 call.address,
                 after_id=after_id,
                 filters=wanted,
@@ -239,7 +238,7 @@ async def wait_for_mail(call: Call) -> Waited:
         )
     if message is None:
         return Waited(None)
-    found = await reading.content(call.address, message.id)
+    found = await call.services.reading.content(call.address, message.id)
     text = (await asyncio.to_thread(parse, found[1])).text if found else ""
     return Waited(light_row(message, text))
 
