@@ -29,15 +29,25 @@ from mailbox_service.core.sending_api import (
 from mailbox_service.services.own_servers.connections import (
     Asked,
     ConnectionForm,
-    ShownConnection,
-    Tested,
 )
-from mailbox_service.services.own_servers.queued import QueuedMail
-from mailbox_service.services.own_servers.together import Batch, Result
 from mailbox_service.web.answers import SUCCESS, Answer, Headers, Success, json_answer
 from mailbox_service.web.errors import COME_BACK_AFTER, status_of
 from mailbox_service.web.guards import OPEN, administrator
 from mailbox_service.web.integration_fields import read_mail, read_mails
+from mailbox_service.web.integration_rows import (
+    BatchResult,
+    ConnectionRow,
+    ConnectionRows,
+    MailForm,
+    MailsForm,
+    MailState,
+    TestForm,
+    TestResult,
+    batch_row,
+    connection_row,
+    state_row,
+    tested_row,
+)
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import WHOLE_MESSAGE, Handler, Routes
 from mailbox_service.web.sending.door import check_place, shown_key
@@ -53,122 +63,6 @@ LONGEST_KEY = 256
 decode = msgspec.json.Decoder().decode
 
 
-class MailForm(Struct, kw_only=True):
-    """A mail; connectors' other names for the fields are understood too (docs/integrations.md)."""
-
-    to: str | list[str]
-    subject: str
-    html: str | None = None
-    text: str | None = None
-    reply_to: str | list[str] | None = None
-    from_: str | None = msgspec.field(default=None, name="from")
-    cc: str | list[str] | None = None
-    bcc: str | list[str] | None = None
-    attachments: list[dict[str, str]] | dict[str, str] | None = None
-    connection: str | None = None
-
-
-class MailsForm(Struct, kw_only=True):
-    """Up to fifty mails."""
-
-    emails: list[MailForm]
-    connection: str | None = None
-
-
-class TestForm(Struct, kw_only=True):
-    """Which connection; `default` when it is not said."""
-
-    connection: str | None = None
-
-
-class MailState(Struct, kw_only=True):
-    """A queued mail: `queued`, `sending`, `sent` or `failed`. `rejected` are recipients that the
-    server refused, each with its words."""
-
-    id: str
-    status: str
-    attempts: int
-    queued_at: str
-    sent_at: str | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-    error_code: str | UnsetType = UNSET
-    response: str | UnsetType = UNSET
-    rejected: Mapping[str, str] | UnsetType = UNSET
-
-
-class Queued(Struct, kw_only=True):
-    """A mail was queued."""
-
-    success: bool = True
-    status: str = "queued"
-    id: str
-    queued_at: str
-    recipients: int
-
-
-class MailResult(Struct, kw_only=True):
-    """What became of one mail: `sent`, `partial` or `failed`. `smtp_response` are the words of a
-    server that refused it."""
-
-    index: int
-    to: tuple[str, ...]
-    status: str
-    response: str | UnsetType = UNSET
-    rejected: Mapping[str, str] | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-    error_code: str | UnsetType = UNSET
-    smtp_code: int | UnsetType = UNSET
-    smtp_response: str | UnsetType = UNSET
-
-
-class BatchResult(Struct, kw_only=True):
-    """What became of several mails, in the order of the request."""
-
-    success: bool
-    total: int
-    sent: int
-    failed: int
-    duration_ms: int
-    connections: int
-    results: list[MailResult]
-
-
-class TestResult(Struct, kw_only=True):
-    """What a test found; milliseconds."""
-
-    success: bool
-    duration_ms: int
-    host: str
-    port: int
-    tls: str | UnsetType = UNSET
-    auth: bool | UnsetType = UNSET
-    error: str | UnsetType = UNSET
-    error_code: str | UnsetType = UNSET
-    smtp_code: int | UnsetType = UNSET
-    smtp_response: str | UnsetType = UNSET
-
-
-class ConnectionRow(Struct, kw_only=True):
-    """A connection, without its password."""
-
-    name: str
-    host: str
-    port: int
-    use_tls: bool
-    ignore_self_signed: bool
-    allow_insecure_auth: bool
-    username: str
-    has_password: bool
-    from_address: str
-    from_name: str
-
-
-class ConnectionRows(Struct):
-    """All connections of the caller's account."""
-
-    results: list[ConnectionRow]
-
-
 class IntegrationRefusal(Struct, kw_only=True):
     """Why not: `error_code` is for programs; `field` names what of the request was wrong."""
 
@@ -179,6 +73,17 @@ class IntegrationRefusal(Struct, kw_only=True):
 
 
 REFUSALS = {"application/json": IntegrationRefusal}
+
+
+# Here, since there is another `Queued`, and so the module is part of its name in the description.
+class Queued(Struct, kw_only=True):
+    """A mail was queued."""
+
+    success: bool = True
+    status: str = "queued"
+    id: str
+    queued_at: str
+    recipients: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,21 +270,6 @@ async def send_emails(call: Call) -> BatchResult:
     )
 
 
-def batch_row(batch: Batch) -> BatchResult:
-    """What became of a batch, on the wire."""
-    # What reached some of its recipients was sent (§12.3).
-    failed = sum(one.status == "failed" for one in batch.results)
-    return BatchResult(
-        success=all(one.status == "sent" for one in batch.results),
-        total=len(batch.results),
-        sent=len(batch.results) - failed,
-        failed=failed,
-        duration_ms=batch.duration_ms,
-        connections=batch.connections,
-        results=[result_row(index, one) for index, one in enumerate(batch.results)],
-    )
-
-
 @routes.post(TEST, OPEN, body=TestForm, returns=TestResult, refusals=REFUSALS)
 @in_json
 async def test_connection(call: Call) -> TestResult:
@@ -388,23 +278,6 @@ async def test_connection(call: Call) -> TestResult:
     return tested_row(
         await call.services.integrating.connections.test(asked(call, who, fields, body))
     )
-
-
-def tested_row(tested: Tested) -> TestResult:
-    """What a test found, on the wire."""
-    row = TestResult(
-        success=tested.problem is None,
-        duration_ms=tested.duration_ms,
-        host=tested.connection.host,
-        port=tested.connection.port,
-    )
-    if tested.problem is not None:
-        row.error, row.error_code = str(tested.problem), tested.problem.code
-        row.smtp_code = tested.problem.smtp_code or UNSET
-        row.smtp_response = tested.problem.said or UNSET
-    elif tested.reached is not None:
-        row.tls, row.auth = tested.reached.tls or UNSET, tested.reached.auth
-    return row
 
 
 @routes.get(CONNECTIONS, OPEN, returns=ConnectionRows, refusals=REFUSALS)
@@ -442,36 +315,3 @@ async def forget_connection(call: Call) -> Success:
     who, _, _ = await known(call, CONNECTIONS)
     await call.services.integrating.connections.forget(who.account, call.path_values["name"])
     return SUCCESS
-
-
-def state_row(kept: QueuedMail) -> MailState:
-    return MailState(
-        id=kept.public_id,
-        status=kept.state,
-        attempts=kept.attempts,
-        queued_at=zulu(kept.created_at),
-        sent_at=UNSET if kept.sent_at is None else zulu(kept.sent_at),
-        error=kept.error or UNSET,
-        error_code=kept.error_code or UNSET,
-        response=kept.response or UNSET,
-        rejected=kept.rejected or UNSET,
-    )
-
-
-def result_row(index: int, one: Result) -> MailResult:
-    return MailResult(
-        index=index,
-        to=one.to,
-        status=one.status,
-        response=one.response if one.status != "failed" else UNSET,
-        rejected=one.rejected or UNSET,
-        error=one.error or UNSET,
-        error_code=one.error_code or UNSET,
-        smtp_code=one.smtp_code or UNSET,
-        smtp_response=one.said or UNSET,
-    )
-
-
-def connection_row(one: ShownConnection) -> ConnectionRow:
-    told = {name: getattr(one.connection, name) for name in one.connection.__struct_fields__}
-    return ConnectionRow(name=one.name, has_password=one.has_password, **told)

@@ -14,16 +14,9 @@ from mailbox_service.core.api_values import zulu
 from mailbox_service.core.errors import MailError
 from mailbox_service.services.own_servers.connections import Asked
 from mailbox_service.web.agents.tool import Hints, OperationFailed, Schema, Tool, Visit
-from mailbox_service.web.integration import (
-    SEND,
-    SEND_MANY,
-    TEST,
-    Queued,
-    batch_row,
-    refused,
-    tested_row,
-)
+from mailbox_service.web.integration import SEND, SEND_MANY, TEST, Queued, refused
 from mailbox_service.web.integration_fields import read_mail, read_mails
+from mailbox_service.web.integration_rows import batch_row, tested_row
 
 MOST_RECIPIENTS = 50
 MOST_EMAILS = 50
