@@ -20,7 +20,8 @@ def test_a_wrong_password_is_told_and_the_right_one_is_forgotten_when_leaving(
     page = person.page
     page.get_by_label("Admin password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("not the password")
+    expect(page.get_by_label("Admin password")).to_be_focused()
     page.get_by_label("Admin password").fill(ADMIN_PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -223,6 +224,62 @@ def test_a_mail_is_written_in_the_name_of_any_address_and_nothing_is_lost_before
     assert (row["sender"], row["subject"]) == ("news@y.test", "Opening hours")
     go(person, "write")
     expect(page.get_by_label("Message text")).to_have_value("")
+
+
+def test_the_sending_api_is_kept_on_the_page(visit: Visits, service: RunningService) -> None:
+    person = signed_in(visit, "logins")
+    page = person.page
+    page.get_by_role("button", name="New key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Description").fill("Harbour shop")
+    # Closed by the way, what was typed is there again.
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New key").click()
+    expect(dialog.get_by_label("Description")).to_have_value("Harbour shop")
+    dialog.get_by_label("/suppression/*").check()
+    dialog.get_by_text("More settings").click()
+    dialog.get_by_label("Bounces go to").fill("nobody at all")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    expect(dialog.get_by_label("Bounces go to")).to_be_focused()
+    dialog.get_by_label("Bounces go to").fill("drop")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_text("Shown once. Copy it now")).to_be_visible()
+    key = dialog.locator("code").inner_text()
+    dialog.get_by_role("button", name="Close").last.click()
+    proof = {"x-smtp2go-api-key": key}
+    body = {"email_address": "ann@far.test", "block_description": "asked by phone"}
+    assert service.post("/v3/suppression/add", body, headers=proof).status == 200
+    row = page.locator("tbody tr", has_text="Harbour shop")
+    row.get_by_role("button", name="Harbour shop", exact=True).click()
+    dialog.get_by_label("State").select_option("blocked")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row.get_by_text("Blocked")).to_be_visible()
+    assert service.post("/v3/suppression/view", {}, headers=proof).status == 401
+    go(person, "suppressions")
+    page.get_by_role("searchbox").fill("phone")
+    page.get_by_role("searchbox").fill("ann@")
+    page.get_by_role("button", name="Release: ann@far.test").click()
+    dialog.get_by_role("button", name="Release").click()
+    expect(page.get_by_text("Nothing with “ann@”.")).to_be_visible()
+    page.get_by_role("button", name="Add").click()
+    who = dialog.get_by_label("Addresses or domains")
+    who.fill("bo@far.test\nno address")
+    dialog.get_by_role("button", name="Save").click()
+    # What was taken is done, and the rest stays to be mended.
+    expect(who).to_have_value("no address")
+    expect(dialog.get_by_role("alert")).to_contain_text("no address")
+    dialog.get_by_role("button", name="Cancel").click()
+    go(person, "rules/api-ips")
+    # Who would lock themselves out is told so, and the list is as it was.
+    page.get_by_label("This list").select_option("true")
+    expect(page.locator(".toast", has_text="locked out")).to_be_visible()
+    expect(page.get_by_label("This list")).to_have_value("false")
+    go(person, "figures")
+    expect(page.get_by_text("Nothing was sent in this period.")).to_be_visible()
+    go(person, "audit")
+    expect(page.locator("tbody tr", has_text="API keys changed").first).to_be_visible()
+    person.complaints.clear()  # the browser notes each refusal
 
 
 @pytest.mark.parametrize(("size", "theme"), LOOKS)

@@ -143,7 +143,7 @@ def test_a_mail_is_read_and_its_source_looked_at(person: Visit, service: Running
     service.deliver(address, message("Tide table"))
     service.wait_for_mail(token)
     go(page, "Mails")
-    fill(page, "Exact address", address)
+    fill(page, "Sender, subject, text or whole address", address)
     expect(page.locator("tbody tr")).to_have_count(1)
     press(page, "Tide table")
     expect(page.get_by_role("dialog", name="Tide table").locator(".text")).to_have_text("Hello")
