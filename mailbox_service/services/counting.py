@@ -1,4 +1,5 @@
-"""Figures over time: what was received, sent, deferred, bounced and opened in each hour.
+"""Figures over time: what was received, sent, deferred, bounced and opened in each hour; and how
+much there is of everything now.
 
 Accepting and sending mail knows nothing of this. A worker reads what is behind its cursors and
 adds it up, so a kill at any moment counts nothing twice and leaves nothing out; only what was
@@ -18,7 +19,16 @@ from pathlib import Path
 from mailbox_service.config import Config
 from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.storage import cursors, figures, size
+from mailbox_service.storage import (
+    addresses,
+    cursors,
+    figures,
+    messages,
+    size,
+    submissions,
+    users,
+)
+from mailbox_service.storage.addresses import DAY
 from mailbox_service.storage.database import Database, Transaction
 from mailbox_service.storage.figures import HOUR, KINDS, SOURCES, QueueNow, Source
 from mailbox_service.storage.fills import MAIL_OCTETS
@@ -44,6 +54,18 @@ SETTLED_MICROS = 15_000_000
 # How long a count of everything is shown before it is made again, and at least so many times as
 # long as it took.
 COUNTED_SECONDS, COUNTED_TIMES = 30.0, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much there is of everything (mailbox-api §3.6)."""
+
+    mail_count: int
+    address_count: int
+    active_7_days: int
+    active_30_days: int
+    user_count: int
+    send_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +185,10 @@ class Counting:
             mail = await self._database.read(cursors.get, MAIL_OCTETS)
         return Now(addresses, mails, queue, octets, free, total, mail, self._retention)
 
+    async def statistics(self) -> Statistics:
+        """How much there is of everything."""
+        return await self._database.read(count_everything, self._clock())
+
     async def _count(self) -> tuple[int, int]:
         """Addresses and mails, counted seldom: it costs what there is."""
         async with self._counting:
@@ -203,3 +229,14 @@ def disk_of(folder: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return usage.free, usage.total
+
+
+async def count_everything(tx: Transaction, now: int) -> Statistics:
+    return Statistics(
+        mail_count=await messages.count_all(tx),
+        address_count=await addresses.count(tx),
+        active_7_days=await addresses.count_active(tx, since=now - 7 * DAY),
+        active_30_days=await addresses.count_active(tx, since=now - 30 * DAY),
+        user_count=await users.count(tx),
+        send_count=await submissions.count(tx, None),
+    )

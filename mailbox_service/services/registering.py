@@ -1,12 +1,10 @@
-"""Open an address and close it again."""
+"""Open an address, change what its owner may change, and close it again."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 
 from msgspec import Struct
@@ -19,17 +17,13 @@ from mailbox_service.core.errors import (
     BadAddress,
     BadRequest,
     NameTaken,
-    NotYours,
     UnknownMailbox,
 )
 from mailbox_service.core.lifetime import end_of
-from mailbox_service.core.opening import OpeningRules, Role
-from mailbox_service.core.overrides import InForce
-from mailbox_service.core.policy import effective_subdomain_match
-from mailbox_service.core.settings import AddressCreation
+from mailbox_service.core.opening import Role
 from mailbox_service.core.stored import Address, CountedAddress
 from mailbox_service.core.texts import text
-from mailbox_service.services import passwords
+from mailbox_service.services import closing, passwords
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import Authenticating, Opened
 from mailbox_service.services.batches import (
@@ -42,44 +36,15 @@ from mailbox_service.services.batches import (
 )
 from mailbox_service.services.clock import Clock, now_micros, random_text
 from mailbox_service.services.gathering import Waiter
+from mailbox_service.services.naming import Naming
 from mailbox_service.services.openings import Openings
-from mailbox_service.services.overruling import Overruling
 from mailbox_service.services.passwords import Passwords
 from mailbox_service.signals import Signals
-from mailbox_service.storage import (
-    abandoned_files,
-    addresses,
-    allowances,
-    auto_replies,
-    closed_names,
-    importing,
-    keywords,
-    messages,
-    owner_forwards,
-    submissions,
-    telegram,
-    user_addresses,
-    users,
-    webhooks,
-)
-from mailbox_service.storage.addresses import DAY
+from mailbox_service.storage import addresses, messages
 from mailbox_service.storage.database import Database, Transaction
 
-# Mails deleted in one transaction when an address is closed or cleared: a mailbox of a million
-# must not hold up everybody else's mail.
+# Addresses that one look lists.
 BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """How much there is of everything (mailbox-api §3.6)."""
-
-    mail_count: int
-    address_count: int
-    active_7_days: int
-    active_30_days: int
-    user_count: int
-    send_count: int
 
 
 class Opening(Struct, frozen=True, gc=False):
@@ -87,11 +52,6 @@ class Opening(Struct, frozen=True, gc=False):
 
     new: addresses.NewAddress
     password: str | None
-
-
-def for_anybody(rules: OpeningRules) -> tuple[tuple[str, ...], str]:
-    """The domains and the prefix of whoever has no role."""
-    return opening.allowed_domains(rules), opening.prefix_for(rules)
 
 
 class Registering:
@@ -110,41 +70,12 @@ class Registering:
     ) -> None:
         self._database = database
         self._config = config
-        self._administering = administering
         self._authenticating = authenticating
         self._passwords = kept
         self._signals = signals
         self._clock = clock
         self._openings = Openings(database, held=config.closed_name_days * addresses.DAY)
-        self._overruling = Overruling(config, administering)
-        self._rules_of = (administering.rules.address_creation_settings, self._overruling.now)
-        self._rules = self._rules_with(*self._rules_of)
-        self._for_anybody = for_anybody(self._rules)
-
-    def _opening_rules(self) -> OpeningRules:
-        stored, now = self._administering.rules.address_creation_settings, self._overruling.now
-        if self._rules_of[0] is not stored or self._rules_of[1] is not now:
-            self._rules_of, self._rules = (stored, now), self._rules_with(stored, now)
-            self._for_anybody = for_anybody(self._rules)
-        return self._rules
-
-    def _rules_with(self, stored: AddressCreation, now: InForce) -> OpeningRules:
-        config = self._config
-        return OpeningRules(
-            domains=config.served_domains,
-            default_domains=tuple(config.default_domains),
-            random_subdomain_domains=now.random_subdomain_domains,
-            random_subdomain_length=now.random_subdomain_length,
-            default_domain_first=config.create_address_default_domain_first,
-            prefix=now.prefix,
-            address_regex=config.address_regex,
-            address_check_regex=config.address_check_regex,
-            min_length=now.min_address_len,
-            max_length=now.max_address_len,
-            subdomain_match=effective_subdomain_match(
-                config.enable_create_address_subdomain_match, stored.enable_subdomain_match
-            ),
-        )
+        self._naming = Naming(config, administering)
 
     async def open_for_visitor(
         self,
@@ -163,7 +94,7 @@ class Registering:
 
         Raises NotYours when visitors may not, BadRequest with the contract's reason, NameTaken.
         """
-        self.check_visitors_may_open(signed_in=signed_in)
+        self._naming.check_visitors_may_open(signed_in=signed_in)
         return await self._open_by_wish(
             name,
             domain,
@@ -172,6 +103,10 @@ class Registering:
             source=ip or "web:unknown",
             lifetime=lifetime,
         )
+
+    def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
+        """Raises NotYours when visitors may not open addresses."""
+        self._naming.check_visitors_may_open(signed_in=signed_in)
 
     async def open_for_bot(
         self, *, name: str, domain: str | None, random_subdomain: bool, source: str
@@ -189,54 +124,26 @@ class Registering:
         self,
         name: str,
         domain: str | None,
-        role: opening.Role | None,
+        role: Role | None,
         *,
         random_subdomain: bool,
         source: str,
         lifetime: int | None = None,
     ) -> Opened:
-        local, chosen, chosen_by_us = self._by_wish(name, domain, role)
+        local, chosen, chosen_by_us = self._naming.by_wish(name, domain, role)
         return await self._open(
             local,
-            self._domains(chosen, self._opening_rules(), random_subdomain=random_subdomain),
+            self._naming.domains(chosen, random_subdomain=random_subdomain),
             again=chosen_by_us or random_subdomain,
             source=source,
             lifetime=lifetime,
         )
 
-    def _by_wish(
-        self, name: str, domain: str | None, role: opening.Role | None
-    ) -> tuple[Callable[[], str], str, bool]:
-        """What makes the local part, the domain, and whether the name is ours to choose. Raises
-        BadRequest."""
-        rules = self._opening_rules()
-        block_list = self._administering.rules.address_block_list
-        chosen_by_us = not name or self._config.disable_custom_address_name
-        if not chosen_by_us:
-            opening.check_not_blocked(name, block_list)
-        if role is None:
-            allowed, prefix = self._for_anybody
-        else:
-            allowed = opening.allowed_domains(rules, role)
-            prefix = opening.prefix_for(rules, role)
-
-        def local() -> str:
-            for _ in range(opening.SUBDOMAIN_TRIES - 1 if chosen_by_us else 0):
-                wished = opening.generated_name(rules, random_text)
-                with contextlib.suppress(BadRequest):  # blocked by chance: another may not be
-                    return opening.local_part(wished, rules, prefix=prefix, block_list=block_list)
-            wished = opening.generated_name(rules, random_text) if chosen_by_us else name
-            return opening.local_part(wished, rules, prefix=prefix, block_list=block_list)
-
-        if not chosen_by_us:
-            local()  # what is wrong with the name is told before what is wrong with the domain
-        return local, opening.choose_domain(domain, allowed, rules, secrets.choice), chosen_by_us
-
     def begin_for_visitor(self, *, name: str, domain: str | None, ip: str) -> Opening:
         """What `open_for_visitor` opens for somebody without an account who wishes for nothing
         else: to be written by `write`. Raises what that raises, but NameTaken."""
-        self.check_visitors_may_open()
-        local, chosen, _ = self._by_wish(name, domain, None)
+        self._naming.check_visitors_may_open()
+        local, chosen, _ = self._naming.by_wish(name, domain, None)
         return self._begin(f"{local()}@{chosen}", ip or "web:unknown", None)
 
     def write(self, begun: Opening, waiter: Waiter[int]) -> None:
@@ -251,16 +158,6 @@ class Registering:
         token = self._authenticating.token_for(new.name, address_id)
         return Opened(new.name, address_id, token, begun.password, new.expires_at)
 
-    def check_visitors_may_open(self, *, signed_in: bool = False) -> None:
-        """Raises NotYours when visitors may not open addresses."""
-        nameless = self._config.disable_anonymous_user_create_email and not signed_in
-        for refused, key in (
-            (nameless, "NewAddressAnonymousDisabledMsg"),
-            (not self._config.enable_user_create_email, "NewAddressDisabledMsg"),
-        ):
-            if refused:
-                raise NotYours(text(key), message_key=key)
-
     async def open_by_admin(
         self,
         *,
@@ -274,24 +171,17 @@ class Registering:
         """Open an address for an administrator: any served domain, no block list."""
         if not name:
             raise BadRequest(text("RequiredFieldMsg"), message_key="RequiredFieldMsg")
-        rules = self._opening_rules()
+        rules = self._naming.rules()
         opening.admin_local_part(name, rules, with_prefix=with_prefix)
         chosen = opening.choose_domain(domain, opening.admin_domains(rules), rules, secrets.choice)
         return await self._open(
             lambda: opening.admin_local_part(name, rules, with_prefix=with_prefix),
-            self._domains(chosen, rules, random_subdomain=random_subdomain),
+            self._naming.domains(chosen, random_subdomain=random_subdomain),
             again=random_subdomain,
             source=source,
             lifetime=lifetime,
             by_admin=True,
         )
-
-    def _domains(
-        self, chosen: str, rules: OpeningRules, *, random_subdomain: bool
-    ) -> Callable[[], str]:
-        if not random_subdomain:
-            return lambda: chosen
-        return lambda: opening.with_random_subdomain(chosen, rules, random_text)
 
     async def _open(
         self,
@@ -386,14 +276,14 @@ class Registering:
 
     def _wanted(self, wish: BatchWish, count: int, batch: str, now: int) -> list[NewAddress]:
         """The addresses of a wish, judged by the rules of mailbox-api §4."""
-        rules = self._opening_rules()
+        rules = self._naming.rules()
         allowed = opening.admin_domains(rules)
         wanted: dict[str, NewAddress] = {}
         for place in range(count):
             name = wish.names[place] if wish.names else opening.generated_name(rules, random_text)
             local = opening.admin_local_part(name, rules, with_prefix=wish.with_prefix)
             chosen = opening.choose_domain(wish.domain, allowed, rules, secrets.choice)
-            domain = self._domains(chosen, rules, random_subdomain=wish.random_subdomain)()
+            domain = self._naming.domains(chosen, random_subdomain=wish.random_subdomain)()
             try:
                 address = canonical(f"{local}@{domain}")
             except BadAddress as error:
@@ -441,8 +331,8 @@ class Registering:
         if owner is not None and owner.id != address_id:
             return
         await self.clear_inbox(address)
-        hold = hold_of(self._config, self._clock())
-        await self._database.write(close_address, address_id, address, hold=hold)
+        hold = closing.hold_of(self._config, self._clock())
+        await self._database.write(closing.close_address, address_id, address, hold=hold)
         self._authenticating.forget()
         self._signals.notify(topics.ADDRESSES)
         self._signals.notify(topics.mailbox(address))
@@ -450,7 +340,9 @@ class Registering:
     async def clear_inbox(self, address: str) -> int:
         """Delete every mail of a mailbox; how many there were."""
         total = 0
-        while removed := await self._database.write(messages.remove_oldest, address, limit=BATCH):
+        while removed := await self._database.write(
+            messages.remove_oldest, address, limit=closing.BATCH
+        ):
             total += len(removed)
             await asyncio.sleep(0)
         self._signals.notify(topics.mailbox(address))
@@ -489,51 +381,3 @@ class Registering:
         while found := await self._database.read(addresses.behind, after=last, limit=BATCH):
             yield found
             last = found[-1].id
-
-    async def statistics(self) -> Statistics:
-        """How much there is of everything."""
-        return await self._database.read(count_everything, self._clock())
-
-
-def hold_of(config: Config, now: int) -> closed_names.Hold | None:
-    """How the name of an address that is closed now is held; None where names are free at once."""
-    if not config.closed_name_days:
-        return None
-    return closed_names.Hold(now, now - config.closed_name_days * addresses.DAY)
-
-
-async def close_address(
-    tx: Transaction, address_id: int, address: str, *, hold: closed_names.Hold | None = None
-) -> None:
-    """Forget an address, its mail, its allowance and the list of what it sent; mail on its way
-    is still delivered. With a `hold` nobody has the name for a while."""
-    owner = await addresses.by_address(tx, address)
-    if owner is not None and owner.id != address_id:
-        return  # opened anew since this was asked for
-    while await messages.remove_oldest(tx, address, limit=BATCH):
-        pass
-    await user_addresses.release(tx, address_id)
-    if hold is not None and owner is not None:
-        await closed_names.add(tx, address, hold)
-    await addresses.remove(tx, address_id)
-    await allowances.remove_of(tx, address)
-    await submissions.unlist_all(tx, address)
-    # A later owner of the name must not inherit what this one set up.
-    await telegram.unbind_address(tx, address)
-    await auto_replies.remove_of(tx, address)
-    await keywords.remove_of(tx, address)
-    await owner_forwards.remove_of(tx, address)
-    await webhooks.remove_of(tx, address, limit=BATCH)
-    await abandoned_files.add(tx, address, address_id=address_id)
-    await importing.remove_former_ids(tx, address_id)
-
-
-async def count_everything(tx: Transaction, now: int) -> Statistics:
-    return Statistics(
-        mail_count=await messages.count_all(tx),
-        address_count=await addresses.count(tx),
-        active_7_days=await addresses.count_active(tx, since=now - 7 * DAY),
-        active_30_days=await addresses.count_active(tx, since=now - 30 * DAY),
-        user_count=await users.count(tx),
-        send_count=await submissions.count(tx, None),
-    )

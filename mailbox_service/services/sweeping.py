@@ -19,7 +19,7 @@ from mailbox_service.core.errors import BadRequest, StatementRefused
 from mailbox_service.core.stored import Address
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import Clock
-from mailbox_service.services.registering import close_address, hold_of
+from mailbox_service.services.closing import close_address, hold_of
 from mailbox_service.signals import Signals
 from mailbox_service.storage import cleaning
 from mailbox_service.storage.cleaning import DueAddresses, OldRows

@@ -26,7 +26,7 @@ class Figures(Struct, frozen=True, rename="camel"):
 @routes.get("/admin/statistics", ADMIN, returns=Figures)
 async def statistics(call: Call) -> Figures:
     """Totals of mails, addresses, accounts and sent mails."""
-    found = await call.services.registering.statistics()
+    found = await call.services.counting.statistics()
     return Figures(
         found.mail_count,
         found.address_count,
