@@ -72,9 +72,10 @@ class Following:
         """The first message behind `after_id` that the filters let through, waiting for it to
         come if need be; None after `seconds`. Without `after_id`: one that comes from now on.
 
-        Whoever opens the address anew meanwhile is somebody else: with a `registration` (the
-        address's id) the wait ends then, with BadCredential.
+        Whoever opens the address anew meanwhile is somebody else, and tokens may be revoked: with
+        a `registration` (the address's id) the wait ends then, with BadCredential.
         """
+        tokens = await self._tokens(registration)
         deadline = asyncio.get_running_loop().time() + seconds
         last = after_id
         with self._signals.watch(topics.mailbox(address)) as watch:
@@ -83,7 +84,9 @@ class Following:
             while True:
                 wanted = Excerpt(1, after_id=last, filters=filters)
                 page = await self._reading.page(address, wanted, counted=False)
-                if registration and not await self._database.read(holds, address, registration):
+                if registration and not await self._database.read(
+                    holds, address, registration, tokens
+                ):
                     key = "InvalidAddressCredentialMsg"
                     raise BadCredential(text(key), message_key=key)
                 if page.messages:
@@ -106,12 +109,14 @@ class Following:
     ) -> AsyncIterator[Update | None]:
         """What happens to a mailbox from a position on, for ever; None when nothing happened
         for a while, so that a stream can tell that it is alive. With a `registration` (the
-        address's id) it ends when the address closes or is somebody else's."""
+        address's id) it ends when the address closes, is somebody else's, or its tokens are
+        revoked."""
+        tokens = await self._tokens(registration)
         with self._signals.watch(topics.mailbox(address)) as watch:
             position = start or await self.position(address)
             while True:
                 quiet = True
-                news = await self._since(address, position, registration)
+                news = await self._since(address, position, registration, tokens)
                 if news is None:
                     return
                 for update in news:
@@ -120,13 +125,18 @@ class Following:
                 if quiet and not await watch.wait(LOOK_AGAIN_SECONDS):
                     yield None
 
+    async def _tokens(self, registration: int) -> int:
+        """From when tokens of an address count; 0 without one."""
+        row = await self._database.read(addresses.by_id, registration) if registration else None
+        return row.tokens_from if row else 0
+
     async def _since(
-        self, address: str, position: Position, registration: int
+        self, address: str, position: Position, registration: int, tokens: int
     ) -> list[Update] | None:
         async def unit(
             tx: Transaction,
         ) -> tuple[list[StoredMessage], list[events.Event]] | None:
-            if registration and not await holds(tx, address, registration):
+            if registration and not await holds(tx, address, registration, tokens):
                 return None
             new = await message_lists.page(
                 tx, address, Excerpt(CATCH_UP, after_id=position.message_id)
@@ -148,7 +158,7 @@ class Following:
         return updates
 
 
-async def holds(tx: Transaction, address: str, registration: int) -> bool:
-    """Whether an address is still open under this id."""
+async def holds(tx: Transaction, address: str, registration: int, tokens: int) -> bool:
+    """Whether an address is still open under this id, for tokens from then on."""
     row = await addresses.by_id(tx, registration)
-    return row is not None and row.address == address
+    return row is not None and (row.address, row.tokens_from) == (address, tokens)

@@ -221,11 +221,12 @@ async def test_streams_end_at_once_when_the_service_stops(site: Site) -> None:
     assert answer.status_code == 429
 
 
-@pytest.mark.parametrize("how", ["handed over", "closed"])
+@pytest.mark.parametrize("how", ["handed over", "closed", "revoked"])
 async def test_a_stream_ends_with_the_address_and_tells_nothing_of_the_next_owner(
     site: Site, how: str
 ) -> None:
-    """Hazard 38: an address that was closed or handed over is somebody else's."""
+    """Hazard 38: an address that was closed or handed over is somebody else's, and a token that
+    was revoked is nobody's."""
     ann, bob = await sign_up(site), await sign_up(site, "bob@home.example")
     box = await site.open("box")
     async with serving(site) as where, reading(where, box) as stream:
@@ -233,6 +234,9 @@ async def test_a_stream_ends_with_the_address_and_tells_nothing_of_the_next_owne
         if how == "closed":
             await site.http.delete("/api/delete_address", headers=box.auth)
             await site.open("box")
+        elif how == "revoked":
+            got = await site.http.post("/api/revoke_tokens", headers=box.auth)
+            assert got.status_code == 200
         else:
             await site.http.post("/user_api/bind_address", headers=ann.both(box))
             body = {"address_id": box.address_id, "target_user_email": bob.email}

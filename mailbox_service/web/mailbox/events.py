@@ -33,7 +33,7 @@ RETRY_MS = 3_000
 async def stream_events(call: Call) -> EventSourceResponse:
     """New mail (`mail`: a light row), the fate of sent mail (`sent`), marks (`flags`) and
     deletions (`deleted`), as they happen. Resumes behind `Last-Event-ID`, and ends when the
-    address is closed or handed over. The token goes into
+    address is closed or handed over, or its tokens are revoked. The token goes into
     the header, never into the address: read the stream with `fetch`."""
     following = call.services.following
     last = (call.header(b"last-event-id") or "")[:64]

@@ -147,7 +147,7 @@ export const page: PageTexts = {
 
   // Language, selection, and what came later
   language: 'Sprache',
-  'nav.settings': 'Einstellungen des Postfachs',
+  'nav.settings': 'Einstellungen',
   'nav.account': 'Konto',
   'nav.admin': 'Verwaltung',
   select: 'Mehrere auswählen',
