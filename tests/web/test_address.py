@@ -243,7 +243,7 @@ SITE_KEYS = {
 
 
 async def test_the_open_settings_have_the_keys_of_the_contract(site_with: SiteWith) -> None:
-    async with site_with() as site:
+    async with site_with(enable_owner_forwarding=False) as site:
         found = (await site.http.get("/open_api/settings")).json()
         assert set(found) == SITE_KEYS
         assert found["domains"] == found["defaultDomains"] == ["inbox.test", "second.test"]
@@ -254,8 +254,14 @@ async def test_the_open_settings_have_the_keys_of_the_contract(site_with: SiteWi
         }
         assert found["needAuth"] is False
         assert found["enableSendMail"] is True
-    texts = {"title": "T", "admin_contact": "me", "copyright": "c", "cf_turnstile_site_key": "k"}
+    texts: dict[str, Any] = {
+        "title": "T",
+        "admin_contact": "me",
+        "copyright": "c",
+        "cf_turnstile_site_key": "k",
+    }
     texts["repository_url"] = "https://code.example/mailbox"
+    texts["enable_owner_forwarding"] = False
     async with site_with(passwords=[SITE_PASSWORD], domains=["UP.test"], **texts) as site:
         found = (await site.http.get("/open_api/settings")).json()
         assert set(found) - SITE_KEYS == {
