@@ -8,6 +8,9 @@
 import type * as Service from '../../clients/typescript/src/generated';
 import type { BoundAddress, Me, OpenSettings, Passkey } from '../src/account/account.svelte';
 import type { OpenAddress } from '../src/lib/addresses';
+import type { Authentication, Extracted } from '../src/lib/judged';
+import type { Forwarding } from '../src/lib/onward';
+import type { Usage } from '../src/lib/room';
 import type * as Page from '../src/lib/wire';
 
 /** Words of a closed list are plain text in the description. */
@@ -28,7 +31,10 @@ export type Answered = [
   Answers<Service.SentPage, Page.SentPage>,
   Answers<Service.OpenedSentMail, Page.SentMail>,
   Answers<Service.SendingQueued, Page.Accepted>,
-  Answers<Service.Authentication, { verdicts: Page.Verdicts | null }>,
+  Answers<Service.Authentication, Authentication>,
+  Answers<Service.Extracted, Extracted>,
+  Answers<Service.ForwardingState, Loose<Forwarding>>,
+  Answers<Service.Usage, Usage>,
   Answers<Service.LoggedIn, OpenAddress>,
   Answers<Service.MailboxState, { address: string; send_balance: number }>,
   // Accounts. What is left out when it is not so (`is_admin`, a role) is asked for as such.

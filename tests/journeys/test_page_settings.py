@@ -18,13 +18,17 @@ from tests.journeys.running import RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
 
+MOST_MAILS = 5
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service whose mailboxes may answer by themselves and tell programs."""
+    """A service whose mailboxes answer by themselves, tell programs, forward, and may be full."""
     yield from running(
         tmp_path_factory.mktemp("service"),
         enable_auto_reply=True,
+        enable_owner_forwarding=True,
+        mailbox_max_mails=MOST_MAILS,
         enable_webhook=True,
         webhook_private_addresses=True,
     )
@@ -132,7 +136,7 @@ def test_an_automatic_reply_is_kept(visit: Visits, service: RunningService) -> N
     person.open("/#/settings")
     page = person.page
     page.get_by_label("Answer by itself").check()
-    page.get_by_label("Subject").fill("Away")
+    page.get_by_label("Subject", exact=True).fill("Away")
     page.get_by_label("Message text").fill("Back on Monday.")
     page.get_by_role("button", name="Save", exact=True).first.click()
     expect(page.locator(".toast")).to_contain_text("Saved")
@@ -140,6 +144,76 @@ def test_an_automatic_reply_is_kept(visit: Visits, service: RunningService) -> N
     assert (kept["enabled"], kept["subject"], kept["message"]) == (True, "Away", "Back on Monday.")
     page.reload()
     expect(page.get_by_label("Message text")).to_have_value("Back on Monday.")
+
+
+def test_mail_goes_on_to_an_address_that_is_proved_by_a_code(
+    visit: Visits, service: RunningService
+) -> None:
+    other, other_token = service.open_address()
+    person = visit()
+    address = person.address()
+    person.open("/#/settings")
+    page = person.page
+    target = page.get_by_label("Forward to")
+    for written, trouble in (
+        ("me", "Write a whole address, such as ann@mail.example."),
+        (address, "This is the address itself."),
+    ):
+        target.fill(written)
+        target.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text(trouble)
+        expect(target).to_have_attribute("aria-invalid", "true")
+    target.fill(other)
+    target.press("Enter")
+    expect(page.get_by_text(f"A code was mailed to {other}.")).to_contain_text("for 5 more tries")
+    code = page.get_by_label("Code from that mail")
+    code.fill("1234")
+    code.press("Enter")
+    expect(page.get_by_text("The code has eight digits.")).to_be_visible()
+    mailed = service.wait_for_mail(other_token, codes="1")["code"]
+    code.fill("11111111" if mailed != "11111111" else "22222222")
+    code.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong, was used, or has ended.")
+    expect(page.get_by_text(f"A code was mailed to {other}.")).to_contain_text("for 4 more tries")
+    assert person.accessibility_faults() == []
+    person.complaints.clear()  # the browser notes the refusal
+    code.fill(f" {mailed[:4]} {mailed[4:]} ")
+    code.press("Enter")
+    expect(page.get_by_text(f"Mail goes on to {other}, since")).to_be_visible()
+    service.deliver(address, message("To be passed on"))
+    service.wait_for_mail(other_token, subject="passed")
+    # Another target waits for its code while the first one gets the mail.
+    page.get_by_role("button", name="Another address").click()
+    third, _ = service.open_address()
+    target.fill(third)
+    target.press("Enter")
+    expect(page.get_by_text(f"Until you enter it, mail goes on to {other}")).to_be_visible()
+    page.get_by_role("button", name="Stop forwarding").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop forwarding").click()
+    expect(target).to_be_visible()
+    assert service.get("/api/forwarding", token=person.token()).json()["state"] == "off"
+
+
+def test_a_full_mailbox_says_so_until_something_is_deleted(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    with_mails(person, MOST_MAILS)
+    page = person.page
+    full = page.get_by_text(f"This mailbox is full: {MOST_MAILS} of {MOST_MAILS} mails.")
+    expect(full).to_be_visible()
+    assert person.accessibility_faults() == []
+    page.get_by_role("link", name="How full it is").click()
+    room = page.get_by_role("region", name="Room in this mailbox")
+    expect(room.get_by_role("progressbar", name="Mails")).to_have_attribute("max", str(MOST_MAILS))
+    expect(room).to_contain_text(f"{MOST_MAILS} of {MOST_MAILS}")
+    assert person.accessibility_faults() == []
+    newest = service.get("/api/inbox", token=person.token()).json()["results"][0]["id"]
+    assert service.call("DELETE", f"/api/mails/{newest}", token=person.token()).status == 200
+    expect(room).to_contain_text(f"{MOST_MAILS - 1} of {MOST_MAILS}")
+    person.open("/#/")
+    expect(page.locator(".row")).to_have_count(MOST_MAILS - 1)
+    expect(full).to_have_count(0)
 
 
 def test_a_webhook_begins_with_ready_settings_is_tested_and_tells_of_mail(
@@ -162,10 +236,24 @@ def test_a_webhook_begins_with_ready_settings_is_tested_and_tells_of_mail(
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_text("The receiver took the test.")).to_be_visible()
     assert "content" in json.loads(heard[0])
+    page.get_by_text("Only about some mail").click()
+    subject = page.get_by_label("Subject fits a pattern")
+    subject.fill("(")
+    expect(page.get_by_text("This pattern cannot be read.")).to_be_visible()
+    expect(page.get_by_role("button", name="Send a test")).to_be_disabled()
+    subject.fill("^for the PROGRAM")
+    page.get_by_label("A code in it").select_option("only without")
+    page.get_by_label("DMARC").select_option("not failed")
+    page.get_by_label("DMARC").select_option("does not matter")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_text("Not met: Subject fits a pattern.")).to_be_visible()
     page.get_by_role("button", name="Save", exact=True).last.click()
     expect(page.locator(".toast")).to_contain_text("Saved")
+    kept = service.get("/api/webhook/settings", token=person.token()).json()
+    assert kept["conditions"] == {"subject": "^for the PROGRAM", "has_code": False}
+    service.deliver(address, message("Of no interest"))
     service.deliver(address, message("For the program"))
-    service.wait_for_mail(person.token())
+    service.wait_for_mail(person.token(), subject="program")
 
     def told() -> bool:
         page.reload()
@@ -177,6 +265,19 @@ def test_a_webhook_begins_with_ready_settings_is_tested_and_tells_of_mail(
             break
     expect(page.locator(".log .state.good").first).to_have_text("Taken")
     assert any(b"For the program" in body for body in heard)
+    assert not any(b"Of no interest" in body for body in heard)
+    expect(page.get_by_text("2 conditions")).to_be_visible()
+    # What was set by a program and cannot be read stays until somebody begins anew.
+    broken = {**kept, "conditions": {"sender": ["a@b.test"]}}
+    assert service.post("/api/webhook/settings", broken, token=person.token()).status == 200
+    page.reload()
+    expect(page.get_by_text("no mail meets them")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).last.click()
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    left = service.get("/api/webhook/settings", token=person.token()).json()
+    assert left["conditions"] == broken["conditions"]
+    page.get_by_role("button", name="Begin anew").click()
+    expect(page.get_by_label("Subject fits a pattern")).to_have_value("")
 
 
 def test_the_link_as_a_qr_code_and_ready_lines_for_programs(visit: Visits) -> None:
@@ -219,6 +320,9 @@ def test_settings_are_accessible_and_never_scroll_sideways(
     assert person.sideways() <= 0
     person.open("/#/settings")
     page.get_by_label("Ready settings").select_option("ntfy")
+    page.get_by_text("Only about some mail").click()
+    page.get_by_label("From these senders").fill("x" * 300)
+    expect(page.get_by_text("A line may have 254 characters.")).to_be_visible()
     assert person.accessibility_faults() == []
     assert person.sideways() <= 0
     page.get_by_label("Simple mode").check()
