@@ -19,7 +19,7 @@ from mailbox_service.core.errors import (
     TooManyRequests,
 )
 from mailbox_service.core.parsing import parse
-from mailbox_service.core.stored import NO_FILTERS
+from mailbox_service.core.stored import Excerpt
 from mailbox_service.services.account_addresses import AccountAddresses
 from mailbox_service.services.accounts import Accounts, ExpiredAccess, UnknownDefaultRole
 from mailbox_service.services.authenticating import Opened
@@ -556,9 +556,7 @@ async def test_marks_of_several_addresses_are_set_together_and_each_mailbox_hear
         assert changed == 3
         assert await first.wait(0.0)
         assert not await strange.wait(0.0)
-    page = await people.theirs.inbox(
-        ann.id, address="", limit=10, before_id=None, after_id=None, filters=NO_FILTERS
-    )
+    page = await people.theirs.inbox(ann.id, Excerpt(10), address="")
     assert (page.count, page.unread) == (3, 0)
     heard = {
         box.address: [
