@@ -43,6 +43,8 @@ class Visit:
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     ended: list[Request] = field(default_factory=list)
+    # Under what other names the service is asked, each with its port.
+    own_names: set[str] = field(default_factory=set)
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self.service.url + path)
@@ -56,11 +58,12 @@ class Visit:
     @property
     def foreign_requests(self) -> list[str]:
         """What was asked of anybody but the service; data and blob URLs ask nobody."""
-        own = urlsplit(self.service.url).netloc
+        own = {urlsplit(self.service.url).netloc, *self.own_names}
         return [
             url
             for url in self.requests
-            if urlsplit(url).scheme not in ("data", "blob", "about") and urlsplit(url).netloc != own
+            if urlsplit(url).scheme not in ("data", "blob", "about")
+            and urlsplit(url).netloc not in own
         ]
 
     def address(self) -> str:
