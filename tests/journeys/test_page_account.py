@@ -157,9 +157,32 @@ def test_several_mails_of_all_addresses_are_deleted_together(
     page.get_by_label("Select all").check()
     expect(page.get_by_text("3 selected")).to_be_visible()
     page.get_by_label("Select Mail 1").uncheck()
+    # Marks of the chosen, whichever address they came to; a second press takes them back.
+    read = page.get_by_role("button", name="Mark read")
+    read.press("Enter")
+    expect(page.locator(".row.unread")).to_have_count(1)
+    page.get_by_role("button", name="Mark unread").press("Enter")
+    expect(page.locator(".row.unread")).to_have_count(3)
+    read.press("Enter")
+    page.get_by_role("button", name="Star", exact=True).press("Enter")
+    stars = page.locator(".star[aria-pressed=true]")
+    expect(stars).to_have_count(2)
+    expect(page.get_by_role("button", name="Remove the star")).to_be_visible()
+    person.page.get_by_role("button", name="Star Mail 1").press("Enter")
+    expect(stars).to_have_count(3)
+    theirs = service.get("/api/inbox", token=person.token()).json()["results"]
+    assert [(one["seen"], one["flagged"]) for one in theirs] == [
+        (True, True), (False, True), (True, True)]  # fmt: skip
+    assert person.accessibility_faults() == []
     page.get_by_role("button", name="Delete").click()
     expect(page.locator(".row")).to_have_count(1)
     expect(row(page, "Mail 1")).to_be_visible()
+
+
+SIGN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24" '
+    'onload="parent.run = 1"><script>parent.run = 1</script><circle cx="12" cy="12" r="9"/></svg>'
+)
 
 
 def with_many(service: RunningService, email: str, count: int) -> list[tuple[str, str]]:
@@ -195,6 +218,19 @@ def test_mail_of_one_among_many_addresses_is_found_by_the_service(
     person = visit(path="/user", size=size, theme=theme)
     page = person.page
     signed_in(person, email)
+    # The list of addresses itself is searched by the service as well.
+    search = page.get_by_role("searchbox", name="Find an address")
+    search.fill(first.split("@", maxsplit=1)[0])
+    expect(page.locator(".bound li")).to_have_count(1)
+    expect(page.get_by_role("button", name=f"Open {first}").first).to_be_visible()
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    search.fill("nobody")
+    expect(page.get_by_text('No address with "nobody".')).to_be_visible()
+    search.fill("")
+    expect(page.locator(".bound li")).to_have_count(50)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("button", name=f"Open {first}").first).to_be_visible()
     person.open("/user#/inbox")
     expect(page.locator(".row")).to_have_count(2)
     chooser = page.get_by_role("button", name="All addresses")
@@ -270,7 +306,9 @@ def test_a_passkey_signs_in_without_a_password(visit: Visits) -> None:
         },
     )
     # A passkey belongs to a name, never to a bare number.
-    page.goto(person.service.url.replace("127.0.0.1", "localhost") + "/user")
+    name = f"localhost:{person.service.http_port}"
+    person.own_names.add(name)
+    page.goto(f"http://{name}/user")
     register(page, "key@home.example")
     page.get_by_role("link", name="Passkeys").click()
     page.get_by_label("Name of the passkey").fill("Laptop")
@@ -282,7 +320,6 @@ def test_a_passkey_signs_in_without_a_password(visit: Visits) -> None:
     page.get_by_role("link", name="Passkeys").click()
     page.get_by_role("button", name="Remove Laptop").click()
     expect(page.get_by_text("No passkeys yet.")).to_be_visible()
-    person.requests.clear()  # all of localhost, which is this service, too
 
 
 def test_a_provider_is_gone_to_with_a_state_and_a_strange_return_is_refused(
@@ -290,6 +327,7 @@ def test_a_provider_is_gone_to_with_a_state_and_a_strange_return_is_refused(
 ) -> None:
     provider = {
         "name": "Hub",
+        "icon": SIGN,
         "clientID": "id-1",
         "clientSecret": "s",
         "scope": "user",
@@ -304,7 +342,14 @@ def test_a_provider_is_gone_to_with_a_state_and_a_strange_return_is_refused(
     person = visit(path="/user")
     page = person.page
     page.route("https://hub.example/**", lambda route: route.fulfill(body="the provider"))
-    page.get_by_role("button", name="Sign in with Hub").click()
+    way = page.get_by_role("button", name="Sign in with Hub")
+    # Its sign is a picture, which runs nothing and is said by the button's name already.
+    sign = way.locator("img")
+    expect(sign).to_have_attribute("alt", "")
+    assert sign.evaluate("img => img.decode().then(() => img.naturalWidth)") == 24
+    assert page.evaluate("() => window.run") is None
+    assert person.accessibility_faults() == []
+    way.click()
     expect(page).to_have_url(re.compile(r"/authorize\?.*state=[\d-]+"))
     person.requests = [url for url in person.requests if "hub.example" not in url]
     person.open("/user/oauth2/callback?code=stolen&state=made-up")

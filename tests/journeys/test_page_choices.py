@@ -37,6 +37,7 @@ def announcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServ
         status_url="https://status.example/",
         repository_url="https://code.example/mailbox",
         disable_show_github_for_user=True,
+        enable_index_about=True,
     )
 
 
@@ -134,14 +135,21 @@ def test_about_tells_who_runs_it_and_five_presses_on_the_mark_lead_to_the_admini
     page = person.page
     page.get_by_role("button", name="Close").last.click()
     person.address()
-    page.get_by_role("link", name="Mailbox settings").click()
+    # A place of its own, where the service is to tell of itself; beside it, not among settings.
+    page.get_by_role("link", name="About", exact=True).press("Enter")
+    expect(page.get_by_role("heading", name="About this service", level=1)).to_be_visible()
     about = page.get_by_role("region", name="About this service")
     expect(about).to_contain_text("Post office, version v")
+    expect(about).to_contain_text("MIT licence")
+    assert person.accessibility_faults() == []
     expect(about).to_contain_text("hello@x.test")
     expect(about).to_contain_text("The office, 2026")
     expect(about.get_by_role("link", name="Is it running well?")).to_have_attribute(
         "href", "https://status.example/"
     )
+    page.get_by_role("link", name="Mailbox settings").click()
+    expect(page.get_by_role("heading", name="Mailbox settings")).to_be_visible()
+    expect(about).to_have_count(0)
     mark = page.locator(".rail .brand")
     for _ in range(5):
         mark.click(no_wait_after=True)
@@ -153,6 +161,12 @@ def test_an_address_below_a_random_subdomain(visit: Visits, keeping: RunningServ
     person = visit(at=keeping)
     page = person.page
     person.address()
+    # Where nobody asked for it, About is no place in the menu; the version leads there.
+    assert page.get_by_role("link", name="About", exact=True).count() == 0
+    page.locator(".rail-foot a.num").click()
+    expect(page.get_by_role("heading", name="About this service", level=1)).to_be_visible()
+    page.get_by_role("link", name="Mailbox settings").click()
+    expect(page.get_by_role("region", name="About this service")).to_contain_text("version v")
     page.locator(".nav-title button").click()
     dialog = page.get_by_role("dialog", name="New address")
     dialog.get_by_role("button", name="Random", exact=True).click()

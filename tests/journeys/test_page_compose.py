@@ -204,6 +204,38 @@ def test_what_is_wrong_is_said_before_sending(visit: Visits) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The mail is empty.")
 
 
+def test_what_is_left_to_send_is_told_and_more_is_asked_for(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = person.address()
+    page = person.page
+    page.keyboard.press("c")
+    beside = page.get_by_role("complementary", name="About this mail")
+    expect(beside).to_contain_text("Mails left100000")
+    page.get_by_label("Subject").fill("Kept")
+    expect(page.locator(".saved")).to_contain_text("Draft saved")
+    # An administrator takes it all away: that is said before anything more is written.
+    query = f"/admin/address_sender?limit=20&offset=0&address={address}"
+    (sender,) = service.get(query, admin=True).json()["results"]
+    change = {"address": address, "address_id": sender["id"], "balance": 0, "enabled": True}
+    assert service.post("/admin/address_sender", change, admin=True).status == 200
+    page.reload()
+    said = page.locator(".letter .note")
+    expect(said).to_contain_text("This address may not send yet.")
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert person.accessibility_faults() == []
+    assert person.sideways() <= 0
+    said.get_by_role("button", name="Ask for it").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Already requested")
+    person.complaints.clear()  # the refusal, as the browser logs it
+    assert service.post("/admin/address_sender", {**change, "balance": 7}, admin=True).status == 200
+    page.reload()
+    # On a phone, where nothing stands beside the letter, it is below it.
+    expect(page.get_by_text("Mails left: 7")).to_be_visible()
+    expect(said).to_have_count(0)
+
+
 def test_a_draft_survives_a_reload_and_a_kill_with_its_file(
     visit: Visits, service: RunningService, tmp_path: Path
 ) -> None:

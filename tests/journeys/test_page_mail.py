@@ -314,6 +314,15 @@ def test_headers_and_raw_source_are_one_click_away(visit: Visits) -> None:
         page.get_by_role("button", name="Download .eml").click()
     mail = person.service.get("/api/inbox", token=person.token()).json()["results"][0]
     assert read(download.value.path()) == person.service.raw(person.token(), mail["id"])
+    # The mail over the whole screen, what can be done with it beside it, and back by the same way.
+    page.keyboard.press("Escape")
+    for whole in (True, False):
+        page.get_by_role("button", name="More actions").press("Enter")
+        page.get_by_role("button", name="Whole screen").press("Enter")
+        page.wait_for_function("whole => Boolean(document.fullscreenElement) === whole", arg=whole)
+        expect(page.locator("#mail-subject")).to_be_visible()
+        covers = "node => node.getBoundingClientRect().width === innerWidth"
+        assert page.locator("article").first.evaluate(covers) is whole
 
 
 def test_the_page_catches_up_after_the_service_was_away(
