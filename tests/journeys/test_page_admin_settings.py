@@ -14,14 +14,21 @@ from tests.journeys.running import RunningService, running
 
 pytest_plugins = ["tests.journeys.visiting"]
 
-ROLES = [{"role": "vip", "domains": ["x.test"], "prefix": "v"}]
+ROLES = [{"role": "vip", "domains": ["x.test"], "prefix": "v"}, {"role": "member"}]
 GROUPS = ("addresses", "receiving", "sending", "accounts", "access", "programs", "store")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
-    yield from running(folder, user_roles=json.dumps(ROLES), enable_webhook=True)
+    yield from running(
+        folder,
+        user_roles=json.dumps(ROLES),
+        enable_webhook=True,
+        mailbox_max_mails=1200,
+        retention_octets=5_000_000,
+        extraction_url="https://me:secret@models.example/extract?key=secret",
+    )
 
 
 def test_what_was_changed_is_told_and_saved_and_no_other_group_with_it(
@@ -117,10 +124,67 @@ def test_who_may_register_and_how_many_addresses_a_role_has(
     save(person, "Accounts")
     kept = service.get("/admin/user_settings", admin=True).json()
     assert (kept["enable"], kept["emailCheckRegex"]) == (True, "@school\\.example$")
-    page.get_by_label("vip", exact=True).fill("50")
+    vip = group(person, "Limits of roles").get_by_role("group", name="vip", exact=True)
+    vip.get_by_label("Addresses", exact=True).fill("50")
+    vip.get_by_label("Mails a day").fill("-3")
+    expect(vip).to_contain_text("It may be 0 at least, 1000000000 at most.")
+    expect(group(person, "Limits of roles").get_by_role("button", name="Save")).to_be_disabled()
+    vip.get_by_label("Mails a day").fill("20")
     save(person, "Limits of roles")
     limits = service.get("/admin/role_address_config", admin=True).json()
-    assert limits == {"configs": {"vip": {"maxAddressCount": 50}}}
+    assert limits == {"configs": {"vip": {"maxAddressCount": 50, "sendLimitDay": 20}}}
+    vip.get_by_label("Addresses", exact=True).fill("")
+    vip.get_by_label("Mails a day").fill("")
+    member = group(person, "Limits of roles").get_by_role("group", name="member", exact=True)
+    member.get_by_label("Mails a month").fill("0")
+    save(person, "Limits of roles")
+    limits = service.get("/admin/role_address_config", admin=True).json()
+    assert limits == {"configs": {"member": {"sendLimitMonth": 0}}}
+
+
+def test_what_only_the_file_sets_is_shown_with_its_name_and_what_it_does(
+    visit: Visits, service: RunningService
+) -> None:
+    person = signed_in(visit, "settings/receiving")
+    page = person.page
+    model = group(person, "A model of yours")
+    expect(model).to_contain_text("extraction_url")
+    expect(model).to_contain_text("https://models.example/extract")
+    assert "secret@" not in page.content()
+    expect(group(person, "Where mail comes from")).to_contain_text("score_header")
+    for place, name, setting in (
+        ("sending", "Roles that send freely", "enable_send_from_subdomains"),
+        ("accounts", "Roles", "imap_account_login"),
+        ("access", "Who owns a network", "asn_database"),
+    ):
+        go(person, f"settings/{place}")
+        expect(group(person, name)).to_contain_text(setting)
+    go(person, "cleanup")
+    expect(group(person, "By size")).to_contain_text("5 MB")
+    expect(page.get_by_role("progressbar", name="Mail that arrived")).to_be_visible()
+    expect(group(person, "What a mailbox may hold")).to_contain_text("1,200")
+    expect(group(person, "What a mailbox may hold")).to_contain_text("no bound")
+
+
+def test_the_webhook_about_all_mail_may_be_about_some_mailboxes_only(
+    visit: Visits, service: RunningService
+) -> None:
+    person = signed_in(visit, "webhooks/all")
+    page = person.page
+    page.get_by_text("Only about some mail").click()
+    boxes = page.get_by_label("For these mailboxes")
+    boxes.fill("*@x.test\n\n ann@y.test ")
+    page.get_by_label("SPF").select_option("failed")
+    assert person.accessibility_faults() == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".toast")).to_contain_text("Saved")
+    kept = service.get("/admin/mail_webhook/settings", admin=True).json()
+    assert kept["conditions"] == {
+        "recipients": ["*@x.test", "ann@y.test"], "verdicts": {"spf": ["fail", "softfail"]},
+    }  # fmt: skip
+    page.reload()
+    expect(page.get_by_text("2 conditions")).to_be_visible()
+    expect(boxes).to_have_value("*@x.test\nann@y.test")
 
 
 def test_a_provider_of_sign_in_is_set_up_from_what_is_known_of_it(

@@ -59,6 +59,8 @@ def test_the_page_says_what_is_proved_and_warns_of_what_is_made_up(
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("The host that brought it may not send for its domain.")
     expect(dialog).to_contain_text("Nobody has signed it.")
+    expect(dialog).to_contain_text("much speaks against the sender")
+    expect(dialog).to_contain_text("DMARC fail")
     assert person.accessibility_faults() == []
     assert person.sideways() <= 0
     dialog.get_by_role("button", name="Close").click()
@@ -69,6 +71,8 @@ def test_the_page_says_what_is_proved_and_warns_of_what_is_made_up(
     expect(warning).to_have_count(0)
     page.get_by_role("button", name="details").click()
     expect(page.get_by_text("The sender is proved: sender.example")).to_be_visible()
+    expect(page.get_by_text("speaks for the sender", exact=False)).to_be_visible()
+    assert person.accessibility_faults() == []
 
 
 def test_a_mail_that_was_opened_before_it_was_looked_at_is_told_of_afterwards(
