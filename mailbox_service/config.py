@@ -511,7 +511,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     default_lang: Annotated[str, described("Language of messages where none is asked: en, zh.")] = (
         ""
     )
-    enable_index_about: Annotated[bool, described("Show the about tab.")] = False
+    enable_index_about: Annotated[
+        bool,
+        described("Show About in the menu of the page; without it, it ends the mailbox settings."),
+    ] = False
     repository_url: Annotated[
         str, described("Where the source can be read; the page links to it.")
     ] = ""

@@ -662,10 +662,21 @@ export interface PostRow {
   attempts: number;
   status: number;
   reason: string;
+  reason_told: ToldRow | null;
   answer: string;
   created_at: string;
   attempted_at: string | null;
   next_attempt_at: string | null;
+}
+
+/**
+ * What a sentence of the same answer says: a stable code, and what is filled in. Values whose
+ * name ends with `_seconds` say how far ahead something lies; `n` decides between singular and
+ * plural.
+ */
+export interface ToldRow {
+  code: string;
+  values: Record<string, string | number>;
 }
 
 /** With what posts are signed (Standard Webhooks); empty when they are not. */
@@ -1140,16 +1151,6 @@ export interface StatementProblem {
   problem_told: ToldRow | null;
 }
 
-/**
- * What a sentence of the same answer says: a stable code, and what is filled in. Values whose
- * name ends with `_seconds` say how far ahead something lies; `n` decides between singular and
- * plural.
- */
-export interface ToldRow {
-  code: string;
-  values: Record<string, string | number>;
-}
-
 /** What cleanups did, newest first. */
 export interface RunPage {
   results: RunRow[];
@@ -1475,6 +1476,7 @@ export interface DeliveryRow {
   attempts: number;
   last_status: number | null;
   last_error: string | null;
+  last_error_told: ToldRow | null;
   created_at: string;
   next_attempt_at: string | null;
   replayable: boolean;
@@ -1496,6 +1498,7 @@ export interface OpenedDeliveryRow {
   attempts: number;
   last_status: number | null;
   last_error: string | null;
+  last_error_told: ToldRow | null;
   created_at: string;
   next_attempt_at: string | null;
   replayable: boolean;
@@ -1510,6 +1513,7 @@ export interface AttemptAtDelivery {
   at: string;
   status: number | null;
   error: string | null;
+  error_told: ToldRow | null;
   duration_ms: number;
   answer: string;
 }
@@ -1594,9 +1598,22 @@ export interface AuditRow {
   action: string;
   subject: string;
   detail: Record<string, unknown>;
+  fields: NamedValue[];
   title: string;
   title_told: ToldRow | null;
   actor_told: ToldRow | null;
+}
+
+/**
+ * A value of `detail` by its name there, `filter.state` for what is in an object: what it is
+ * called, and what it says, each null where it has no words. Settings are called as in their
+ * forms.
+ */
+export interface NamedValue {
+  name: string;
+  title: string | null;
+  title_told: ToldRow | null;
+  value_told: ToldRow | null;
 }
 
 /** Actions, those about the same beside each other. */
@@ -2102,8 +2119,8 @@ export class Api extends Caller {
   /**
    * New mail (`mail`: a light row), the fate of sent mail (`sent`), marks (`flags`) and
    * deletions (`deleted`), as they happen. Resumes behind `Last-Event-ID`, and ends when the
-   * address is closed or handed over. The token goes into the header, never into the address:
-   * read the stream with `fetch`.
+   * address is closed or handed over, or its tokens are revoked. The token goes into the
+   * header, never into the address: read the stream with `fetch`.
    */
   getApiEvents(options: CallOptions = {}): Promise<Response> {
     return this.call("GET", "/api/events", "response", {}, options);
@@ -2395,7 +2412,7 @@ export class Api extends Caller {
    * A page of light rows of all mails, of one address, or of addresses that nobody has opened,
    * newest first.
    */
-  getAdminInbox(args: { query: { limit: number; offset: number; address?: string; unknown?: number } }, options: CallOptions = {}): Promise<EverybodysPage> {
+  getAdminInbox(args: { query: { limit: number; offset: number; address?: string; unknown?: number; q?: string } }, options: CallOptions = {}): Promise<EverybodysPage> {
     return this.call("GET", "/admin/inbox", "json", args, options);
   }
 

@@ -138,7 +138,7 @@ export const adminOperate: AdminOperateTexts = {
 
   // Audit
   audit: 'Änderungsprotokoll',
-  'audit.why': 'Wer was wann und von wo geändert hat. Hier ist nichts zu bearbeiten.',
+  'audit.why': 'Wer was geändert und wessen Mail gelesen hat, wann und von wo. Hier ist nichts zu bearbeiten.',
   'audit.words': 'Gegenstand, Einzelheiten',
   'audit.actor': 'Wer',
   'audit.action': 'Tat',

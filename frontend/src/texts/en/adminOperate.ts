@@ -138,7 +138,7 @@ export const adminOperate = {
 
   // Audit
   audit: 'Audit log',
-  'audit.why': 'Who changed what, when and from where. It cannot be edited here.',
+  'audit.why': 'Who changed what and read whose mail, when and from where. It cannot be edited here.',
   'audit.words': 'Search subject and details',
   'audit.actor': 'Who',
   'audit.action': 'Act',

@@ -138,7 +138,7 @@ export const adminOperate: AdminOperateTexts = {
 
   // Audit
   audit: 'Registro de cambios',
-  'audit.why': 'Quién cambió qué, cuándo y desde dónde. Aquí no se edita.',
+  'audit.why': 'Quién cambió qué y leyó el correo de quién, cuándo y desde dónde. Aquí no se edita.',
   'audit.words': 'Buscar objeto y detalles',
   'audit.actor': 'Quién',
   'audit.action': 'Acción',

@@ -138,7 +138,7 @@ export const adminOperate: AdminOperateTexts = {
 
   // Audit
   audit: '操作の記録',
-  'audit.why': '誰が、いつ、どこから、何を変えたか。ここでは編集できません。',
+  'audit.why': '誰が、いつ、どこから、何を変え、誰のメールを読んだか。ここでは編集できません。',
   'audit.words': '対象と詳細を検索',
   'audit.actor': '誰',
   'audit.action': '操作',

@@ -138,7 +138,7 @@ export const adminOperate: AdminOperateTexts = {
 
   // Audit
   audit: 'Registro de alterações',
-  'audit.why': 'Quem alterou o quê, quando e de onde. Aqui não se edita.',
+  'audit.why': 'Quem alterou o quê e leu o e-mail de quem, quando e de onde. Aqui não se edita.',
   'audit.words': 'Buscar objeto e detalhes',
   'audit.actor': 'Quem',
   'audit.action': 'Ação',

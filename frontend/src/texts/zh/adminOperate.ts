@@ -138,7 +138,7 @@ export const adminOperate: AdminOperateTexts = {
 
   // Audit
   audit: '审计日志',
-  'audit.why': '谁在何时何地更改了什么。此处不可编辑。',
+  'audit.why': '谁在何时何地更改了什么、阅读了谁的邮件。此处不可编辑。',
   'audit.words': '搜索对象和详情',
   'audit.actor': '谁',
   'audit.action': '操作',
