@@ -47,6 +47,7 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     expect(row(page, "Kept")).to_be_visible()
 
     person.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
     page.reload()
     row(page, "Kept").get_by_role("link").click()
     expect(page.locator(".reader").get_by_text("These words stay.")).to_be_visible()

@@ -82,6 +82,8 @@ export class EventLine {
     const silence = new AbortController();
     const signal = AbortSignal.any([this.end.signal, silence.signal]);
     let timer = setTimeout(() => silence.abort(), SILENCE_MS);
+    // A line of a network that is gone would be silent for long before it breaks.
+    addEventListener('offline', () => silence.abort(), { signal });
     try {
       const answer = await this.api.events(this.lastEventId, signal);
       if (!answer.body) return;
