@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import imaplib
 import re
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,11 +22,21 @@ from tests.journeys.browser import (
     row,
     wait_until_so,
 )
-from tests.journeys.running import RunningService
+from tests.journeys.running import RunningService, free_ports, running
 
 pytest_plugins = ["tests.journeys.visiting"]
 
 PASSWORD = "a good pass word"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service whose accounts log in over IMAP."""
+    yield from running(
+        tmp_path_factory.mktemp("service"),
+        imap_account_login=True,
+        imap_listen=f"127.0.0.1:{free_ports(1)[0]}",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +98,30 @@ def test_an_account_is_opened_binds_an_address_and_opens_it_elsewhere(
     expect(other.page.get_by_role("heading", name="For the account")).to_be_visible()
     expect(other.page).to_have_url(re.compile(r"/#/mail/\d+$"))
     expect(other.page.locator(".addr-now")).to_contain_text(address.split("@", maxsplit=1)[0])
+
+
+def test_one_login_of_a_mail_program_reads_all_addresses_of_an_account(
+    visit: Visits, service: RunningService
+) -> None:
+    person = visit()
+    address = bound(person, "imap@home.example")
+    service.deliver(address, message("For the mail program"))
+    page = person.page
+    program = page.get_by_role("region", name="All addresses in one mail program")
+    host, port, security, user, _ = program.locator("dd").all_inner_texts()
+    assert (host, security, user) == ("127.0.0.1", "None", "imap@home.example")
+    program.get_by_role("button", name="Copy Key in place of the password").click()
+    for password in (PASSWORD, person.clipboard()):
+        with imaplib.IMAP4(host, int(port)) as mailbox:
+            mailbox.login(user, password)
+            assert mailbox.select("INBOX", readonly=True) == ("OK", [b"1"])
+            folders = mailbox.list()[1]
+            assert any(isinstance(f, bytes) and address.encode() in f for f in folders)
+    person.open("/#/connect")
+    line = page.get_by_role("row").filter(has_text="Read all of an account, IMAP")
+    expect(line).to_contain_text("imap@home.example")
+    expect(line).to_contain_text("that of your account")
+    assert person.accessibility_faults() == []
 
 
 def test_a_mailed_code_opens_an_account_and_gives_a_new_password(
