@@ -51,6 +51,7 @@ ACTIONS = Words(
         "domain.rotate_dkim": "New signing key made",
         "sending.keys": "API keys changed",
         "sending.users": "SMTP users changed",
+        "sending.servers": "SMTP servers of programs changed",
         "sending.places": "Network addresses of the sending API changed",
         "sending.templates": "Templates changed",
         "sending.suppressions": "Suppressions changed",

@@ -140,8 +140,8 @@ def refused(error: MailError) -> Answer:
 async def known(call: Call, endpoint: str) -> tuple[Who, dict[str, Any], bytes]:
     """Who calls, and the fields and octets of the request. Raises MailError."""
     key = shown_key(call)
-    shown = call.header(b"x-admin-auth") or call.header(b"x-user-access-token")
-    if key is None and shown is not None:
+    shown = (call.header(name) for name in (b"x-admin-auth", b"x-user-access-token"))
+    if key is None and any(value is not None for value in shown):
         await administrator(call)
         body = await call.body()
         return Who(MASTER, administrator=True), read_fields(body), body
@@ -305,6 +305,7 @@ async def keep_connection(call: Call) -> ConnectionRow:
     kept = await call.services.integrating.connections.keep(
         who.account, call.path_values["name"], converted(fields)
     )
+    await note_change(call, who, fields)
     return connection_row(kept)
 
 
@@ -314,4 +315,17 @@ async def forget_connection(call: Call) -> Success:
     """Forget an SMTP connection and its password."""
     who, _, _ = await known(call, CONNECTIONS)
     await call.services.integrating.connections.forget(who.account, call.path_values["name"])
+    await note_change(call, who, {})
     return SUCCESS
+
+
+async def note_change(call: Call, who: Who, fields: Mapping[str, Any]) -> None:
+    """What an administrator changes stands in the audit log; what a program does, does not."""
+    if who.administrator:
+        await call.services.auditing.note(
+            "sending.servers",
+            actor=call.actor,
+            peer=call.client_ip,
+            subject=f"{call.method} {call.path_values['name']}",
+            detail=fields,
+        )

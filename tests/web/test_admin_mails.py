@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.letters import letter_with_files
-from tests.web.site import ADMIN, Site
+from tests.web.site import ADMIN, LETTER, Site
 from tests.web.test_mails import LIGHT, OPENED
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +28,16 @@ async def test_mail_is_listed_without_its_source(site: Site) -> None:
     assert await ids("&address=ANN@inbox.test") == [mine]
     assert await ids("&address=ann") == []
     assert await ids("&unknown=1") == [unknown]
+    wanted = LETTER.replace(b"Your code", b"A boat in spring")
+    boat = await site.arrive(ann.address, wanted)
+    while await site.parts.summarising.read_some():
+        pass
+    assert await ids("&q=no%20such%20words") == []
+    assert await ids("&q=BOAT%20in") == [boat]
+    assert await ids("&q=BOAT&unknown=1") == []
+    assert await ids("&q=boat&address=nobody@inbox.test") == []
+    await site.http.delete(f"/admin/mails/{boat}", headers=ADMIN)
+
     later = await site.http.get("/admin/inbox?limit=1&offset=1", headers=ADMIN)
     assert (later.json()["results"][0]["id"], later.json()["count"]) == (mine, 0)
     assert (await site.http.get("/admin/inbox", headers=ADMIN)).status_code == 400

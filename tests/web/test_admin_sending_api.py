@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.config import Role
 from mailbox_service.web.admin.sending_api import ACTIONS, ASKS, REACHED
 from tests.programs import ROOT
+from tests.web.conftest import SiteWith
+from tests.web.people import access_token, sign_up
 from tests.web.site import ADMIN, Site
 
 pytestmark = pytest.mark.anyio
@@ -119,3 +122,33 @@ async def test_the_page_has_a_place_for_all_that_it_can() -> None:
     source = "\n".join(file.read_text("utf-8") for file in admin.glob("[sS]ending*"))
     uncalled = {path for path in REACHED if f"'{path}'" not in source}
     assert uncalled == set(FOR_OTHERS)
+
+
+async def test_an_administrators_smtp_servers_are_in_the_audit_log(site: Site) -> None:
+    server = {"host": "smtp.far.test", "username": "shop", "password": "hunter2"}
+    for method, body in (("PUT", server), ("DELETE", None)):
+        answer = await site.http.request(method, "/smtp-connections/shop", json=body, headers=ADMIN)
+        assert answer.status_code == 200, answer.text
+    assert await audit(site) == [
+        ("sending.servers", "DELETE shop"),
+        ("sending.servers", "PUT shop"),
+    ]
+    assert "hunter2" not in (await site.http.get("/admin/audit", headers=ADMIN)).text
+
+
+async def test_whoever_administrates_keeps_smtp_servers(site_with: SiteWith) -> None:
+    roles = {"user_roles": [Role(role="chief")], "admin_user_role": "chief"}
+    async with site_with(**roles) as site:
+        eve = await sign_up(site, "eve@far.test", role="chief")
+        access = {"x-user-access-token": await access_token(site, eve) or ""}
+        for headers, status in ((access, 200), ({"x-admin-auth": ""}, 401), ({}, 401)):
+            answer = await site.http.get("/smtp-connections", headers=headers)
+            assert answer.status_code == status, answer.text
+
+
+async def test_where_no_password_is_asked_for_anybody_keeps_smtp_servers(
+    site_with: SiteWith,
+) -> None:
+    async with site_with(disable_admin_password_check=True) as site:
+        answer = await site.http.get("/smtp-connections", headers={"x-admin-auth": ""})
+        assert answer.status_code == 200, answer.text

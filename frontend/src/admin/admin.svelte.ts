@@ -51,7 +51,7 @@ class Admin {
   readonly api = new AdminApi(
     () => ({
       site: recall(SITE, '', isText) || undefined,
-      headers: this.password ? { 'x-admin-auth': this.password } : this.access ? { 'x-user-access-token': this.access } : {},
+      headers: this.password ? { 'x-admin-auth': this.password } : this.access ? { 'x-user-access-token': this.access } : { 'x-admin-auth': '' },
     }),
     () => language(),
   );

@@ -159,6 +159,7 @@ export const adminTold: AdminToldTexts = {
   'told.audit.domain.rotate_dkim': 'Neuer Signaturschlüssel erzeugt',
   'told.audit.sending.keys': 'API-Schlüssel geändert',
   'told.audit.sending.users': 'SMTP-Benutzer geändert',
+  'told.audit.sending.servers': 'SMTP-Server von Programmen geändert',
   'told.audit.sending.places': 'Netzadressen der Sende-API geändert',
   'told.audit.sending.templates': 'Vorlagen geändert',
   'told.audit.sending.suppressions': 'Sperrliste geändert',

@@ -159,6 +159,7 @@ export const adminTold = {
   'told.audit.domain.rotate_dkim': 'New signing key made',
   'told.audit.sending.keys': 'API keys changed',
   'told.audit.sending.users': 'SMTP users changed',
+  'told.audit.sending.servers': 'SMTP servers of programs changed',
   'told.audit.sending.places': 'Network addresses of the sending API changed',
   'told.audit.sending.templates': 'Templates changed',
   'told.audit.sending.suppressions': 'Suppressions changed',

@@ -159,6 +159,7 @@ export const adminTold: AdminToldTexts = {
   'told.audit.domain.rotate_dkim': 'Nueva clave de firma creada',
   'told.audit.sending.keys': 'Claves de API cambiadas',
   'told.audit.sending.users': 'Usuarios SMTP cambiados',
+  'told.audit.sending.servers': 'Servidores SMTP de programas cambiados',
   'told.audit.sending.places': 'Direcciones de red de la API de envío cambiadas',
   'told.audit.sending.templates': 'Plantillas cambiadas',
   'told.audit.sending.suppressions': 'Supresiones cambiadas',

@@ -159,6 +159,7 @@ export const adminTold: AdminToldTexts = {
   'told.audit.domain.rotate_dkim': '新しい署名鍵を作成',
   'told.audit.sending.keys': 'API キーを変更',
   'told.audit.sending.users': 'SMTP ユーザーを変更',
+  'told.audit.sending.servers': 'プログラムの SMTP サーバーを変更',
   'told.audit.sending.places': '送信 API の IP を変更',
   'told.audit.sending.templates': 'テンプレートを変更',
   'told.audit.sending.suppressions': '配信停止を変更',

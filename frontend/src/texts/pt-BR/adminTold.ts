@@ -159,6 +159,7 @@ export const adminTold: AdminToldTexts = {
   'told.audit.domain.rotate_dkim': 'Nova chave de assinatura criada',
   'told.audit.sending.keys': 'Chaves de API alteradas',
   'told.audit.sending.users': 'Usuários SMTP alterados',
+  'told.audit.sending.servers': 'Servidores SMTP de programas alterados',
   'told.audit.sending.places': 'Endereços de rede da API de envio alterados',
   'told.audit.sending.templates': 'Modelos alterados',
   'told.audit.sending.suppressions': 'Supressões alteradas',

@@ -159,6 +159,7 @@ export const adminTold: AdminToldTexts = {
   'told.audit.domain.rotate_dkim': '生成了新的签名密钥',
   'told.audit.sending.keys': 'API 密钥已更改',
   'told.audit.sending.users': 'SMTP 用户已更改',
+  'told.audit.sending.servers': '程序的 SMTP 服务器已更改',
   'told.audit.sending.places': '发信 API 的 IP 已更改',
   'told.audit.sending.templates': '模板已更改',
   'told.audit.sending.suppressions': '禁发名单已更改',
