@@ -6,10 +6,15 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.programs import ROOT
 
 pytest_plugins = ["tests.databases"]
+
+# How long an example took says how busy the machine is, and nothing of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Files are run beside each other in this order, each by one worker; these take longest. Begun at
 # the end, one of them would keep a single worker busy after all others are done.
