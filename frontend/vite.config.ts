@@ -111,7 +111,7 @@ export default defineConfig({
         codeSplitting: {
           // What every visit needs is one file: small files pack badly.
           groups: [
-            { name: 'core', priority: 4, test: /rolldown\/runtime|node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|faces|addresses|draft|clipboard|time|begun|requests|carried|route|paths|rows)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ },
+            { name: 'core', priority: 4, test: /rolldown\/runtime|node_modules\/(?:svelte|esm-env|clsx)\/|src\/(?:lib\/(?:api|refusal|memory|faces|addresses|clipboard|time|begun|requests|carried|route|paths|rows)|stores\/(?:notices|session|worker)|texts\/(?:index|tables|languages|forms|en\/page)|parts\/(?:Icon|icons))\b/ },
             // With all that it imports and the one above has not.
             { name: 'visit', priority: 3, test: /src\/page\.ts$/ },
             { name: 'list', priority: 2, test: /src\/views\/Mailbox\.svelte$/ },

@@ -1,10 +1,10 @@
 /** Beginning a new mail. */
 
-import { drafts } from './drafts.svelte';
 import { place } from './place.svelte';
 
 export const compose = {
-  blank(): void {
+  async blank(): Promise<void> {
+    const { drafts } = await import('./drafts.svelte');
     place.go({ view: 'compose', draft: drafts.make().id });
   },
 };
