@@ -291,10 +291,24 @@ def test_what_was_changed_stands_in_the_audit_log(visit: Visits, service: Runnin
     expect(page.get_by_text("No entry fits.")).to_be_visible()
     page.get_by_label("Act").select_option("Accounts: all")
     expect(row).to_have_count(1)
-    # In another language its acts are said in that.
+    row.locator("summary").press("Enter")
+    expect(row.locator("dl")).to_have_text("Accountaudited@mail.examplePassword•••")
+    # In another language its acts and values are said in that.
     page.get_by_label("Language").select_option("de")
     expect(row).to_contain_text("Konto eröffnet")
     expect(row).to_contain_text("Admin-Passwort")
+    expect(row.locator("dt").first).to_have_text("Konto")
+    # Whose mail was read stands there once, however often it was asked for.
+    address, token = service.open_address()
+    service.deliver(address, message("Private"))
+    mail = service.wait_for_mail(token)["id"]
+    for path in (f"/admin/inbox/{mail}", f"/admin/mails/{mail}/raw"):
+        assert service.get(path, admin=True).status == 200
+    page.get_by_label("Tat").select_option("")
+    page.get_by_role("searchbox").fill(address)
+    expect(row).to_contain_text("Mail von jemandem gelesen")
+    expect(row).to_contain_text(f"{mail} ({address})")
+    expect(row).to_have_count(1)
 
 
 def test_first_steps_are_shown_until_they_are_put_away(
