@@ -16,6 +16,7 @@ from mailbox_service.services.clock import now_micros
 from mailbox_service.storage import addresses, messages
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.sqlite import SqliteDatabase
+from tests.crash.forking import forking
 from tests.journeys.running import RunningService
 
 ADDRESSES = 60
@@ -116,24 +117,25 @@ def test_a_service_killed_amid_cleanups_leaves_a_whole_store_and_ends_the_work_l
     fresh = ADDRESSES * FRESH
     moment = random.Random(27)
 
-    for _ in range(ROUNDS):
-        service.start()
-        left = ask(path, "SELECT count(*) FROM messages")
-        thread = start_cleanup(service, "mails")
-        wait_until_fewer(path, "messages", left - moment.randrange(600), thread)
-        service.kill()
-        thread.join()
-        check(path)
-        assert ask(path, "SELECT count(*) FROM messages") >= fresh
+    with forking(service):
+        for _ in range(ROUNDS):
+            service.start()
+            left = ask(path, "SELECT count(*) FROM messages")
+            thread = start_cleanup(service, "mails")
+            wait_until_fewer(path, "messages", left - moment.randrange(600), thread)
+            service.kill()
+            thread.join()
+            check(path)
+            assert ask(path, "SELECT count(*) FROM messages") >= fresh
 
-    for _ in range(ROUNDS):
-        service.start()
-        left = ask(path, "SELECT count(*) FROM addresses")
-        thread = start_cleanup(service, "addressCreated")
-        wait_until_fewer(path, "addresses", left - moment.randrange(10), thread)
-        service.kill()
-        thread.join()
-        check(path)
+        for _ in range(ROUNDS):
+            service.start()
+            left = ask(path, "SELECT count(*) FROM addresses")
+            thread = start_cleanup(service, "addressCreated")
+            wait_until_fewer(path, "addresses", left - moment.randrange(10), thread)
+            service.kill()
+            thread.join()
+            check(path)
 
     service.start()
     try:

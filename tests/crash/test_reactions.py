@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.crash.forking import forking
 from tests.journeys.running import RunningService
 
 ROUNDS = 8
@@ -100,17 +101,18 @@ def test_a_service_killed_between_mail_and_its_consequences_makes_each_once(
 
     moment = random.Random(41)
     acknowledged: list[int] = []
-    for number in range(ROUNDS):
-        service.start()
-        with contextlib.suppress(OSError, smtplib.SMTPException), service.smtp() as smtp:
-            for index in range(MAILS_A_ROUND):
-                mail = number * MAILS_A_ROUND + index
-                letter = f"Message-ID: <{mail}@y.test>\r\nSubject: n{mail}\r\n\r\nx\r\n"
-                smtp.sendmail(f"s{mail}@y.test", [bob], letter)
-                acknowledged.append(mail)
-                if index == MAILS_A_ROUND - 1:
-                    time.sleep(moment.uniform(0.0, 0.15))
-                    service.kill()
+    with forking(service):
+        for number in range(ROUNDS):
+            service.start()
+            with contextlib.suppress(OSError, smtplib.SMTPException), service.smtp() as smtp:
+                for index in range(MAILS_A_ROUND):
+                    mail = number * MAILS_A_ROUND + index
+                    letter = f"Message-ID: <{mail}@y.test>\r\nSubject: n{mail}\r\n\r\nx\r\n"
+                    smtp.sendmail(f"s{mail}@y.test", [bob], letter)
+                    acknowledged.append(mail)
+                    if index == MAILS_A_ROUND - 1:
+                        time.sleep(moment.uniform(0.0, 0.15))
+                        service.kill()
     service.kill()
     assert len(acknowledged) == ROUNDS * MAILS_A_ROUND
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Far beyond what either takes, on a machine that does twenty other things.
 START_SECONDS = 120.0
@@ -123,23 +123,27 @@ class RunningService:
         """Ours without settings of whoever runs the tests."""
         return {name: value for name, value in os.environ.items() if "MAILBOX_" not in name}
 
+    def begin(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """A process that serves, as yet without doors."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mailbox_service", "serve"),
+                *("--config", self.config_file),
+                *(("--roles", self.roles) if self.roles else ()),
+            ],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=self.environment(),
+        )
+
     def start(self, *, wait: bool = True) -> None:
         store = self.folder / "data" / "mailbox.db"
         if not (store.parent.exists() or self.settings.keys() & {"database_url", "data_dir"}):
             store.parent.mkdir(mode=0o700)
             shutil.copyfile(empty_store(), store)
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mailbox_service", "serve"),
-                    *("--config", self.config_file),
-                    *(("--roles", self.roles) if self.roles else ()),
-                ],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=self.environment(),
-            )
+            self.process = self.begin(log)
         if wait:
             self.wait_until_ready()
 
