@@ -44,14 +44,16 @@ test:
 	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || { [ $$? -eq 1 ] && $(AGAIN); }
 
 # What has to be there or right before, two at a time.
-BESIDE := tests-collected page-right tests/node/node_modules/.installed programs
+BESIDE := page-types page-tests tests-collected tests/node/node_modules/.installed programs
 .PHONY: $(filter-out %/.installed,$(BESIDE))
 
 programs: .venv/.dev
 	$(PY) -m tests.programs
 
-page-right: $(PAGE)
+page-types: $(PAGE)
 	$(NPM) frontend run check
+
+page-tests: $(PAGE)
 	$(NPM) frontend run test
 
 # Once, instead of once for each of the workers, who begin all at the same moment. What is wrong
