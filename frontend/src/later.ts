@@ -33,6 +33,7 @@ export const later = {
   dialogs: () => part(['mail'], import('./parts/dialogs')),
   account: () => part(['mail', 'more', 'account'], import('./account/Account.svelte')),
   admin: () => part(['mail', 'more', 'account', 'admin', 'adminSettings', 'adminOperate', 'adminTold', 'adminSending'], import('./admin/Admin.svelte')),
+  write: () => part([], import('./admin/Write.svelte'), false),
   sending: () => part([], import('./admin/sending'), false),
   telegram: () => part(['mail', 'telegram'], import('./telegram/Telegram.svelte')),
   announcement: () => part(['mail'], import('./parts/Announcement.svelte')),
