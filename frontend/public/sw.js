@@ -34,11 +34,15 @@ self.addEventListener('message', (event) => {
 
 self.addEventListener('notificationclick', (event) => {
   event.notification.close();
+  // The mail that was told of.
+  const told = event.notification.data;
   event.waitUntil(
     (async () => {
-      const open = await self.clients.matchAll({ type: 'window' });
-      if (open.length > 0) await open[0].focus();
-      else await self.clients.openWindow('/');
+      const [open] = await self.clients.matchAll({ type: 'window' });
+      if (open) {
+        await open.focus();
+        open.postMessage({ told });
+      } else await self.clients.openWindow(told ? `/?mail_id=${told.mail}` : '/');
     })(),
   );
 });

@@ -295,7 +295,7 @@ def test_an_answer_quotes_words_and_nothing_that_acts(reading: Reading) -> None:
     reading.open("everything")
     page.get_by_role("toolbar", name="Message").get_by_role("button", name="Reply").click()
     quoted = page.locator(".quoted")
-    expect(quoted).to_contain_text("> Dear reader")
+    expect(quoted).to_contain_text("Dear reader")
     assert quoted.locator("*").count() == 0
     page.get_by_role("button", name="With formatting").click()
     page.get_by_role("button", name="Edit the quote").click()

@@ -12,6 +12,8 @@ from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
 
+PRESSED = """data =>
+  navigator.serviceWorker.dispatchEvent(new MessageEvent('message', {data}))"""
 ACTIVE = "navigator.serviceWorker.getRegistration().then(r => r?.active?.state === 'activated')"
 
 
@@ -43,6 +45,12 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     page.get_by_role("link", name="Kept").click()
     expect(page.locator(".reader").get_by_text("These words stay.")).to_be_visible()
     page.get_by_role("link", name="Inbox").first.click()
+    person.open("/")
+    expect(row(page, "Kept")).to_be_visible()
+    # A notification that was pressed leads to its mail: so says the worker.
+    told = {"mail": int(row(page, "Kept").get_attribute("data-id") or 0), "address": address}
+    page.evaluate(PRESSED, {"told": told})
+    expect(page.locator("#mail-subject")).to_have_text("Kept")
     person.open("/")
     expect(row(page, "Kept")).to_be_visible()
 

@@ -329,7 +329,7 @@ class Inbox {
     const from = row.from_name || row.from_address || t('sender.none');
     const subject = row.subject || t('subject.none');
     notices.announce(row.code ? t('arrived.code', { from, subject, code: row.code }) : t('arrived', { from, subject }));
-    void tell(from, row.code ? `${row.code} · ${subject}` : subject, `mail-${row.id}`);
+    void tell(from, row.code ? `${row.code} · ${subject}` : subject, row.id);
   }
 }
 
