@@ -270,7 +270,7 @@ const smtpServers: Area = {
     { key: 'password', text: 'password', kind: 'password', only: 'new', longest: 255 },
     { key: 'password', text: 'password.next', kind: 'password', help: 'sa.password.keep.help', only: 'old', longest: 255 },
     { key: 'from_address', text: 'sa.from', kind: 'email' },
-    { key: 'from_name', text: 'sa.name', kind: 'text', longest: 255 },
+    { key: 'from_name', text: 'sa.from-name', kind: 'text', longest: 255 },
   ],
   newText: 'sa.new.servers',
   add: ({ name, ...values }) => servers.save(String(name), values),

@@ -148,6 +148,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.tls': 'Nur verschlüsselt (TLS)',
   'sa.self-signed': 'Jedes Zertifikat annehmen',
   'sa.from': 'Absender',
+  'sa.from-name': 'Name des Absenders',
   'sa.try': 'Anmeldung probieren',
   'sa.try.good': 'Es geht: {host}, {ms} ms.',
   'sa.once': 'Nur einmal gezeigt. Jetzt kopieren: es kann nicht noch einmal gezeigt werden.',

@@ -148,6 +148,7 @@ export const adminSending = {
   'sa.tls': 'Only encrypted (TLS)',
   'sa.self-signed': 'Take any certificate',
   'sa.from': 'Sender',
+  'sa.from-name': 'Name of the sender',
   'sa.try': 'Try the login',
   'sa.try.good': 'It works: {host}, {ms} ms.',
   'sa.once': 'Shown once. Copy it now: it cannot be shown again.',

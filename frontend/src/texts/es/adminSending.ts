@@ -148,6 +148,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.tls': 'Solo cifrado (TLS)',
   'sa.self-signed': 'Aceptar cualquier certificado',
   'sa.from': 'Remitente',
+  'sa.from-name': 'Nombre del remitente',
   'sa.try': 'Probar el acceso',
   'sa.try.good': 'Funciona: {host}, {ms} ms.',
   'sa.once': 'Se muestra una vez. Cópielo ahora: no se puede volver a mostrar.',

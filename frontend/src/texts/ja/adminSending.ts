@@ -148,6 +148,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.tls': '暗号化のみ (TLS)',
   'sa.self-signed': '証明書を問わない',
   'sa.from': '差出人',
+  'sa.from-name': '差出人名',
   'sa.try': 'ログインを試す',
   'sa.try.good': '成功：{host}、{ms} ミリ秒。',
   'sa.once': '一度だけ表示されます。今コピーしてください。',

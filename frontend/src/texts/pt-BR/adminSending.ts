@@ -148,6 +148,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.tls': 'Só cifrado (TLS)',
   'sa.self-signed': 'Aceitar qualquer certificado',
   'sa.from': 'Remetente',
+  'sa.from-name': 'Nome do remetente',
   'sa.try': 'Testar o acesso',
   'sa.try.good': 'Funciona: {host}, {ms} ms.',
   'sa.once': 'Mostrado uma vez. Copie agora: não pode ser mostrado de novo.',

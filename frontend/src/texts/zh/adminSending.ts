@@ -148,6 +148,7 @@ export const adminSending: AdminSendingTexts = {
   'sa.tls': '仅加密 (TLS)',
   'sa.self-signed': '接受任何证书',
   'sa.from': '发件人',
+  'sa.from-name': '发件人名称',
   'sa.try': '测试登录',
   'sa.try.good': '正常：{host}，{ms} 毫秒。',
   'sa.once': '仅显示一次，请立即复制。',
