@@ -143,6 +143,35 @@ def test_what_was_pressed_in_a_frame_is_done_by_the_page(visit: Visits) -> None:
     assert page.evaluate("localStorage['mailbox.admin-password']") is not None
 
 
+def test_what_was_pressed_is_found_again_among_what_is_called_the_same(
+    visit: Visits, service: RunningService
+) -> None:
+    address, token = service.open_address()
+    for number in range(3):
+        service.deliver(address, message(f"Twin {number}"))
+    service.wait_for_mail(token, subject="2")
+    person = visit(path=None)
+    held = opened(person, f"/?jwt={token}")
+    page = person.page
+    second = page.locator(".row", has_text="Twin 1").locator(".star")
+    second.click()
+    came(page, held)
+    expect(second).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".star[aria-pressed=true]")).to_have_count(1)
+
+    settings = {"enable": True, "enableMailVerify": False, "maxAddressCount": 0}
+    assert service.post("/admin/user_settings", settings, admin=True).status == 200
+    member = visit(path=None)
+    held = opened(member, "/user")
+    page = member.page
+    page.get_by_label("E-mail").fill("nobody@home.example")
+    page.get_by_label("Password").fill("not a password")
+    page.locator("form").get_by_role("button", name="Sign in").last.click()
+    came(page, held)
+    expect(page.get_by_role("alert")).to_be_visible()
+    member.complaints.clear()  # the browser notes the refusal
+
+
 def test_a_link_whose_token_is_refused_gives_back_what_was_there(
     visit: Visits, service: RunningService
 ) -> None:

@@ -38,7 +38,7 @@ def test_every_section_has_a_command_for_its_route() -> None:
         assert command.startswith("curl "), path
         called = re.search(r'"\$URL([^"?]*)', command)
         assert called, path
-        assert re.fullmatch(re.sub(r":\w+", r"\\d+", path), called[1]), path
+        assert re.fullmatch(re.sub(r":\w+", r"\\w+", path), called[1]), path
         if method in ("PUT", "PATCH", "DELETE"):
             assert f"-X {method}" in command, path
 

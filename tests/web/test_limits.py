@@ -22,8 +22,14 @@ from tests.web.site import ADMIN, SITE_PASSWORD, Mailbox, Site
 pytestmark = pytest.mark.anyio
 
 
+# What stands in a path where a number does not do.
+IN_PATHS = {"{area}": "suppression", "{act}": "add"}
+
+
 def path_of(operation: Operation) -> str:
-    return "/".join("1" if part.startswith("{") else part for part in operation.segments)
+    return "/".join(
+        IN_PATHS.get(part, "1") if part.startswith("{") else part for part in operation.segments
+    )
 
 
 def credentials(operation: Operation, ann: Mailbox, person: Person) -> dict[str, str]:

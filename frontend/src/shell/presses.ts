@@ -10,9 +10,10 @@ export const KEPT = 'kept';
 
 const PRESSED = 'button, [type=checkbox], [type=radio]';
 
-/** The frame and the page show the same, so that a name is enough to find it again. */
+/** The frame and the page show the same, so that it is found again by what it is, in which row, and called what. */
 function nameOf(element: Element): string {
-  return `${element.tagName} ${element.getAttribute('aria-label') ?? (element.closest('label') ?? element).textContent?.trim()}`;
+  const row = element.closest<HTMLElement>('[data-id]')?.dataset['id'];
+  return `${element.tagName} ${(element as HTMLInputElement).type} ${row} ${element.getAttribute('aria-label') ?? (element.closest('label') ?? element).textContent?.trim()}`;
 }
 
 /** Notes what is pressed from now on. Pressed again out of impatience it counts once; ticked again it is as it was. */
