@@ -7,6 +7,7 @@ desk and on a phone, for somebody to look at. It needs Chromium and the developm
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -185,6 +186,9 @@ def first_visit(page: Page, found: Scene) -> None:
 def inbox(page: Page, found: Scene) -> None:
     page.goto(found.opened())
     expect(page.locator(".row")).to_have_count(len(LETTERS) + 1)
+    # The page is there, and not its frame alone.
+    expect(page).not_to_have_url(re.compile("jwt="))
+    expect(page.locator(".kept")).to_have_count(0)
 
 
 def mail(page: Page, found: Scene) -> None:
