@@ -321,6 +321,7 @@ SCREENS: dict[str, Callable[[Page, Scene], None]] = {
         for place in (
             *("queue", "mails", "unknown", "sent", "write", "addresses", "users", "senders"),
             *("domains", "webhooks", "settings", "cleanup", "audit"),
+            *("figures", "logins", "templates", "suppressions", "rules"),
         )
     },
 }  # fmt: skip

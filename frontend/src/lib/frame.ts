@@ -27,7 +27,7 @@ img:not([src]):is([width="1"],[height="1"],[alt=""]:not([width])){display:none}
 table{max-width:100%}
 pre{white-space:pre-wrap}
 a{color:#005e6d}
-@media(max-width:640px){body{padding:12px}table[width],td[width],th[width]{width:auto!important}table{min-width:0!important}img{max-width:min(100%,calc(100vw - 24px))}}
+@media(max-width:640px){body{padding:12px}table[width],td[width],th[width]{width:auto!important}table{min-width:0!important}img{max-width:min(100%,calc(100vw - 24px))}img:not([src]){max-width:calc(100vw - 96px)}}
 `;
 
 export function frameDocument(html: string, options: { title: string; remote: boolean; pictures: ReadonlyMap<string, string> }): string {
