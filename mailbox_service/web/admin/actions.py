@@ -8,7 +8,7 @@ test says which. So a new route cannot be forgotten.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -119,44 +119,59 @@ async def carry_out(call: Call, operation: Operation) -> Any:
             await note_reading(call, action, about)
         return answer
     detail: dict[str, object] = {**posted(call), **told(answer)}
-    subject = about or named(detail)
+    subject = about.text or named(detail)
     await call.services.auditing.note(
         action, actor=call.actor, peer=call.client_ip, subject=subject, detail=detail
     )
     return answer
 
 
-async def note_reading(call: Call, action: str, about: str) -> None:
+async def note_reading(call: Call, action: str, about: Subject) -> None:
     """Write down that a mail was read, unless it is the administrator's own."""
-    reader = account_of(call.actor)
-    address = about.partition(" (")[2].removesuffix(")")
-    if reader is not None and await call.services.account_addresses.holds(reader, address):
+    reader, holds = account_of(call.actor), call.services.account_addresses.holds
+    if reader is not None and await holds(reader, about.mailbox):
         return
-    await call.services.auditing.read(action, actor=call.actor, peer=call.client_ip, subject=about)
+    await call.services.auditing.read(
+        action, actor=call.actor, peer=call.client_ip, subject=about.text
+    )
 
 
-async def subject_in_path(call: Call, operation: Operation) -> str:
+class Subject(NamedTuple):
+    """Whom a request is about, and the mailbox that a mail is in."""
+
+    text: str = ""
+    mailbox: str = ""
+
+
+async def subject_in_path(call: Call, operation: Operation) -> Subject:
     """Whom the path names: an address or an account by its name while it is still there, a mail
     by the mailbox that it is in besides, and everything else by its number."""
     if not call.path_values:
-        return ""
+        return Subject()
     name, value = next(iter(call.path_values.items()))
     number = read_id(value)
     if number is None:
-        return value
+        return Subject(value)
     if operation.area == "admin addresses":
         address = await call.services.registering.find(number)
-        return f"{number} ({address.name})" if address else value
-    if operation.path.startswith(("/admin/mails/", "/admin/inbox/")):
-        mail = await call.services.reading.one(None, number)
-        return f"{number} ({mail.address})" if mail else value
-    if operation.path.startswith(("/admin/sent/", "/admin/sendbox/")):
-        sender = await call.services.sent.sender_of(number)
-        return f"{number} ({sender})" if sender else value
+        return Subject(f"{number} ({address.name})" if address else value)
+    mailbox = await mailbox_in_path(call, operation, number)
+    if mailbox:
+        return Subject(f"{number} ({mailbox})", mailbox)
     if name == "user_id":
         account = await call.services.accounts.by_id(number)
-        return f"{number} ({account.email})" if account else value
-    return value
+        return Subject(f"{number} ({account.email})" if account else value)
+    return Subject(value)
+
+
+async def mailbox_in_path(call: Call, operation: Operation, number: int) -> str:
+    """The mailbox of the mail that a path names; empty when it names none, or one that is gone."""
+    if operation.path.startswith(("/admin/mails/", "/admin/inbox/")):
+        mail = await call.services.reading.one(None, number)
+        return mail.address if mail else ""
+    if operation.path.startswith(("/admin/sent/", "/admin/sendbox/")):
+        return await call.services.sent.sender_of(number) or ""
+    return ""
 
 
 def posted(call: Call) -> dict[str, object]:
