@@ -112,10 +112,15 @@ class Dialog:
     def hear(self, line: bytes) -> bytes | None:
         """Answer one command line without its CRLF; None when a coroutine has to."""
         try:
-            answer, verb, argument = _taken_apart(line)
+            command = _taken_apart(line)
         except LookupError:
             verb, _, argument = line.partition(b" ")
             return self._hear_oddity(verb.upper(), argument)
+        return self.obey(command)
+
+    def obey(self, command: Command) -> bytes | None:
+        """Answer a command; None when a coroutine has to."""
+        answer, verb, argument = command
         reply = answer(self, argument)
         if reply is None or reply[0] != _REFUSED:
             return reply
@@ -391,8 +396,10 @@ def _syntax_or_policy(error: MailError | UnicodeDecodeError, *, bad_address: byt
     return reply
 
 
-_Method = Callable[[Dialog, bytes], bytes | None]
-_ANSWERS: dict[bytes, _Method] = {
+# What answers a line, its verb, and its argument.
+Command = tuple[Callable[[Dialog, bytes], bytes | None], bytes, bytes]
+
+_ANSWERS: dict[bytes, Callable[[Dialog, bytes], bytes | None]] = {
     b"EHLO": Dialog._ehlo,
     b"HELO": Dialog._helo,
     b"MAIL": Dialog._mail,
@@ -410,8 +417,18 @@ _ANSWERS: dict[bytes, _Method] = {
 # What a line means is the same whoever says it; it is bounded by `Limits.command_line`. Odd lines
 # are not remembered, and among them AUTH, which may hold a password.
 @lru_cache(maxsize=1_024)
-def _taken_apart(line: bytes) -> tuple[_Method, bytes, bytes]:
-    """What answers a line, its verb, and its argument. Raises LookupError for what is odd."""
+def whole_line(data: bytes, longest: int) -> Command:
+    """The command in input that is one whole line and nothing else, as a peer sends it that waits
+    for each reply. Raises LookupError for all that wants a closer look."""
+    last = len(data) - 1
+    if last >= longest or data[-2:] != b"\r\n" or data.find(b"\n") != last:
+        raise LookupError("not one line")
+    return _taken_apart(data[:-2])
+
+
+@lru_cache(maxsize=1_024)
+def _taken_apart(line: bytes) -> Command:
+    """What a line means, without its end. Raises LookupError for what is odd."""
     verb, _, argument = line.partition(b" ")
     verb = verb.upper()
     answer = _ANSWERS[verb]

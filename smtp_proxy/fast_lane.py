@@ -15,7 +15,7 @@ from mailbox_service.core.errors import MailError
 from smtp_proxy import log, replies
 from smtp_proxy.backend import Answer
 from smtp_proxy.content import ContentReader
-from smtp_proxy.dialog import SILENCE
+from smtp_proxy.dialog import SILENCE, Command, whole_line
 from smtp_proxy.server import MailServer
 
 if TYPE_CHECKING:
@@ -105,30 +105,35 @@ class FastLane(MailServer):
     def _answer_at_once(self, data: bytes) -> bool:
         """Answer what is one whole line or one whole content, as a peer sends that waits for each
         reply; False where `_go_on` has to look. It would say the same, and costs more."""
-        content = self._content
-        if self._door.closing or self._skip_reply is not None:
+        content, door = self._content, self._door
+        if door.closing or self._skip_reply is not None:
             return False
         if content is not None:
             if not content.take_whole(data):
                 return False
             reply = self._end_content(content)
         else:
-            last = len(data) - 1
-            if data[-2:] != b"\r\n" or data.find(b"\n") != last or data[0] == _CLIENT_HELLO:
+            try:
+                command = whole_line(data, door.limits.command_line)
+            except LookupError:
                 return False
-            if last >= self._door.limits.command_line:
-                return False
-            reply = self._answer_line(data[:-2])
+            reply = self._answer_line(data, command)
         if reply is None:
             return True
         if reply == SILENCE or replies.ends_connection(reply):
             self.say_goodbye(reply)
             return True
-        self._write(reply)
         # As in `_time_for_next`: what was answered at once was not handed over.
-        limits = self._door.limits
-        self._wait(limits.idle if self._content is None else limits.content_pause)
+        limits = door.limits
+        self._say(reply, limits.idle if self._content is None else limits.content_pause)
         return True
+
+    def _say(self, reply: bytes, seconds: float) -> None:
+        """Write a reply; the peer has so long for what it says next."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(reply)
+        self.deadline = self.loop.time() + seconds
 
     def _go_on(self) -> None:
         """Answer all input that can be answered now, in one write."""
@@ -150,8 +155,7 @@ class FastLane(MailServer):
                 return
             answers.append(reply)
         if answers:
-            self._write(b"".join(answers))
-            self._wait(self._time_for_next())
+            self._say(b"".join(answers), self._time_for_next())
         if self._handed_over is None and self._handler_coroutine is None:
             if self._input_ended and self.transport is not None:
                 self.transport.close()
@@ -189,14 +193,15 @@ class FastLane(MailServer):
             unread.clear()
         return reply
 
-    def _answer_line(self, line: bytes) -> bytes | None:
-        """Answer a line without its end; None when a coroutine does."""
+    def _answer_line(self, line: bytes, command: Command | None = None) -> bytes | None:
+        """Answer a line, or the command in it where that was seen; None when a coroutine does."""
         try:
-            reply = self._dialog.hear(line)
+            dialog = self._dialog
+            reply = dialog.hear(line) if command is None else dialog.obey(command)
         except Exception as error:
             return self.our_fault(error)
         if reply is None:
-            self._run(self._answer_slowly(line))
+            self._run(self._answer_slowly(line.removesuffix(b"\r\n")))
         elif reply is replies.SEND_CONTENT:
             self._content = self._door.new_content(self.loop.time())
         return reply
@@ -273,8 +278,7 @@ class FastLane(MailServer):
         if replies.ends_connection(reply):
             self.say_goodbye(reply)
             return
-        self._write(reply)
-        self._wait(self._door.limits.idle)
+        self._say(reply, self._door.limits.idle)
         self._resume_reading()
         if self._unread or self._input_ended or self._door.closing:
             self._go_on()

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Protocol
 
 from msgspec.structs import replace as with_values
@@ -98,6 +98,9 @@ class Receiving:
         self._drops_files = config.remove_all_attachment or config.remove_exceed_size_attachment
         self._drops_all_files = config.remove_all_attachment
         self.returns: Returns | None = None
+        # What only the text of a recipient decides; mail comes in bursts.
+        self._is_plain = lru_cache(maxsize=4_096)(self._looks_plain)
+        database.when_kept(self._tell_of)
 
     def serves(self, recipient: str) -> bool:
         """Whether a canonical address is of a domain of ours, or below one."""
@@ -109,9 +112,10 @@ class Receiving:
 
         Raises NotOurDomain, SenderRefused, MailboxFull or TooManyRequests.
         """
-        if self._comes_back(recipient):
+        plain = self._is_plain(recipient)
+        if not plain and self._comes_back(recipient):
             return True
-        if not self.serves(recipient):
+        if not plain and not self.serves(recipient):
             raise NotOurDomain("Relaying denied: this host does not serve that domain")
         rules = self._administering.rules
         if reverse_path:
@@ -122,7 +126,17 @@ class Receiving:
         if self._limiting is None:
             return True
         # Only the store knows whose mail that for name+tag is.
-        return self._below(recipient) is None and self._limiting.allows_now(recipient)
+        below = not plain and self._below(recipient) is not None
+        return not below and self._limiting.allows_now(recipient)
+
+    def _looks_plain(self, recipient: str) -> bool:
+        """Whether a canonical address is of a domain of ours, and of a mailbox like any other:
+        no sub-address, and none that mail comes back to."""
+        return (
+            self.serves(recipient)
+            and self._below(recipient) is None
+            and not self._comes_back(recipient)
+        )
 
     async def check_recipient(self, recipient: str, reverse_path: str) -> None:
         """Judge a recipient with the store. Raises UnknownMailbox or TemporaryFailure too."""
@@ -165,15 +179,16 @@ class Receiving:
         Raises RoutingLoop, MessageTooBig, BadContent (junk), or what is wrong with the room in
         its mailboxes, at once.
         """
-        plain = needs_no_look(content)
-        if any(map(self._comes_back, envelope.recipients)):
-            if not plain:
+        looked = needs_no_look(content)
+        plain = all(map(self._is_plain, envelope.recipients))
+        if not plain and any(map(self._comes_back, envelope.recipients)):
+            if not looked:
                 count_received(content)
             return asyncio.ensure_future(self._take_back(envelope, content, peer))
-        self._check_content(content, counted=plain)
-        if not plain:
+        self._check_content(content, counted=looked)
+        if not looked:
             content = without_claims(content, self._own_name)
-        if self._has_files_to_drop(content) or self._is_below(envelope):
+        if self._has_files_to_drop(content) or (not plain and self._is_below(envelope)):
             return asyncio.ensure_future(self._receive_slowly(envelope, content, peer))
         if self._limiting is None:
             return self._receive(envelope, content, peer)
@@ -246,9 +261,12 @@ class Receiving:
         )
         mailboxes = mailboxes or envelope.recipients
         message = NewMessage(mailboxes, envelope.reverse_path, field + content, now)
-        kept = None if with_ids else self._arrivals.keep(message, Receipt(queue_id))
-        receipt: Answer = kept or asyncio.ensure_future(self._add(message, queue_id))
-        receipt.add_done_callback(partial(self._tell, mailboxes))
+        receipt: Answer | None = None
+        if not with_ids:
+            receipt = self._arrivals.keep(message, Receipt(queue_id))
+        if receipt is None:
+            receipt = asyncio.ensure_future(self._add(message, queue_id))
+            receipt.add_done_callback(partial(self._tell, message))
         if taken is not None:
             receipt.add_done_callback(taken.landed)
         return receipt
@@ -256,11 +274,14 @@ class Receiving:
     async def _add(self, message: NewMessage, queue_id: str) -> Receipt:
         return Receipt(queue_id, tuple(await self._arrivals.add(message)))
 
-    def _tell(self, mailboxes: tuple[str, ...], receipt: Answer) -> None:
+    def _tell(self, message: NewMessage, receipt: asyncio.Future[Receipt]) -> None:
         """Wake whoever waits for this mail."""
-        if receipt.cancelled() or receipt.exception() is not None:
-            return
-        for mailbox in mailboxes:
+        if not receipt.cancelled() and receipt.exception() is None:
+            self._tell_of([message])
+
+    def _tell_of(self, arrived: Iterable[NewMessage]) -> None:
+        """Wake whoever waits for mail that is on disk."""
+        for mailbox in {mailbox for message in arrived for mailbox in message.addresses}:
             self._signals.notify(topics.mailbox(mailbox))
         self._signals.notify(topics.MESSAGES)
 

@@ -133,6 +133,10 @@ class Database(Protocol):
         `caught_up`. None where this way is closed: then the tables are written at once."""
         ...
 
+    def when_kept(self, told: Callable[[Sequence[NewMessage]], object]) -> None:
+        """Have a function hear of what `keep` has put on disk, a group at a time."""
+        ...
+
     async def caught_up(self) -> None:
         """Return when all mail that was kept before is in the tables."""
         ...

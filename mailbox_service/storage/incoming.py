@@ -164,7 +164,11 @@ class Incoming:
         self._in_trouble = False
         self._idle = asyncio.Event()
         self._syncing: Syncing | None = None
+        # Asking which loop runs is a call of the system, and each turn of a group would.
+        self._loop: asyncio.AbstractEventLoop
         self._closing = False
+        self.told: Callable[[Sequence[NewMessage]], object] | None = None
+        """Hears of each group that is on disk."""
 
     def open(self, settled: int) -> bool:
         """Take the log, with what it holds above number `settled`; False when it is another
@@ -177,6 +181,7 @@ class Incoming:
 
     async def start(self) -> None:
         """Put what the log held into the tables, and take new mail. Raises TemporaryFailure."""
+        self._loop = asyncio.get_running_loop()
         if self._unsettled:
             log.warning("incoming-mail-found mails=%d", len(self._unsettled))
         while self._unsettled:
@@ -224,7 +229,7 @@ class Incoming:
     def _gather(self) -> None:
         """Write the next group when it had time to become one."""
         self._appending = True
-        asyncio.get_running_loop().call_soon(self._wait_for_more, len(self._pending), 0, 1)
+        self._loop.call_soon(self._wait_for_more, len(self._pending), 0, 1)
 
     def _wait_for_more(self, before: int, quiet: int, turns: int) -> None:
         """Write the next group once nobody has joined it for some turns of the loop."""
@@ -234,14 +239,13 @@ class Incoming:
         if alone or now >= ENOUGH or quiet >= QUIET_TURNS or turns >= MOST_TURNS:
             self._append_next()
         else:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._wait_for_more, now, quiet, turns + 1)
+            self._loop.call_soon(self._wait_for_more, now, quiet, turns + 1)
 
     def _may_begin(self, most: int) -> bool:
         """Whether another group may be written now, of so many at once."""
         if not self._groups:
             return True
-        waited = asyncio.get_running_loop().time() - self._groups[-1].begun
+        waited = self._loop.time() - self._groups[-1].begun
         return len(self._groups) < most and waited > SLOW_SYNC_SECONDS
 
     def _append_next(self) -> None:
@@ -258,7 +262,7 @@ class Incoming:
         if self._octets > MOST_OCTETS:
             self._settle_soon(0.0)
             self._appending = True
-            asyncio.get_running_loop().call_later(ROOM_SECONDS, self._append_next)
+            self._loop.call_later(ROOM_SECONDS, self._append_next)
             return
         if turns:
             self._log.turn()
@@ -282,9 +286,9 @@ class Incoming:
             written = self._log.write([one.payload for one in members])
         except OSError as error:
             self._refused(members, error)
-            asyncio.get_running_loop().call_soon(self._append_next)
+            self._loop.call_soon(self._append_next)
             return
-        group = Group(members, written, asyncio.get_running_loop().time())
+        group = Group(members, written, self._loop.time())
         self._groups.append(group)
         self._syncing.start(written.file, partial(self._synced, group))
 
@@ -312,15 +316,17 @@ class Incoming:
     def _kept(self, group: Group) -> None:
         """It is on disk."""
         written = group.written
-        for number, (pending, checksum) in enumerate(
-            zip(group.members, written.checksums, strict=True), written.first
+        arrived = [pending.message for pending in group.members]
+        for number, (message, checksum) in enumerate(
+            zip(arrived, written.checksums, strict=True), written.first
         ):
-            message = pending.message
             known = checksum if message.packed is None else None
             self._unsettled.append(Arrived(number, message, known))
             self._octets += len(message.content)
         many = len(self._unsettled) >= SETTLE_COUNT or self._octets >= SETTLE_OCTETS
         self._settle_soon(0.0 if many else SETTLE_SECONDS)
+        if self.told is not None:
+            self._loop.call_soon(self.told, arrived)
         for pending in group.members:
             pending.promise.keep(pending.answer)
 
@@ -356,7 +362,7 @@ class Incoming:
             if seconds or self._in_trouble:
                 return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._settle)
+        self._timer = self._loop.call_later(seconds, self._settle)
 
     def _settle(self) -> None:
         self._timer = None
@@ -418,11 +424,11 @@ async def settle(tx: Transaction, *, batch: Sequence[Arrived]) -> None:
         if arrived.number <= before:
             continue
         if rows and count + len(arrived.message.addresses) > ROWS:
-            await messages.add_all(tx, rows, checksums)
+            await messages.put_all(tx, rows, checksums)
             rows, checksums, count = [], [], 0
         rows.append(arrived.message)
         checksums.append(arrived.checksum)
         count += len(arrived.message.addresses)
     if rows:
-        await messages.add_all(tx, rows, checksums)
+        await messages.put_all(tx, rows, checksums)
         await cursors.put(tx, CURSOR, batch[-1].number)

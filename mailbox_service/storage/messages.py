@@ -170,19 +170,33 @@ async def add_all(
 ) -> list[list[int]]:
     """Put several messages into mailboxes with two statements in all; the ids of each, in the
     order of its addresses. `checksums`: of their contents, where they are known."""
+    rows = await _with_contents(tx, arrivals, checksums)
+    by = ("content_id", "address")
+    numbers = iter(await many_rows.insert_numbered(tx, "messages", ADDED, rows, by))
+    return [[next(numbers) for _ in arrival.addresses] for arrival in arrivals]
+
+
+async def put_all(
+    tx: Transaction, arrivals: Sequence[NewMessage], checksums: Sequence[int | None] = ()
+) -> None:
+    """As `add_all`, where nobody asks for the ids."""
+    await many_rows.insert(tx, "messages", ADDED, await _with_contents(tx, arrivals, checksums))
+
+
+async def _with_contents(
+    tx: Transaction, arrivals: Sequence[NewMessage], checksums: Sequence[int | None]
+) -> list[Row]:
+    """Store the contents of messages; the rows that put these into mailboxes."""
     content_ids = await contents.add_all(
         tx,
         [(arrival.content, len(arrival.addresses), arrival.packed) for arrival in arrivals],
         checksums,
     )
-    rows = [
+    return [
         (address, arrival.reverse_path, content_id, len(arrival.content), arrival.now, 0)
         for arrival, content_id in zip(arrivals, content_ids, strict=True)
         for address in arrival.addresses
     ]
-    by = ("content_id", "address")
-    numbers = iter(await many_rows.insert_numbered(tx, "messages", ADDED, rows, by))
-    return [[next(numbers) for _ in arrival.addresses] for arrival in arrivals]
 
 
 async def by_id(tx: Transaction, message_id: int) -> StoredMessage | None:

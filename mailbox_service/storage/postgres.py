@@ -332,6 +332,9 @@ class PostgresDatabase:
     def keep(self, message: NewMessage, answer: T) -> None:
         """Nothing is won here: the server has a log of its own, which it syncs once a group."""
 
+    def when_kept(self, told: Callable[[Sequence[NewMessage]], object]) -> None:
+        """Nothing is ever kept that way."""
+
     async def relax(self) -> None:
         """Give memory back: nothing is kept here that would be worth it."""
 

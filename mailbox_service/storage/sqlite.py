@@ -231,6 +231,9 @@ class SqliteDatabase:
     def keep(self, message: NewMessage, answer: T) -> Promise[T] | None:
         return self._incoming.add(message, answer)
 
+    def when_kept(self, told: Callable[[Sequence[NewMessage]], object]) -> None:
+        self._incoming.told = told
+
     async def caught_up(self) -> None:
         await self._incoming.caught_up()
 
