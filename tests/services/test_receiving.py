@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailbox_service import signals as topics
 from mailbox_service.core.envelope import Envelope
 from mailbox_service.core.errors import (
     BadContent,
@@ -130,3 +131,35 @@ async def test_results_that_pose_as_ours_are_not_kept(database: AnyDatabase) -> 
     found = await mailboxes.reading.content("a@x.test", receipt.message_ids[0])
     assert found is not None
     assert found[1].endswith(b"+0000\r\n" + other + LETTER)
+
+
+async def test_whoever_waits_for_mail_of_a_mailbox_is_woken_by_the_door_and_nobody_else(
+    database: AnyDatabase,
+) -> None:
+    mailboxes = Mailboxes(database)
+    signals = mailboxes.signals
+    with (
+        signals.watch(topics.mailbox("a@x.test")) as waiting,
+        signals.watch(topics.mailbox("b@y.test")) as other,
+        signals.watch(topics.MESSAGES) as worker,
+    ):
+        envelope = Envelope("ann@sender.example", ("a@x.test",))
+        await mailboxes.receiving.receive(envelope, LETTER, PEER)
+        assert await waiting.wait(10)
+        assert await worker.wait(10)
+        assert not await other.wait(0.001)
+
+
+async def test_what_was_said_of_a_recipient_holds_however_often_it_is_asked(
+    database: AnyDatabase,
+) -> None:
+    mailboxes = Mailboxes(database, enable_sub_addresses=True)
+    await mailboxes.receive("ann@x.test")
+    for _ in range(2):
+        assert mailboxes.receiving.recipient_now("ann@x.test", "bob@sender.example")
+        assert mailboxes.receiving.recipient_now("ann+shop@x.test", "bob@sender.example")
+        with pytest.raises(NotOurDomain):
+            mailboxes.receiving.recipient_now("ann@elsewhere.example", "bob@sender.example")
+    await mailboxes.administering.change({"from_block_list": ["bob@"]})
+    with pytest.raises(SenderRefused):
+        mailboxes.receiving.recipient_now("ann@x.test", "bob@sender.example")

@@ -7,6 +7,7 @@ anywhere, every recipient judged by a coroutine, every message kept later.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -128,6 +129,23 @@ lines = st.lists(
 )
 
 
+def spoken(stream: bytes) -> list[bytes]:
+    """The stream as a peer sends it that waits for each reply: line by line, a content at once."""
+    pieces: list[bytes] = []
+    in_content = False
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", stream):
+        if in_content:
+            pieces[-1] += line
+        else:
+            pieces.append(line)
+        if in_content and line == b".\r\n":
+            in_content = False
+        elif pieces[-1] == b"DATA\r\n":
+            in_content = True
+            pieces.append(b"")
+    return [piece for piece in pieces if piece]
+
+
 @settings(max_examples=150, deadline=None)
 @example(stream=b"\x16\n\r\n", cuts=[1], kind="r")  # a TLS record may have a line end anywhere
 @given(
@@ -142,6 +160,8 @@ def test_how_the_input_arrives_and_who_answers_it_changes_no_reply(
     fast = asyncio.run(converse(make, PostOffice(), [stream] if stream else []))
     slow = asyncio.run(converse(make, PostOffice(in_memory=False, at_once=False), pieces))
     assert slow == fast
+    by_line = asyncio.run(converse(make, PostOffice(), spoken(stream)))
+    assert by_line == fast
     octets = [bytes([octet]) for octet in stream[:600]]
     if len(stream) <= 600:
         by_octet = asyncio.run(converse(make, PostOffice(at_once=False), octets))

@@ -9,7 +9,7 @@ import signal
 import struct
 import sys
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -333,6 +333,28 @@ async def begun(
         while len(disk.syncs) == before:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return kept
+
+
+async def test_whoever_wants_to_hears_once_of_mail_that_is_on_disk_and_of_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Sequence[NewMessage]] = []
+    async with (
+        asyncio.timeout(20),
+        on_a_simulated_disk(tmp_path / "mailbox.db", monkeypatch) as (store, disk),
+    ):
+        store.when_kept(told.append)
+        first, second, lost = await begun(disk, store, letter(1), letter(2), letter(3))
+        disk.end(1)
+        await asyncio.sleep(0.01)
+        assert not told
+        disk.end(0)
+        await asyncio.gather(first, second)
+        disk.end(2, OSError(errno.EIO, "simulated"))
+        with pytest.raises(TemporaryFailure):
+            await lost
+        await asyncio.sleep(0.01)
+    assert told == [[letter(1)], [letter(2)]]
 
 
 async def test_syncs_on_their_way_together_are_answered_in_the_order_of_their_mail(
