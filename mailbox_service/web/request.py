@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -270,18 +270,21 @@ class Call:
     # Body
 
     async def body(self) -> bytes:
-        """The whole body. Raises Refused (408, 413) or ClientGone."""
-        body = await read_body(self._receive, self.body_limit, self._hold)
+        """The whole body, once: nothing more comes behind it. Raises Refused (408, 413),
+        ClientGone, or RuntimeError for whoever asks again."""
+        receive, self._receive = self._receive, nothing_left
+        body = await read_body(receive, self.body_limit, self._hold)
         if len(body) <= self.body_kept:
             self.noted_body = body
         return body
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, for whoever does not hold it. Raises Refused (408) or
-        ClientGone."""
+        """The body as it comes, once, for whoever does not hold it. Raises Refused (408),
+        ClientGone, or RuntimeError for whoever asks again."""
+        receive, self._receive = self._receive, nothing_left
         more = True
         while more:
-            part = await next_message(self._receive)
+            part = await next_message(receive)
             if chunk := part.get("body", b""):
                 yield chunk
             more = part.get("more_body", False)
@@ -411,6 +414,12 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
     if size > limit:
         raise Refused(too_big(limit))
     return whole.getvalue()
+
+
+async def nothing_left() -> NoReturn:
+    """Where a body comes from that was read already; the server would let us wait for it until
+    the client has gone."""
+    raise RuntimeError("The body of a request is read once: keep what Call.body() gave")
 
 
 async def next_message(receive: Receive) -> Mapping[str, Any]:

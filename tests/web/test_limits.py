@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.web import guards
 from mailbox_service.web.log import describe, neutral
 from mailbox_service.web.peers import TrustedProxies, normal_ip
-from mailbox_service.web.request import Memory
+from mailbox_service.web.request import Call, Memory
 from mailbox_service.web.routing import Operation
 from tests.web.conftest import SiteWith
 from tests.web.people import Person, sign_up
@@ -148,6 +149,29 @@ async def test_what_a_request_held_is_given_back(site_with: SiteWith) -> None:
         for body in (b'{"content":"' + b"x" * 100_000, endless()):
             await site.http.post("/api/send_mail", content=body, headers=ann.auth)
         assert site.app.state.memory.left == free
+
+
+@pytest.mark.parametrize("first", ["body", "chunks"])
+async def test_a_body_that_is_read_twice_is_a_fault_of_ours_and_told_at_once(first: str) -> None:
+    async def receive() -> dict[str, Any]:
+        assert arriving, "a server waits here for ever"
+        return arriving.pop()
+
+    async def body() -> bytes:
+        return await call.body()
+
+    async def chunks() -> bytes:
+        return b"".join([chunk async for chunk in call.chunks()])
+
+    arriving = [{"type": "http.request", "body": b"{}", "more_body": False}]
+    scope = {"method": "POST", "path": "/", "headers": []}
+    unasked: Any = None  # a small body asks nothing of its surroundings
+    call = Call(scope, receive, unasked)
+    call.body_limit = 100
+    assert await (body if first == "body" else chunks)() == b"{}"
+    for again in (body, chunks):
+        with pytest.raises(RuntimeError, match="read once"):
+            await again()
 
 
 # trusted, peer, X-Forwarded-For, X-Real-IP, the client
