@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mailbox_service.config import Role
-from mailbox_service.web.admin.sending_api import ACTIONS, ASKS, REACHED
+from mailbox_service.web.admin.sending_api import ACTIONS, REACHED, SENDS
+from mailbox_service.web.sending.table import ROWS
 from tests.programs import ROOT
 from tests.web.conftest import SiteWith
 from tests.web.people import access_token, sign_up
@@ -87,13 +88,80 @@ async def test_secrets_of_it_are_not_in_the_audit_log(site: Site) -> None:
     assert "hunter2" not in answer.text
 
 
-async def test_what_changes_something_has_a_name_in_the_audit_log(site: Site) -> None:
-    changing = {
-        path.partition("/")[0]
-        for path in REACHED
-        if path.partition("/")[2] not in ASKS and not path.startswith("stats/")
+# Area, what changes something in it, what only asks. An operation that is new belongs here.
+MEANING: list[tuple[str, str, str]] = [
+    ("activity", "", "search"),
+    ("allowed_recipients", "add remove update", "view"),
+    ("allowed_senders", "add remove update", "view"),
+    ("api_keys", "add edit remove", "permissions view"),
+    ("archive", "", "email search"),
+    ("blocklist", "add remove", "view"),
+    ("dedicated_ips", "", "view"),
+    ("domain", "add remove returnpath subaccount_access tracking verify", "view"),
+    ("email", "batch mime send", "search"),
+    ("email/scheduled", "remove", "search"),
+    ("", "ip_allow_list", ""),
+    ("ip_allow_list", "add edit remove", "view"),
+    ("ip_auth", "add edit remove", "view"),
+    ("single_sender_emails", "add remove", "view"),
+    ("sms", "send", "summary view-received view-sent"),
+    ("stats", "", "email_bounces email_cycle email_history email_spam email_summary email_unsubs"),
+    ("subaccount", "add close edit reopen", ""),
+    ("subaccounts", "", "search usage"),
+    ("suppression", "add remove", "view"),
+    ("template", "add delete edit", "search view"),
+    ("users/smtp", "add edit remove", "view"),
+    ("webhook", "add cancel edit remove replay", "delivery log view"),
+]
+
+
+async def test_what_an_operation_means_stands_in_its_row() -> None:
+    meant = {
+        (f"{area}/{act}".lstrip("/"), only_asks)
+        for area, changes, asks in MEANING
+        for acts, only_asks in ((changes, False), (asks, True))
+        for act in acts.split()
     }
+    assert {(row.path, row.only_asks) for row in ROWS} == meant
+
+
+async def test_what_changes_something_has_a_name_in_the_audit_log() -> None:
+    changing = {path.partition("/")[0] for path, row in REACHED.items() if not row.only_asks}
     assert changing == set(ACTIONS)
+    assert not any(row.only_asks for row in ROWS if row.path in SENDS)
+
+
+# One change of each area that has one; `scheduled` has none without a mail.
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("allowed_recipients/add", {"allowed_recipients": ["far.test"]}),
+    ("allowed_senders/add", {"allowed_senders": ["inbox.test"]}),
+    ("api_keys/add", {"description": "shop"}),
+    ("domain/add", {"domain": "far.test"}),
+    ("ip_allow_list/switch", {"enabled": False}),
+    ("ip_auth/add", {"ip_address": "198.51.100.7"}),
+    ("single_sender_emails/add", {"email_address": "ann@far.test"}),
+    ("smtp_users/add", {"username": "printer", "email_password": "hunter2 hunter2"}),
+    ("subaccount/add", {"fullname": "North"}),
+    ("suppression/add", {"email_address": "bob@far.test"}),
+    ("template/add", {"template_name": "t", "subject": "s", "html_body": "h", "text_body": "t"}),
+    ("webhook/add", {"url": "https://hook.test/in", "events": ["delivered"]}),
+]
+# What these ask for must be there.
+ASKED_BY_ID = {"archive/email", "template/view", "webhook/delivery"}
+
+
+async def test_changes_are_in_the_audit_log_and_questions_are_not(site: Site) -> None:
+    made = {path: await ask(site, path, body) for path, body in CHANGES}
+    written = await audit(site)
+    assert [action for action, _ in reversed(written)] == [
+        ACTIONS[path.partition("/")[0]] for path, _ in CHANGES
+    ]
+    assert {*ACTIONS} - {path.partition("/")[0] for path, _ in CHANGES} == {"scheduled"}
+    for path, row in REACHED.items():
+        if row.only_asks and path not in ASKED_BY_ID:
+            await ask(site, path)
+    await ask(site, "template/view", {"id": made["template/add"]["id"]})
+    assert await audit(site) == written
 
 
 # Reached, and of no use on a page of ours.

@@ -39,11 +39,6 @@ SENDS = frozenset(("email/send", "email/mime", "email/batch", "sms/send"))
 # Paths of three parts and of one, by two.
 SHORT = {"users/smtp": "smtp_users", "email/scheduled": "scheduled"}
 SWITCH = ("ip_allow_list", "ip_allow_list/switch")
-# What is asked and changes nothing.
-ASKS = frozenset((
-    *("view", "search", "permissions", "usage", "summary", "view-sent", "view-received"),
-    *("log", "delivery", "email"),
-))  # fmt: skip
 # Area -> what a change in it is called in the audit log.
 ACTIONS = {
     "api_keys": "sending.keys",
@@ -106,7 +101,7 @@ async def ask_sending_api(call: Call) -> Any:
     except MailError as error:
         status, data, _ = worded(error)
         return json_answer(data, status)
-    if act not in ASKS and not area.startswith("stats"):
+    if not row.only_asks:
         about = next((str(fields[name]) for name in NAMING if fields.get(name)), "")
         await call.services.auditing.note(
             ACTIONS[area],

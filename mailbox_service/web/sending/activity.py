@@ -133,5 +133,6 @@ ROWS = (
         lambda api: api.activity.search,
         events,
         prepare=taken_apart,
+        only_asks=True,
     ),
 )

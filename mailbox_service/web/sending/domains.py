@@ -89,7 +89,7 @@ ROWS = (
     Row("domain/add", DomainAdd, lambda api: api.domains.add, domains),
     Row("domain/verify", DomainVerify, lambda api: api.domains.verify, domains),
     Row("domain/remove", DomainName, lambda api: api.domains.remove, domains),
-    Row("domain/view", DomainView, lambda api: api.domains.view, viewed),
+    Row("domain/view", DomainView, lambda api: api.domains.view, viewed, only_asks=True),
     Row("domain/returnpath", DomainRename, lambda api: api.domains.returnpath, domains),
     Row("domain/tracking", DomainRename, lambda api: api.domains.tracking, domains),
     Row("domain/subaccount_access", DomainAccess, lambda api: api.domains.access, access),

@@ -206,9 +206,12 @@ ROWS = (
     Row("email/send", EmailForm, lambda api: api.accepting.send, sent, keeps=KEEPS),
     Row("email/mime", MimeForm, lambda api: api.emails.mime, sent),
     Row("email/batch", BatchFields, lambda api: api.emails.batch, batch, reader=read_batch),
-    Row("email/search", EmailSearch, lambda api: api.email_search.search, found_emails),
-    Row("email/scheduled/search", ScheduledSearch, lambda api: api.scheduling.search, scheduled),
+    Row("email/search", EmailSearch, lambda api: api.email_search.search, found_emails,
+        only_asks=True),
+    Row("email/scheduled/search", ScheduledSearch, lambda api: api.scheduling.search, scheduled,
+        only_asks=True),
     Row("email/scheduled/remove", ScheduledRemove, lambda api: api.scheduling.cancel, cancelled),
-    Row("archive/search", ArchiveSearch, lambda api: api.archive.search, archive_page),
-    Row("archive/email", EmailId, lambda api: api.archive.email, archived),
-)
+    Row("archive/search", ArchiveSearch, lambda api: api.archive.search, archive_page,
+        only_asks=True),
+    Row("archive/email", EmailId, lambda api: api.archive.email, archived, only_asks=True),
+)  # fmt: skip

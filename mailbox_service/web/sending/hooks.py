@@ -104,10 +104,10 @@ ROWS = (
     Row("webhook/add", HookAdd, lambda api: api.hooks.add, hook),
     Row("webhook/edit", HookEdit, lambda api: api.hooks.edit, hook, keeps=KEEPS),
     Row("webhook/remove", HookId, lambda api: api.hooks.remove, hook),
-    Row("webhook/view", HookView, lambda api: api.hooks.view, hooks),
+    Row("webhook/view", HookView, lambda api: api.hooks.view, hooks, only_asks=True),
     # Ours: the log of what was posted, and posting again.
-    Row("webhook/log", HookLog, lambda api: api.hooks.log, log_page),
-    Row("webhook/delivery", HookDelivery, lambda api: api.hooks.delivery, opened),
+    Row("webhook/log", HookLog, lambda api: api.hooks.log, log_page, only_asks=True),
+    Row("webhook/delivery", HookDelivery, lambda api: api.hooks.delivery, opened, only_asks=True),
     Row("webhook/replay", HookDelivery, lambda api: api.hooks.replay, named),
     Row("webhook/cancel", HookDelivery, lambda api: api.hooks.cancel, named),
 )

@@ -46,6 +46,8 @@ class Row:
     names_itself: bool = False
     # A key needs no permission for it.
     open_to_keys: bool = False
+    # It changes nothing, so the audit log has no line of it when an administrator does it.
+    only_asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

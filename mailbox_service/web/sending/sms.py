@@ -97,7 +97,15 @@ ROWS = (
         lambda api: api.short_messages.received,
         received,
         names_itself=True,
+        only_asks=True,
     ),
-    Row("sms/view-sent", SmsRange, lambda api: api.short_messages.sent, sent, names_itself=True),
-    Row("sms/summary", SmsRange, lambda api: api.short_messages.summary, summary),
+    Row(
+        "sms/view-sent",
+        SmsRange,
+        lambda api: api.short_messages.sent,
+        sent,
+        names_itself=True,
+        only_asks=True,
+    ),
+    Row("sms/summary", SmsRange, lambda api: api.short_messages.summary, summary, only_asks=True),
 )

@@ -218,15 +218,15 @@ def history(found: History) -> dict[str, Any]:
 
 ROWS = (
     Row("stats/email_bounces", StatisticsForm, lambda api: api.statistics.bounces, bounces,
-        prepare=with_filters),
+        prepare=with_filters, only_asks=True),
     Row("stats/email_cycle", StatisticsForm, lambda api: api.statistics.cycle, cycle,
-        prepare=with_filters),
+        prepare=with_filters, only_asks=True),
     Row("stats/email_spam", StatisticsForm, lambda api: api.statistics.spam, spam,
-        prepare=with_filters),
+        prepare=with_filters, only_asks=True),
     Row("stats/email_unsubs", StatisticsForm, lambda api: api.statistics.unsubscribes,
-        unsubscribes, prepare=with_filters),
+        unsubscribes, prepare=with_filters, only_asks=True),
     Row("stats/email_summary", StatisticsForm, lambda api: api.statistics.summary, summary,
-        prepare=with_filters),
+        prepare=with_filters, only_asks=True),
     Row("stats/email_history", StatisticsForm, lambda api: api.statistics.history, history,
-        prepare=with_filters),
+        prepare=with_filters, only_asks=True),
 )  # fmt: skip

@@ -88,6 +88,8 @@ ROWS = (
     Row("subaccount/edit", SubaccountEdit, lambda api: api.subaccounts.edit, subaccount),
     Row("subaccount/close", SubaccountId, lambda api: api.subaccounts.close, as_it_is),
     Row("subaccount/reopen", SubaccountId, lambda api: api.subaccounts.reopen, as_it_is),
-    Row("subaccounts/search", SubaccountSearch, lambda api: api.subaccounts.search, subaccounts),
-    Row("subaccounts/usage", SubaccountUsage, lambda api: api.subaccounts.usage, usage),
-)
+    Row("subaccounts/search", SubaccountSearch, lambda api: api.subaccounts.search, subaccounts,
+        only_asks=True),
+    Row("subaccounts/usage", SubaccountUsage, lambda api: api.subaccounts.usage, usage,
+        only_asks=True),
+)  # fmt: skip

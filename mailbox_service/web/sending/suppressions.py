@@ -81,8 +81,10 @@ def old_entries(page: Page[Any]) -> dict[str, Any]:
 ROWS = (
     Row("suppression/add", SuppressionAdd, lambda api: api.suppressions.add, added),
     Row("suppression/remove", SuppressionRemove, lambda api: api.suppressions.remove, removed),
-    Row("suppression/view", SuppressionView, lambda api: api.suppressions.view, entries),
+    Row("suppression/view", SuppressionView, lambda api: api.suppressions.view, entries,
+        only_asks=True),
     Row("blocklist/add", SuppressionAdd, lambda api: api.suppressions.add, old_added),
     Row("blocklist/remove", SuppressionRemove, lambda api: api.suppressions.remove, old_removed),
-    Row("blocklist/view", SuppressionView, lambda api: api.suppressions.view, old_entries),
-)
+    Row("blocklist/view", SuppressionView, lambda api: api.suppressions.view, old_entries,
+        only_asks=True),
+)  # fmt: skip

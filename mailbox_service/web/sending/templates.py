@@ -61,6 +61,7 @@ ROWS = (
     Row("template/edit", TemplateEdit, lambda api: api.templates.edit, template,
         keeps=frozenset(("tags",))),
     Row("template/delete", TemplateId, lambda api: api.templates.delete, deleted),
-    Row("template/search", TemplateSearch, lambda api: api.templates.search, templates),
-    Row("template/view", TemplateId, lambda api: api.templates.view, template),
+    Row("template/search", TemplateSearch, lambda api: api.templates.search, templates,
+        only_asks=True),
+    Row("template/view", TemplateId, lambda api: api.templates.view, template, only_asks=True),
 )  # fmt: skip
