@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isOurs } from '../src/admin/places';
-import { worded, FieldRefusal } from '../src/admin/sendingApi';
+import { several, worded, FieldRefusal } from '../src/admin/sendingApi';
 import { begun, DESKS, filled, hooks, pairsFrom, pairsOf, type Area, type Field } from '../src/admin/sendingAreas';
 import { recordsOf } from '../src/admin/sendingDomains';
 import { daysBack, pointsOf } from '../src/admin/sendingNumbers';
@@ -60,6 +60,42 @@ describe('a refusal of the sending API', () => {
   it('is a sentence also where it names none, and what is no JSON stays', () => {
     expect((refusal({ error: 'There is no such subaccount' }) as Refusal).body).toBe('There is no such subaccount');
     expect((refusal('{ not json') as Refusal).body).toBe('{ not json');
+  });
+});
+
+describe('the same for several rows', () => {
+  const numbers = Array.from({ length: 30 }, (_, at) => at);
+
+  it('goes out a few at a time, and one that fails keeps none of the others back', async () => {
+    let under = 0;
+    let most = 0;
+    const steps: number[] = [];
+    const act = async (n: number) => {
+      most = Math.max(most, ++under);
+      await Promise.resolve();
+      under--;
+      if (n % 10 === 3) throw new Refusal(503, `no ${n}`, null);
+    };
+    const { done, failed } = await several(numbers, act, (ended) => Boolean(steps.push(ended)));
+    expect(most).toBe(4);
+    expect(done).toEqual(numbers.filter((n) => n % 10 !== 3));
+    expect(failed.map(({ one, error }) => [one, (error as Refusal).body])).toEqual([[3, 'no 3'], [13, 'no 13'], [23, 'no 23']]);
+    expect(steps).toEqual(numbers.map((n) => n + 1));
+  });
+
+  it('leaves what has not begun when it is given up', async () => {
+    const begun: number[] = [];
+    const { done, failed } = await several(numbers, async (n) => void begun.push(n), (ended) => ended < 5);
+    expect(done).toEqual(begun);
+    expect(failed).toEqual([]);
+    expect(begun.length).toBeGreaterThanOrEqual(5);
+    expect(begun.length).toBeLessThan(numbers.length);
+  });
+
+  it('is offered only where a row is known again, and two reasons of one address are two rows', () => {
+    for (const area of areas) expect(Boolean(area.acts?.some((act) => act.many)), area.id).toBe(area.markOf !== undefined);
+    const markOf = areas.find((area) => area.id === 'suppressions')!.markOf!;
+    expect(markOf({ email_address: 'ann@far.test', reason: 'spam' })).not.toBe(markOf({ email_address: 'ann@far.test', reason: 'manual' }));
   });
 });
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import LOOKS, Theme, Visits, message, read
+from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, read
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
 from tests.letters import letter_with_files
 
@@ -270,6 +270,7 @@ def test_the_sending_api_is_kept_on_the_page(visit: Visits, service: RunningServ
     expect(who).to_have_value("no address")
     expect(dialog.get_by_role("alert")).to_contain_text("no address")
     dialog.get_by_role("button", name="Cancel").click()
+    release_together(person, service)
     go(person, "rules/api-ips")
     # Who would lock themselves out is told so, and the list is as it was.
     page.get_by_label("This list").select_option("true")
@@ -280,6 +281,60 @@ def test_the_sending_api_is_kept_on_the_page(visit: Visits, service: RunningServ
     go(person, "audit")
     expect(page.locator("tbody tr", has_text="API keys changed").first).to_be_visible()
     person.complaints.clear()  # the browser notes each refusal
+
+
+def release_together(person: Visit, service: RunningService) -> None:
+    """Marked suppressions are released together; one that is refused is named and tried again."""
+    page = person.page
+    dialog = page.get_by_role("dialog")
+    wrong = [f"wrong{at}@far.test" for at in range(6)]
+    added = service.post(
+        "/admin/sending/suppression/add",
+        {"email_address": wrong},
+        headers={"x-admin-auth": ADMIN_PASSWORD},
+    )
+    assert added.status == 200
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="Refresh").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(7)
+    page.get_by_role("checkbox", name="Select all").check()
+    page.get_by_role("checkbox", name="Select bo@far.test").press("Space")
+    expect(page.get_by_role("status").filter(has_text="6 selected")).to_be_visible()
+    bulk = page.locator(".bulk")
+    bulk.get_by_role("button", name="Release").click()
+    expect(dialog.get_by_role("heading", name="Release 6 entries?")).to_be_visible()
+    assert person.accessibility_faults() == []
+    sent: list[str] = []
+
+    def busy(route: Route) -> None:
+        whose = (route.request.post_data_json or {})["email_address"]
+        sent.append(whose)
+        if whose == wrong[3]:
+            route.fulfill(status=503, body="The store is busy")
+        else:
+            route.continue_()
+
+    page.route("**/admin/sending/suppression/remove", busy)
+    dialog.get_by_role("button", name="Release").dblclick()
+    expect(dialog.get_by_role("alert")).to_contain_text("1 entry could not be released")
+    expect(dialog.get_by_text("5 entries released.")).to_be_visible()
+    expect(dialog.get_by_text("The store is busy")).to_be_visible()
+    expect(dialog.get_by_role("listitem")).to_have_text([wrong[3]])
+    # The list below is what there is now, and what is left is still marked.
+    expect(rows).to_have_count(2)
+    expect(bulk).to_contain_text("1 selected")
+    assert sorted(sent) == wrong
+    expect(dialog.get_by_role("button", name="Close").last).to_be_focused()
+    assert person.accessibility_faults() == []
+    page.unroute("**/admin/sending/suppression/remove")
+    dialog.get_by_role("button", name="Try again").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".toast", has_text="1 entry released.")).to_be_visible()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("bo@far.test")
+    expect(bulk).to_have_count(0)
+    expect(page.get_by_role("region", name="Suppressions")).to_be_focused()
 
 
 @pytest.mark.parametrize(("size", "theme"), LOOKS)

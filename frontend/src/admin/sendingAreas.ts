@@ -49,6 +49,8 @@ export interface RowAct {
   ask?: TextKey;
   run: (row: Row) => Promise<unknown>;
   when?: (row: Row) => boolean;
+  /** May be done to many rows at a time: what is asked before, what it means, and what is said after it. */
+  many?: Readonly<Record<'ask' | 'why' | 'done' | 'failed', TextKey>>;
 }
 
 export interface Area {
@@ -66,6 +68,8 @@ export interface Area {
   whole?: (row: Row) => Promise<Values>;
   change?: (row: Row, values: Values) => Promise<unknown>;
   acts?: readonly RowAct[];
+  /** What makes a row itself when the list is read again. Rows that have it can be marked. */
+  markOf?: (row: Row) => string;
   /** A choice above the list: a filter, or how the list counts. */
   choice?: { text: TextKey; any?: TextKey; options: readonly Option[]; now?: (page: Row) => string; set?: (value: string, page: Page) => Promise<unknown> };
   /** Whether the box is asked of the service; else the rows are looked through here. */
@@ -368,7 +372,16 @@ const suppressions: Area = {
   ],
   newText: 'sa.new.suppressions',
   add: (values) => ask('suppression/add', values),
-  acts: [{ text: 'sa.release', icon: 'check', ask: 'sa.release.ask', run: (row) => ask('suppression/remove', { email_address: row['email_address'], reasons: [row['reason']] }) }],
+  acts: [
+    {
+      text: 'sa.release',
+      icon: 'check',
+      ask: 'sa.release.ask',
+      run: (row) => ask('suppression/remove', { email_address: row['email_address'], reasons: [row['reason']] }),
+      many: { ask: 'sa.release.many', why: 'sa.release.many.why', done: 'sa.released', failed: 'sa.release.failed' },
+    },
+  ],
+  markOf: (row) => `${String(row['email_address'])} ${String(row['reason'])}`,
   choice: { text: 'sa.reason', any: 'sa.any-reason', options: options(REASONS) },
   searched: true,
 };

@@ -1,6 +1,6 @@
 /** English, of the sending API's administration. */
 
-import type { Table } from '../forms';
+import { forms, type Table } from '../forms';
 
 export const adminSending = {
   sa: 'Sending API',
@@ -159,6 +159,10 @@ export const adminSending = {
   'sa.remove.ask': 'It is gone at once, for every program that uses it.',
   'sa.release': 'Release',
   'sa.release.ask': 'Mail is sent there again.',
+  'sa.release.many': forms('Release {n} entry?', 'Release {n} entries?'),
+  'sa.release.many.why': 'Mail is sent there again, unless another entry for the same address stays.',
+  'sa.released': forms('{n} entry released.', '{n} entries released.'),
+  'sa.release.failed': forms('{n} entry could not be released.', '{n} entries could not be released.'),
   'sa.cancel-mail': 'Do not send',
   'sa.cancel-mail.ask': 'It is not sent at its time.',
   'sa.download': 'Download',

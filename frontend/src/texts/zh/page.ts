@@ -154,7 +154,7 @@ export const page: PageTexts = {
   'select.done': '完成',
   'select.all': '全选',
   'select.row': '选择 {subject}',
-  selected: { one: '已选 {n} 封', other: '已选 {n} 封' },
+  selected: { one: '已选 {n} 项', other: '已选 {n} 项' },
   'zip.save': '打包下载 zip',
   'zip.making': '正在打包第 {at} 封，共 {of} 封',
   'zip.failed': { one: '有一封邮件无法打包。', other: '有 {n} 封邮件无法打包。' },
