@@ -62,6 +62,15 @@ class OpenedSent:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeSent:
+    """One sent message octet for octet, and whose it is; empty when its content is damaged."""
+
+    id: int
+    address: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SendboxRow:
     """A row of the mailbox API's sendbox; `record` is the JSON of mailbox API §10.8."""
 
@@ -117,11 +126,13 @@ class SentMail:
 
         return await self._database.read(unit)
 
-    async def raw(self, address: str | None, submission_id: int) -> bytes:
-        """The message as it was queued. Raises NotFound; empty when its content is damaged."""
+    async def whole(self, address: str | None, submission_id: int) -> WholeSent:
+        """One message as it was queued. Raises NotFound."""
 
-        async def unit(tx: Transaction) -> bytes:
-            return await content_or_nothing(tx, await owned(tx, address, submission_id))
+        async def unit(tx: Transaction) -> WholeSent:
+            submission = await owned(tx, address, submission_id)
+            raw = await content_or_nothing(tx, submission)
+            return WholeSent(submission.id, submission.address, raw)
 
         return await self._database.read(unit)
 

@@ -351,7 +351,7 @@ async def test_a_submitted_message_is_kept_as_it_was_made(database: AnyDatabase)
     message = await post.only()
     assert message.submission.subject == "Grüße"
     assert receipt.message_id == "<mine@x.test>"
-    assert await post.sent.raw("ann@x.test", receipt.submission_id) == content
+    assert (await post.sent.whole("ann@x.test", receipt.submission_id)).raw == content
     assert [one.recipient for one in message.recipients] == ["bob@next.test"], "each once"
     (row,), _ = await post.sent.sendbox("ann@x.test", limit=10, offset=0)
     record = json.loads(row.record)
@@ -368,7 +368,7 @@ async def test_a_submitted_message_is_kept_as_it_was_made(database: AnyDatabase)
         with pytest.raises(NotFound):
             await post.sent.open(stranger, receipt.submission_id)
         with pytest.raises(NotFound):
-            await post.sent.raw(stranger, receipt.submission_id)
+            await post.sent.whole(stranger, receipt.submission_id)
         assert not await post.sent.delete(stranger, receipt.submission_id)
     assert await post.sent.delete("ann@x.test", receipt.submission_id)
     assert (await post.sent.page("ann@x.test", limit=10)).count == 0
@@ -378,7 +378,7 @@ async def test_what_is_missing_is_added_and_bcc_is_taken_out(database: AnyDataba
     post = Post(database)
     content = b"From: ann@x.test\r\nBcc: eve@next.test\r\nSubject: Hi\r\n\r\nHi\r\n"
     receipt = await post.submit("eve@next.test", content=content)
-    kept = await post.sent.raw("ann@x.test", receipt.submission_id)
+    kept = (await post.sent.whole("ann@x.test", receipt.submission_id)).raw
     assert b"Bcc" not in kept
     assert receipt.message_id.encode() in kept
     assert b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\n" in kept

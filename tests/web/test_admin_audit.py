@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from msgspec.structs import fields
 
 from mailbox_service.config import Role
 from mailbox_service.core.audit_fields import FIELDS, WORDS_OF
-from mailbox_service.web.admin.actions import ACTIONS, action_of
+from mailbox_service.services.reading import Reading
+from mailbox_service.services.sent import SentMail
+from mailbox_service.web.admin.actions import ACTIONS, action_of, carry_out
+from mailbox_service.web.request import Call
 from tests.programs import ROOT
 from tests.web.conftest import SiteWith
 from tests.web.people import access_token, sign_up
@@ -187,6 +191,33 @@ async def test_whose_sent_mail_an_administrator_read_is_in_the_log(site: Site, p
         await site.http.get(path.format(mail=number), headers=ADMIN)
     (row,) = (await log(site))["results"]
     assert (row["action"], row["subject"]) == ("sent.read", f"{sent} ({ann.address})")
+
+
+async def test_a_mail_that_is_opened_is_not_looked_up_again_for_the_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await site.open()
+    letter = {"to_mail": "bob@inbox.test", "subject": "s", "content": "c"}
+    assert (await site.http.post("/api/send_mail", json=letter, headers=ann.auth)).is_success
+    mail = await site.arrive()
+    monkeypatch.delattr(Reading, "one")
+    monkeypatch.delattr(SentMail, "sender_of")
+    for path in (f"/admin/inbox/{mail}", f"/admin/mails/{mail}", "/admin/sent/1"):
+        assert (await site.http.get(path, headers=ADMIN)).json()["id"] in (mail, 1), path
+    assert [row["subject"] for row in (await log(site))["results"]] == [
+        f"1 ({ann.address})", f"{mail} ({ann.address})"]  # fmt: skip
+
+
+async def test_a_handler_that_does_not_say_what_it_opened_shows_nothing(site: Site) -> None:
+    async def silent(call: Call) -> str:
+        return "somebody's mail"
+
+    unasked: Any = None
+    for operation in site.app.state.table.operations:
+        action = action_of(operation)
+        if action in READING_ACTIONS:
+            with pytest.raises(RuntimeError, match="does not say"):
+                await carry_out(unasked, replace(operation, handler=silent))
 
 
 async def test_an_administrator_by_role_may_read_mail_of_its_own_in_silence(

@@ -192,7 +192,7 @@ async def test_no_argument_becomes_a_header_of_its_own(
         if result.is_error:
             return
         sent_id = result.structured_content["sent_id"]
-        raw = await site.parts.sent.raw("ann@inbox.test", sent_id)
+        raw = (await site.parts.sent.whole("ann@inbox.test", sent_id)).raw
         head = raw.partition(b"\r\n\r\n")[0].lower()
         assert b"\nbcc:" not in head
         assert b"\nx:" not in raw.lower()

@@ -109,67 +109,80 @@ async def carry_out(call: Call, operation: Operation) -> Any:
     action = action_of(operation)
     if not action:
         return await operation.handler(call)
+    if action in READING:
+        return await open_mail(call, operation, action)
     call.body_kept = LARGEST_NOTED
     about = await subject_in_path(call, operation)
     answer = await operation.handler(call)
     if isinstance(answer, Answer) and answer.status >= 400:
         return answer
-    if action in READING:
-        if answer is not None:  # nothing was there
-            await note_reading(call, action, about)
-        return answer
     detail: dict[str, object] = {**posted(call), **told(answer)}
-    subject = about.text or named(detail)
+    subject = about or named(detail)
     await call.services.auditing.note(
         action, actor=call.actor, peer=call.client_ip, subject=subject, detail=detail
     )
     return answer
 
 
-async def note_reading(call: Call, action: str, about: Subject) -> None:
-    """Write down that a mail was read, unless it is the administrator's own."""
+class Opened(NamedTuple):
+    """What a handler gives back that opened a mail: its answer, and which mail of which mailbox
+    that was, so that nobody has to look it up again."""
+
+    answer: Any
+    number: int
+    mailbox: str
+
+
+async def open_mail(call: Call, operation: Operation, action: str) -> Any:
+    """Call a handler that opens a mail, and write down whose was read, unless it is the
+    administrator's own. Raises RuntimeError for a handler that does not say what it opened: its
+    answer goes nowhere."""
+    opened = await operation.handler(call)
+    if opened is None:  # nothing was there
+        return None
+    if not isinstance(opened, Opened):
+        raise RuntimeError(f"{operation.path} does not say which mail it opened")
     reader, holds = account_of(call.actor), call.services.account_addresses.holds
-    if reader is not None and await holds(reader, about.mailbox):
-        return
-    await call.services.auditing.read(
-        action, actor=call.actor, peer=call.client_ip, subject=about.text
-    )
+    if reader is None or not await holds(reader, opened.mailbox):
+        subject = mail_subject(opened.number, opened.mailbox)
+        await call.services.auditing.read(
+            action, actor=call.actor, peer=call.client_ip, subject=subject
+        )
+    return opened.answer
 
 
-class Subject(NamedTuple):
-    """Whom a request is about, and the mailbox that a mail is in."""
-
-    text: str = ""
-    mailbox: str = ""
+def mail_subject(number: int, mailbox: str) -> str:
+    """A mail, as the log names it."""
+    return f"{number} ({mailbox})" if mailbox else str(number)
 
 
-async def subject_in_path(call: Call, operation: Operation) -> Subject:
+async def subject_in_path(call: Call, operation: Operation) -> str:
     """Whom the path names: an address or an account by its name while it is still there, a mail
     by the mailbox that it is in besides, and everything else by its number."""
     if not call.path_values:
-        return Subject()
+        return ""
     name, value = next(iter(call.path_values.items()))
     number = read_id(value)
     if number is None:
-        return Subject(value)
+        return value
     if operation.area == "admin addresses":
         address = await call.services.registering.find(number)
-        return Subject(f"{number} ({address.name})" if address else value)
+        return f"{number} ({address.name})" if address else value
     mailbox = await mailbox_in_path(call, operation, number)
     if mailbox:
-        return Subject(f"{number} ({mailbox})", mailbox)
+        return mail_subject(number, mailbox)
     if name == "user_id":
         account = await call.services.accounts.by_id(number)
-        return Subject(f"{number} ({account.email})" if account else value)
-    return Subject(value)
+        return f"{number} ({account.email})" if account else value
+    return value
 
 
 async def mailbox_in_path(call: Call, operation: Operation, number: int) -> str:
     """The mailbox of the mail that a path names; empty when it names none, or one that is gone."""
-    if operation.path.startswith(("/admin/mails/", "/admin/inbox/")):
+    if operation.path.startswith("/admin/mails/"):
         mail = await call.services.reading.one(None, number)
         return mail.address if mail else ""
-    if operation.path.startswith(("/admin/sent/", "/admin/sendbox/")):
+    if operation.path.startswith("/admin/sendbox/"):
         return await call.services.sent.sender_of(number) or ""
     return ""
 

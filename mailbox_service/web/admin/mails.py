@@ -1,7 +1,9 @@
-"""All mail, for administrators."""
+"""All mail, for administrators. Whoever opens one is in the audit log: its handler says which
+mail it opened."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -10,7 +12,8 @@ from msgspec import Meta, Struct
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.stored import Excerpt, Filters
-from mailbox_service.web.answers import SUCCESS, Answer, Success
+from mailbox_service.web.admin.actions import Opened
+from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.downloads import A_MESSAGE, OCTETS
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.inbox import (
@@ -23,9 +26,10 @@ from mailbox_service.web.mailbox.inbox import (
 from mailbox_service.web.mailbox.mails import named_rows
 from mailbox_service.web.mailbox.sent import (
     OpenedSentMail,
-    read_sent,
+    opened_row,
+    opened_sent,
     sent_file,
-    sent_octets,
+    whole_sent,
 )
 from mailbox_service.web.queries import AddressPageQuery, OpenedQuery, PageQuery
 from mailbox_service.web.request import Call
@@ -84,11 +88,14 @@ async def page_of(call: Call, address: str | None, *, unknown_only: bool) -> Mai
 
 
 @routes.get("/admin/mails/{id}", ADMIN, returns=MailRow | None)
-async def one_mail(call: Call) -> MailRow | None:
+async def one_mail(call: Call) -> Opened | None:
     """One mail of anybody; null when it is not there."""
     mail_id = call.path_id()
     found = None if mail_id is None else await call.services.reading.content(None, mail_id)
-    return None if found is None else (await named_rows(call, [found]))[0]
+    if found is None:
+        return None
+    [row] = await named_rows(call, [found])
+    return Opened(row, found[0].id, found[0].address)
 
 
 @routes.delete("/admin/mails/{id}", ADMIN, returns=Success)
@@ -127,40 +134,48 @@ async def list_everybodys(call: Call) -> EverybodysPage:
 
 
 @routes.get("/admin/inbox/{id}", ADMIN, query=OpenedQuery, returns=OpenedMail | None)
-async def open_anybodys(call: Call) -> OpenedMail | None:
+async def open_anybodys(call: Call) -> Opened | None:
     """One mail of anybody opened for reading, as its owner reads it; it is not marked as seen.
     Null when it is not there."""
-    return await read_mail(call, None)
+    mail = await read_mail(call, None)
+    return None if mail is None else Opened(mail, mail.id, mail.address)
 
 
 @routes.get("/admin/mails/{id}/raw", ADMIN, **A_MESSAGE)
-async def download_anybodys(call: Call) -> Answer:
+async def download_anybodys(call: Call) -> Opened:
     """A message of anybody octet for octet as it is stored, as a file; with `score_header`, under
     fields that tell its score and where it comes from."""
-    return await mail_file(call, None)
+    message, raw = await whole_mail(call, None)
+    return Opened(mail_file(call, message, raw), message.id, message.address)
 
 
 @routes.get("/admin/mails/{id}/attachments/{index}", ADMIN, **OCTETS)
-async def download_attachment(call: Call) -> Answer:
+async def download_attachment(call: Call) -> Opened:
     """One part of anybody's mail, decoded, as a file; `index` is that of its row."""
-    _, raw = await whole_mail(call, None)
-    return await part_answer(call, raw)
+    message, raw = await whole_mail(call, None)
+    return Opened(await part_answer(call, raw), message.id, message.address)
 
 
 @routes.get("/admin/sent/{id}", ADMIN, returns=OpenedSentMail | None)
-async def open_sent(call: Call) -> OpenedSentMail | None:
+async def open_sent(call: Call) -> Opened | None:
     """One mail that anybody sent, with its text and every attempt at it; null when it is not
     there."""
-    return await read_sent(call, None)
+    opened = await opened_sent(call, None)
+    if opened is None:
+        return None
+    sent = opened.message.submission
+    return Opened(await asyncio.to_thread(opened_row, opened), sent.id, sent.address)
 
 
 @routes.get("/admin/sent/{id}/raw", ADMIN, **A_MESSAGE)
-async def download_sent(call: Call) -> Answer:
+async def download_sent(call: Call) -> Opened:
     """A message that anybody sent octet for octet as it was queued, as a file."""
-    return await sent_file(call, None)
+    sent = await whole_sent(call, None)
+    return Opened(sent_file(sent), sent.id, sent.address)
 
 
 @routes.get("/admin/sent/{id}/attachments/{index}", ADMIN, **OCTETS)
-async def download_sent_attachment(call: Call) -> Answer:
+async def download_sent_attachment(call: Call) -> Opened:
     """One part of a mail that anybody sent, decoded, as a file; `index` is that of its row."""
-    return await part_answer(call, await sent_octets(call, None))
+    sent = await whole_sent(call, None)
+    return Opened(await part_answer(call, sent.raw), sent.id, sent.address)

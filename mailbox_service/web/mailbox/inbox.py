@@ -247,12 +247,11 @@ async def wait_for_mail(call: Call) -> Waited:
 async def download_mail(call: Call) -> Answer:
     """The message octet for octet as it is stored, as a file; with `score_header`, under fields
     that tell its score and where it comes from."""
-    return await mail_file(call, call.address)
+    return mail_file(call, *await whole_mail(call, call.address))
 
 
-async def mail_file(call: Call, address: str | None) -> Answer:
-    """The mail of the path in a mailbox, or in any for None, as a file. Raises NotFound."""
-    message, raw = await whole_mail(call, address)
+def mail_file(call: Call, message: StoredMessage, raw: bytes) -> Answer:
+    """A mail as a file."""
     if call.config.score_header:
         own_name = call.config.own_name
         raw = with_score(raw, score_of(call, message), message.verdicts, own_name)

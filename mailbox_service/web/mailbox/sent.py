@@ -11,7 +11,7 @@ from msgspec import Struct
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.html import sanitise
 from mailbox_service.core.stored import QueuedRecipient
-from mailbox_service.services.sent import OpenedSent, SendboxRow, SentMessage
+from mailbox_service.services.sent import OpenedSent, SendboxRow, SentMessage, WholeSent
 from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE, message_answer
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
@@ -161,38 +161,39 @@ async def list_sent(call: Call) -> SentPage:
 @routes.get("/api/sent/{id}", MAILBOX, returns=OpenedSentMail | None)
 async def open_sent(call: Call) -> OpenedSentMail | None:
     """One sent mail with its text and every attempt at it; null when it is not there."""
-    return await read_sent(call, call.address)
+    opened = await opened_sent(call, call.address)
+    return None if opened is None else await asyncio.to_thread(opened_row, opened)
 
 
-async def read_sent(call: Call, address: str | None) -> OpenedSentMail | None:
+async def opened_sent(call: Call, address: str | None) -> OpenedSent | None:
     """The sent mail of the path in a mailbox, or in any for None, with everything."""
     sent_id = call.path_id()
     if sent_id is None:
         return None
     try:
-        opened = await call.services.sent.open(address, sent_id)
+        return await call.services.sent.open(address, sent_id)
     except NotFound:
         return None
-    return await asyncio.to_thread(opened_row, opened)
 
 
 @routes.get("/api/sent/{id}/raw", MAILBOX, **A_MESSAGE)
 async def download_sent(call: Call) -> Answer:
     """The message octet for octet as it was queued, as a file."""
-    return await sent_file(call, call.address)
+    return sent_file(await whole_sent(call, call.address))
 
 
-async def sent_file(call: Call, address: str | None) -> Answer:
-    """The sent mail of the path in a mailbox, or in any for None, as a file. Raises NotFound."""
-    return message_answer(await sent_octets(call, address), f"sent-{call.path_id()}.eml")
+def sent_file(sent: WholeSent) -> Answer:
+    """A sent mail as a file."""
+    return message_answer(sent.raw, f"sent-{sent.id}.eml")
 
 
-async def sent_octets(call: Call, address: str | None) -> bytes:
-    """The message of the path as it was queued. Raises NotFound."""
+async def whole_sent(call: Call, address: str | None) -> WholeSent:
+    """The sent mail of the path in a mailbox, or in any for None, as it was queued. Raises
+    NotFound."""
     sent_id = call.path_id()
     if sent_id is None:
         raise NotFound("There is no sent mail with that id")
-    return await call.services.sent.raw(address, sent_id)
+    return await call.services.sent.whole(address, sent_id)
 
 
 def sendbox_mail(row: SendboxRow, names: Mapping[str, str]) -> SendboxMail:

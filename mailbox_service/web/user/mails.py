@@ -14,6 +14,7 @@ from mailbox_service.web.mailbox.inbox import (
     MarkMany,
     mail_file,
     read_mark_many,
+    whole_mail,
 )
 from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
@@ -64,7 +65,7 @@ async def download_mail(call: Call) -> Answer:
         address = await call.services.account_addresses.mailbox_of(call.account.user_id, mail_id)
     if address is None:
         raise NotFound("There is no such mail")
-    return await mail_file(call, address)
+    return mail_file(call, *await whole_mail(call, address))
 
 
 @routes.post("/user_api/mails/mark", ACCOUNT, body=MarkMany, returns=Marked)
