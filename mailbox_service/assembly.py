@@ -1,7 +1,8 @@
 """The whole service, built from top to bottom: read this to see what holds what.
 
-`build` makes the services on a store, which is all that a command needs. `service.py` opens the
-doors and runs the workers besides.
+`build` makes the services on a store, which is all that a command needs, and is the table of
+contents: each function below it makes one part of the house. `service.py` opens the doors and runs
+the workers besides.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ from mailbox_service.services.webhook_log import WebhookLog
 from mailbox_service.services.webhooks import Webhooks
 from mailbox_service.signals import Signals
 from mailbox_service.storage.connect import connect
+from mailbox_service.storage.database import Database
 from mailbox_service.storage.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -160,31 +162,172 @@ def build(config: Config) -> Parts:
     signals = Signals()
     administering = Administering(database, signals)
     passwords = Passwords(config.jwt_secret)
+    receiving = Receiving(database, config, administering, signals)
+    reading = Reading(database, signals)
+    sending = Sending(database, config, administering, signals)
+    outbound, signing = Outbound.of(config), Signing(database, config)
+    delivering = Delivering(database, config, receiving, signing, outbound, signals)
+    authenticating, registering, accounts = build_accounts(
+        config, database, administering, passwords, sending, signals
+    )
+    oauth2, providers_out = build_oauth2(config, database, administering, accounts, resolver)
+    telegram, telegram_bot, telegram_pushing, bot_out = build_telegram(
+        config, database, administering, authenticating, registering, reading, resolver, signals
+    )
+    sending_api, file_out, sms_out = build_sending_api(
+        config, database, sending, passwords, resolver, signals
+    )
+    # Its users sign in as mailboxes do, and its returned and tracked mail goes the common ways.
+    authenticating.sending_logins = sending_api.smtp_users
+    receiving.returns = sending_api.returns
+    delivering.attempting.tracking = sending_api.tracking
+    webhooks, notifying, verifying_origin, http_out = build_webhooks(
+        config, database, administering, sending, sending_api, resolver, signals
+    )
+    summarising, asking_model, model_out = build_extraction(
+        config, database, administering, resolver, signals
+    )
+    human_verification, humans_out = build_human_verification(config, database, resolver)
+    store = object_store(config, resolver)
+    counting, domain_checking, first_steps = build_figures(config, database, signing)
+    return Parts(
+        config=config,
+        database=database,
+        signals=signals,
+        # Mail that comes in, and whoever reads it
+        receiving=receiving,
+        reading=reading,
+        glancing=Glancing(database, reading),
+        following=Following(database, reading, signals),
+        mail_access=MailAccess(database, config, authenticating, signals, accounts=accounts),
+        exporting=Exporting(database),
+        files=Files(database, config, store),
+        object_store=store,
+        # Mail that goes out
+        sending=sending,
+        sent=SentMail(database, signals),
+        delivering=delivering,
+        outbound=outbound,
+        sending_api=sending_api,
+        sms_out=sms_out,
+        file_out=file_out,
+        integrating=Integrating(
+            database,
+            config,
+            OwnServers(resolver, config.own_name, private_hosts=config.smtp_private_hosts),
+            signals,
+        ),
+        # What follows from a mail
+        summarising=summarising,
+        asking_model=asking_model,
+        model_out=model_out,
+        auto_replying=AutoReplying(database, config),
+        owner_forwarding=OwnerForwarding(database, config, administering, sending, signals),
+        reacting=Reacting(database, config, administering, sending, signals),
+        webhooks=webhooks,
+        notifying=notifying,
+        http_out=http_out,
+        webhook_log=WebhookLog(database, signals),
+        verifying_origin=verifying_origin,
+        # Whoever asks: mailboxes, accounts, agents, people
+        authenticating=authenticating,
+        registering=registering,
+        accounts=accounts,
+        account_addresses=AccountAddresses(
+            database, administering, authenticating, reading, signals
+        ),
+        oauth2=oauth2,
+        providers_out=providers_out,
+        passkeys=Passkeys(database, config, authenticating, accounts),
+        telegram=telegram,
+        telegram_bot=telegram_bot,
+        telegram_pushing=telegram_pushing,
+        bot_out=bot_out,
+        agents=Agents(database, authenticating, registering, sending_api.api_keys),
+        human_verification=human_verification,
+        humans_out=humans_out,
+        access=Access(database, administering, owners=NetworkOwners(config.asn_database)),
+        # Watching, operating and cleaning up
+        administering=administering,
+        overruling=Overruling(config, administering),
+        auditing=Auditing(database),
+        counting=counting,
+        domain_checking=domain_checking,
+        first_steps=first_steps,
+        cleaning=Cleaning(database, config, administering, authenticating, signals),
+        retaining=Retaining(database, config, signals),
+        tending=Tending(database, config, signals),
+    )
+
+
+def build_accounts(
+    config: Config,
+    database: Database,
+    administering: Administering,
+    passwords: Passwords,
+    sending: Sending,
+    signals: Signals,
+) -> tuple[Authenticating, Registering, Accounts]:
+    """Who holds which address, and the accounts of people; wrong passwords of both count
+    together."""
     guesses = GuessLimits()
     authenticating = Authenticating(database, config, passwords, guesses)
     registering = Registering(database, config, administering, authenticating, passwords, signals)
-    receiving = Receiving(database, config, administering, signals)
-    sending = Sending(database, config, administering, signals)
-    reading = Reading(database, signals)
     codes = VerifyCodes(database, sending, config.jwt_secret)
     accounts = Accounts(database, config, administering, authenticating, passwords, guesses, codes)
-    bot_out = HttpOut(
+    return authenticating, registering, accounts
+
+
+def build_oauth2(
+    config: Config,
+    database: Database,
+    administering: Administering,
+    accounts: Accounts,
+    resolver: Resolver,
+) -> tuple[OAuth2, HttpOut]:
+    """Signing in by somebody else's accounts, and the way to them."""
+    out = HttpOut(
+        resolver,
+        private_addresses=config.oauth2_private_addresses,
+        answer_octets=PROFILE_OCTETS,
+    )
+    return OAuth2(database, config, administering, accounts, out), out
+
+
+def build_telegram(
+    config: Config,
+    database: Database,
+    administering: Administering,
+    authenticating: Authenticating,
+    registering: Registering,
+    reading: Reading,
+    resolver: Resolver,
+    signals: Signals,
+) -> tuple[Telegram, TelegramBot, TelegramPushing, HttpOut]:
+    """Mailboxes in Telegram: whose they are, the bot, what it tells by itself, and the way out."""
+    out = HttpOut(
         resolver,
         # Another Bot API than Telegram's own is a server of the operator's.
         private_addresses=config.telegram_api_url != Config().telegram_api_url,
         seconds=BOT_SECONDS,
         answer_octets=BOT_ANSWER_OCTETS,
     )
-    bot = BotApi(config.telegram_api_url, config.telegram_bot_token, bot_out)
+    api = BotApi(config.telegram_api_url, config.telegram_bot_token, out)
     people = Telegram(database, config, administering, authenticating, registering, reading)
-    providers_out = HttpOut(
-        resolver,
-        private_addresses=config.oauth2_private_addresses,
-        answer_octets=PROFILE_OCTETS,
-    )
-    outbound = Outbound.of(config)
-    signing = Signing(database, config)
-    delivering = Delivering(database, config, receiving, signing, outbound, signals)
+    pushing = TelegramPushing(database, config, administering, reading, api, signals)
+    return people, TelegramBot(database, config, people, api), pushing, out
+
+
+def build_sending_api(
+    config: Config,
+    database: Database,
+    sending: Sending,
+    passwords: Passwords,
+    resolver: Resolver,
+    signals: Signals,
+) -> tuple[SendingApi, FileOut, HttpOut]:
+    """The sending API, and the ways out to files that mail names and to the gateway of short
+    messages. Raises ValueError for a wrong gateway."""
     file_out = FileOut(resolver, private_hosts=config.fetch_private_hosts)
     sending_api = SendingApi.of(
         database,
@@ -192,118 +335,87 @@ def build(config: Config) -> Parts:
         sending,
         passwords,
         file_out,
-        # Somebody has just added what was missing: an answer that is remembered would hide it.
-        DomainRecords(Resolver(config.name_servers, question_seconds=6.0, remembers=False)),
+        DomainRecords(asking_anew(config)),
         signals,
         own_addresses,
     )
-    authenticating.sending_logins = sending_api.smtp_users
     sms_out = HttpOut(resolver, private_addresses=config.sms_private_addresses)
     sending_api.sms_handing_over.gateway = sms_gateway(config, sms_out, sending)
-    receiving.returns = sending_api.returns
-    delivering.attempting.tracking = sending_api.tracking
-    http_out = HttpOut(resolver, private_addresses=config.webhook_private_addresses)
-    humans_out = HttpOut(
-        resolver,
-        # Another verifier than Cloudflare's own is a server of the operator's.
-        private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
+    return sending_api, file_out, sms_out
+
+
+def build_webhooks(
+    config: Config,
+    database: Database,
+    administering: Administering,
+    sending: Sending,
+    sending_api: SendingApi,
+    resolver: Resolver,
+    signals: Signals,
+) -> tuple[Webhooks, Notifying, VerifyingOrigin, HttpOut]:
+    """Webhooks, the worker that posts them, the one that finds out where mail comes from and
+    decides about those that ask for it, and the way out."""
+    out = HttpOut(resolver, private_addresses=config.webhook_private_addresses)
+    webhooks = Webhooks(database, config, administering, out)
+    notifying = Notifying(database, webhooks, out, signals, sending_hooks=sending_api.hooks)
+    verifying_origin = VerifyingOrigin(
+        database,
+        config,
+        Resolver(config.name_servers, question_seconds=6.0),
+        signals,
+        webhooks=JudgedWebhooks(config, administering, sending),
     )
-    model_out = HttpOut(
+    return webhooks, notifying, verifying_origin, out
+
+
+def build_extraction(
+    config: Config,
+    database: Database,
+    administering: Administering,
+    resolver: Resolver,
+    signals: Signals,
+) -> tuple[Summarising, AskingModel, HttpOut]:
+    """What finds codes and links in mail: our own rules, a model besides, and the way to it."""
+    out = HttpOut(
         resolver,
         private_addresses=config.extraction_private_addresses,
         seconds=MODEL_SECONDS,
         answer_octets=MODEL_OCTETS,
     )
-    store = object_store(config, resolver)
-    hooks = Webhooks(database, config, administering, http_out)
-    counting, auditing = Counting(database, config), Auditing(database)
-    domain_checking = DomainChecking(
-        config, signing, Resolver(config.name_servers, question_seconds=6.0, remembers=False)
+
+    def looks_through(address: str) -> bool:
+        return administering.rules.extract_list.allows(address)
+
+    summarising = Summarising(database, config, signals, looks_through=looks_through)
+    asking_model = AskingModel(database, config, out, signals, looks_through=looks_through)
+    return summarising, asking_model, out
+
+
+def build_human_verification(
+    config: Config, database: Database, resolver: Resolver
+) -> tuple[HumanVerification, HttpOut]:
+    """Whether a person asks, and the way to whoever knows."""
+    out = HttpOut(
+        resolver,
+        # Another verifier than Cloudflare's own is a server of the operator's.
+        private_addresses=config.cf_turnstile_url != Config().cf_turnstile_url,
     )
-    return Parts(
-        config=config,
-        database=database,
-        signals=signals,
-        administering=administering,
-        overruling=Overruling(config, administering),
-        authenticating=authenticating,
-        registering=registering,
-        accounts=accounts,
-        account_addresses=AccountAddresses(
-            database, administering, authenticating, reading, signals
-        ),
-        oauth2=OAuth2(database, config, administering, accounts, providers_out),
-        passkeys=Passkeys(database, config, authenticating, accounts),
-        telegram=people,
-        telegram_bot=TelegramBot(database, config, people, bot),
-        telegram_pushing=TelegramPushing(database, config, administering, reading, bot, signals),
-        bot_out=bot_out,
-        providers_out=providers_out,
-        receiving=receiving,
-        reading=reading,
-        glancing=Glancing(database, reading),
-        following=Following(database, reading, signals),
-        mail_access=MailAccess(database, config, authenticating, signals, accounts=accounts),
-        sending=sending,
-        sending_api=sending_api,
-        sms_out=sms_out,
-        agents=Agents(database, authenticating, registering, sending_api.api_keys),
-        integrating=Integrating(
-            database,
-            config,
-            OwnServers(
-                resolver,
-                config.own_name,
-                private_hosts=config.smtp_private_hosts,
-            ),
-            signals,
-        ),
-        file_out=file_out,
-        sent=SentMail(database, signals),
-        delivering=delivering,
-        outbound=outbound,
-        summarising=Summarising(
-            database,
-            config,
-            signals,
-            looks_through=lambda address: administering.rules.extract_list.allows(address),
-        ),
-        asking_model=AskingModel(
-            database,
-            config,
-            model_out,
-            signals,
-            looks_through=lambda address: administering.rules.extract_list.allows(address),
-        ),
-        model_out=model_out,
-        auto_replying=AutoReplying(database, config),
-        owner_forwarding=OwnerForwarding(database, config, administering, sending, signals),
-        webhooks=hooks,
-        exporting=Exporting(database),
-        files=Files(database, config, store),
-        object_store=store,
-        reacting=Reacting(database, config, administering, sending, signals),
-        notifying=Notifying(database, hooks, http_out, signals, sending_hooks=sending_api.hooks),
-        http_out=http_out,
-        verifying_origin=VerifyingOrigin(
-            database,
-            config,
-            Resolver(config.name_servers, question_seconds=6.0),
-            signals,
-            webhooks=JudgedWebhooks(config, administering, sending),
-        ),
-        human_verification=HumanVerification(database, config, humans_out),
-        humans_out=humans_out,
-        access=Access(database, administering, owners=NetworkOwners(config.asn_database)),
-        cleaning=Cleaning(database, config, administering, authenticating, signals),
-        counting=counting,
-        retaining=Retaining(database, config, signals),
-        first_steps=FirstSteps(config, counting, domain_checking),
-        webhook_log=WebhookLog(database, signals),
-        domain_checking=domain_checking,
-        auditing=auditing,
-        tending=Tending(database, config, signals),
-    )
+    return HumanVerification(database, config, out), out
+
+
+def build_figures(
+    config: Config, database: Database, signing: Signing
+) -> tuple[Counting, DomainChecking, FirstSteps]:
+    """Figures, what DNS says of our domains, and what is left to be set up by both."""
+    counting = Counting(database, config)
+    domain_checking = DomainChecking(config, signing, asking_anew(config))
+    return counting, domain_checking, FirstSteps(config, counting, domain_checking)
+
+
+def asking_anew(config: Config) -> Resolver:
+    """A resolver for whoever has just added what was missing: an answer that is remembered would
+    hide it."""
+    return Resolver(config.name_servers, question_seconds=6.0, remembers=False)
 
 
 def sms_gateway(config: Config, out: HttpOut, sending: Sending) -> Gateway | None:
