@@ -260,6 +260,11 @@ def test_the_sending_api_is_kept_on_the_page(visit: Visits, service: RunningServ
     page.get_by_role("searchbox").fill("phone")
     page.get_by_role("searchbox").fill("ann@")
     page.get_by_role("button", name="Release: ann@far.test").click()
+    # No answer is told in the words of the page, as everywhere.
+    page.route("**/admin/sending/suppression/remove", lambda route: route.abort())
+    dialog.get_by_role("button", name="Release").click()
+    expect(page.locator(".toast", has_text="Check the connection")).to_have_count(1)
+    page.unroute("**/admin/sending/suppression/remove")
     dialog.get_by_role("button", name="Release").click()
     expect(page.get_by_text("Nothing with “ann@”.")).to_be_visible()
     page.get_by_role("button", name="Add").click()
