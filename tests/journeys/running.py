@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import smtplib
@@ -42,13 +45,25 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+# Below the ports that a system gives to connections by itself, 32,768 and up at Linux: while a
+# service is killed and not started again, its port must not become somebody else's. Each process
+# of a test run has ports of its own, and another run most likely begins elsewhere among them.
+FIRST_PORT, PORTS_EACH, PROCESSES = 12_000, 2_500, 8
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
+_ports = itertools.count(random.randrange(PORTS_EACH))
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(opened.getsockname()[1]) for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
+    """Ports of loopback that nobody uses now, and that nobody is given who does not ask for
+    them."""
+    ports: list[int] = []
+    for number in itertools.islice(_ports, PORTS_EACH):
+        port = FIRST_PORT + _process * PORTS_EACH + number % PORTS_EACH
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise OSError("no port is free")
 
 
 @cache
