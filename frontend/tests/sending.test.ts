@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { isOurs } from '../src/admin/places';
-import { several, worded, FieldRefusal } from '../src/admin/sendingApi';
+import { worded, FieldRefusal } from '../src/admin/sendingApi';
 import { begun, DESKS, filled, hooks, pairsFrom, pairsOf, type Area, type Field } from '../src/admin/sendingAreas';
 import { recordsOf } from '../src/admin/sendingDomains';
 import { daysBack, pointsOf } from '../src/admin/sendingNumbers';
+import { several } from '../src/admin/several';
 import { Refusal } from '../src/lib/refusal';
 
 const areas = [...Object.values(DESKS).flatMap((desk) => desk.parts.filter((part): part is Area => typeof part !== 'string')), hooks];

@@ -113,10 +113,11 @@ class Receiving:
         Raises NotOurDomain, SenderRefused, MailboxFull or TooManyRequests.
         """
         plain = self._is_plain(recipient)
-        if not plain and self._comes_back(recipient):
-            return True
-        if not plain and not self.serves(recipient):
-            raise NotOurDomain("Relaying denied: this host does not serve that domain")
+        if not plain:
+            if self._comes_back(recipient):
+                return True
+            if not self.serves(recipient):
+                raise NotOurDomain("Relaying denied: this host does not serve that domain")
         rules = self._administering.rules
         if reverse_path:
             check_reverse_path(reverse_path, self._black_list)
@@ -125,9 +126,8 @@ class Receiving:
             return False
         if self._limiting is None:
             return True
-        # Only the store knows whose mail that for name+tag is.
-        below = not plain and self._below(recipient) is not None
-        return not below and self._limiting.allows_now(recipient)
+        # What is not plain is for name+tag here, and only the store knows whose mail that is.
+        return plain and self._limiting.allows_now(recipient)
 
     def _looks_plain(self, recipient: str) -> bool:
         """Whether a canonical address is of a domain of ours, and of a mailbox like any other:
