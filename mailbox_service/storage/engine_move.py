@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 from mailbox_service.storage import migrate, postgres
+from mailbox_service.storage.postgres_errors import SERVER_ERRORS
 
 # A table of millions of contents is one statement, and may take its hours.
 PATIENCE_SECONDS = 7 * 86_400.0
@@ -92,7 +93,7 @@ async def move(file: Path, url: str, tell: Callable[[Moved], None]) -> list[Move
         connection = await postgres.connect(url, seconds=PATIENCE_SECONDS)
     except migrate.SchemaTooNew as error:
         raise MoveFailed(str(error)) from None
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*SERVER_ERRORS, ValueError) as error:
         raise MoveFailed(f"the database cannot be reached: {one_line(error)}") from None
     try:
         with closing(opened(file)) as source:
@@ -100,7 +101,7 @@ async def move(file: Path, url: str, tell: Callable[[Moved], None]) -> list[Move
                 return await move_tables(source, connection, tell)
     except (OSError, sqlite3.Error) as error:
         raise MoveFailed(f"{file}: {error}") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, TypeError) as error:
+    except (*SERVER_ERRORS, TypeError) as error:
         raise MoveFailed(f"the database refused: {one_line(error)}") from None
     finally:
         await connection.close(timeout=postgres.CONNECT_SECONDS)

@@ -7,9 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
-
 from mailbox_service.storage.grouping import describe
+from mailbox_service.storage.postgres_errors import SERVER_ERRORS
 
 log = logging.getLogger("mailbox.storage")
 
@@ -23,8 +22,6 @@ MOST_TOPICS = 10_000
 # A connection that says nothing may be dead: ask it now and then.
 PULSE_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
-
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Notices:
@@ -65,7 +62,7 @@ class Notices:
         while True:
             try:
                 await self._serve()
-            except _TROUBLE as error:
+            except SERVER_ERRORS as error:
                 log.warning("signals-interrupted error=%s", describe(error))
             self._heard.set()
             await asyncio.sleep(PAUSE_SECONDS)

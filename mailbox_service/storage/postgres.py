@@ -15,12 +15,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
-from mailbox_service.core.errors import (
-    MailError,
-    StatementRefused,
-    StorageFull,
-    TemporaryFailure,
-)
 from mailbox_service.storage import migrate
 from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import (
@@ -35,6 +29,7 @@ from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, descri
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.notices import Notices
+from mailbox_service.storage.postgres_errors import SERVER_ERRORS, as_refusal
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -76,18 +71,6 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# SQLSTATE classes that say "not now": connection, resources, operator, system, lock, rollback
-# of a conflict, damaged pages.
-_TEMPORARY_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
-_TEMPORARY_STATES = frozenset(
-    {
-        "25006",  # read only: the primary became a standby
-        "0A000",  # a prepared statement from before a migration of another process
-    }
-)
-# Values that do not fit; features that are not there; grammar, names and rights.
-_ABOUT_THE_STATEMENT = frozenset({"22", "0A", "42"})
-_DISK_FULL = "53100"
 _CONFLICTS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 TOUCH = """
@@ -190,7 +173,7 @@ class Line:
         if self._connection is not None and not self._connection.is_closed():
             try:
                 await self._connection.close(timeout=CONNECT_SECONDS)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except SERVER_ERRORS:
                 self._connection.terminate()
         self._connection = None
 
@@ -423,24 +406,3 @@ async def run_alone(
         if not isinstance(outcome.error, _CONFLICTS):
             break
     return outcome
-
-
-def as_refusal(error: BaseException) -> BaseException:
-    """Trouble of server or network as a temporary refusal; everything else as it is."""
-    refusal: MailError | None = None
-    state = getattr(error, "sqlstate", None) or ""
-    if state == _DISK_FULL:
-        refusal = StorageFull("There is no room to store this now.")
-    elif (
-        state[:2] in _TEMPORARY_CLASSES
-        or state in _TEMPORARY_STATES
-        or isinstance(error, OSError | asyncpg.InternalClientError)
-        or (isinstance(error, asyncpg.InterfaceError) and "connection" in str(error))
-    ):
-        refusal = TemporaryFailure("The store cannot be reached now.")
-    elif state[:2] in _ABOUT_THE_STATEMENT:
-        refusal = StatementRefused("The store does not take this statement.")
-    if refusal is None:
-        return error
-    refusal.__cause__ = error
-    return refusal
