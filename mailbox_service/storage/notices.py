@@ -64,6 +64,9 @@ class Notices:
                 await self._serve()
             except SERVER_ERRORS as error:
                 log.warning("signals-interrupted error=%s", describe(error))
+            except Exception as error:
+                # Nobody waits for this task: what ends it would end the signals for good.
+                log.error("signals-interrupted error=%s", describe(error), exc_info=error)
             self._heard.set()
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -13,6 +13,7 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
+from mailbox_service.storage import notices
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.notices import Notices
 from mailbox_service.storage.postgres import PostgresDatabase, connect
@@ -97,20 +98,41 @@ async def test_signals_come_back_when_the_server_said_farewell_and_has_not_close
 ) -> None:
     relay, url = closer
     heard: asyncio.Queue[str] = asyncio.Queue()
-    notices = Notices(lambda: connect(url))
+    signals = Notices(lambda: connect(url))
     async with asyncio.timeout(20):
-        await notices.listen(heard.put_nowait)
+        await signals.listen(heard.put_nowait)
         await relay.arrived.get()
-        notices.send("first")
+        signals.send("first")
         assert await heard.get() == "first"
         await asyncio.sleep(0.1)  # no statement is under way any more
         relay.say_farewell()
         await asyncio.sleep(0.1)  # it has arrived, and wakes nobody who only listens
-        notices.send("lost")
+        signals.send("lost")
         await relay.arrived.get()
-        notices.send("queue")
+        signals.send("queue")
         assert await heard.get() == "queue"
-    await notices.close()
+    await signals.close()
+
+
+async def test_signals_come_back_after_an_error_that_nobody_foresaw(
+    store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notices, "PAUSE_SECONDS", 0.05)
+    heard = asyncio.Event()
+    failures = [KeyError("unforeseen")]
+
+    async def fails_once() -> asyncpg.Connection:
+        if failures:
+            raise failures.pop()
+        return await connect(store_url)
+
+    signals = Notices(fails_once)
+    async with asyncio.timeout(20):
+        await signals.listen(lambda topic: heard.set())
+        signals.send("queue")
+        await heard.wait()
+    await signals.close()
+    assert "signals-interrupted error=KeyError" in caplog.text
 
 
 async def test_reads_and_writes_after_a_farewell_are_refused_as_temporary_then_served(
