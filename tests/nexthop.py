@@ -179,6 +179,9 @@ class Conversation:
                 if self.messages >= server.close_after:
                     await self.say("421 4.7.0 Enough for this connection")
                     return False
+                if self.reverse_path is not None:
+                    await self.say("503 5.5.1 Nested MAIL command")
+                    return True
                 await self.say(server.mail_reply)
                 if server.mail_reply.startswith("250"):
                     path, _, self.parameters = line[10:].partition(" ")

@@ -149,7 +149,7 @@ class Transaction:
     """
 
     __slots__ = (
-        *("_about", "_accepted", "_answers", "_batched", "_head", "_mail", "_recipients"),
+        *("_about", "_accepted", "_answers", "_batched", "_head", "_mail", "_open", "_recipients"),
         *("_replies", "_server", "_step", "_tail", "behind", "broken", "letter", "number"),
         *("over", "sending", "sent"),
     )
@@ -169,6 +169,8 @@ class Transaction:
         self._batched = server.offers("pipelining")
         self._step = 0
         self._accepted = False
+        # The server took MAIL, and nothing has ended the transaction there since.
+        self._open = False
         self._replies: dict[str, Reply] = {}
         self._about: dict[str, str] = {}
         self._tail = ""
@@ -244,12 +246,15 @@ class Transaction:
         if self.sending:
             self._tail += f"\n> ({len(self.letter.content)} octets of content)\n< {shown(reply)}"
             self._answer_rest(reply)
+        elif self._open and reply.code // 100 != 2:
+            self.broken = True  # it did not forget the transaction
         self.over = True
         return b""
 
     def _heard_mail(self, reply: Reply) -> bytes:
         self._head += f"\n> {self._mail}\n< {shown(reply)}"
         if reply.code // 100 == 2:
+            self._open = True
             return b"" if self._batched else self._command(rcpt(self._recipients[0]))
         self._answer_rest(reply)
         self.over = not self._batched
@@ -279,12 +284,15 @@ class Transaction:
                 self.sending = True
                 return stuffed(self.letter.content)
             # RFC 2920 §3.1: the server waits for content that nobody gets; it gets none.
+            self._open = False
             return END
         if reply.code // 100 not in (4, 5):
             # Nothing was sent, so no yes can be meant for it.
             reply = Reply(0, "4.5.0", f"An unexpected reply to DATA: {reply}")
             self.broken = True
         self._answer_rest(reply)
+        if self._open and not self.broken:
+            return RESET  # RFC 5321 §4.1.4: another MAIL would be refused within this one
         self.over = True
         return b""
 

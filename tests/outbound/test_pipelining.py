@@ -167,10 +167,35 @@ async def test_recipients_of_the_next_letter_are_refused_alone() -> None:
 
 async def test_a_letter_without_recipients_left_sends_no_content_and_the_next_goes_on() -> None:
     second = (OK, b"550 5.1.1 Nobody\r\n", b"503 5.5.1 No recipients\r\n")
-    async with scripted([*TAKEN, *second, *TAKEN]) as script:
+    async with scripted([*TAKEN, *second, OK, *TAKEN]) as script:
         answers = await sent(script, "ann@n.test", "nobody@n.test", "eve@n.test")
         assert codes(answers) == [250, 550, 250]
         assert len(script.contents) == 2
+        assert "RSET" in script.heard[0], "RFC 5321 §4.1.4: its transaction was still open"
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_letter_refused_at_data_leaves_no_transaction_to_the_next(pipelining: bool) -> None:
+    """The next MAIL would be refused for good, as one within a transaction."""
+    refused = (OK, OK, b"451 4.3.0 Not now\r\n")
+    async with scripted([*refused, OK, *TAKEN], pipelining=pipelining) as script:
+        answers = await sent(script, "ann@n.test", "bob@n.test")
+        assert codes(answers) == [451, 250]
+        assert script.heard[0].index("RSET") == len(refused)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_server_that_refuses_rset_gets_the_next_letter_on_another_connection(
+    pipelining: bool,
+) -> None:
+    refused = [OK, b"550 5.1.1 Nobody\r\n"]
+    if pipelining:
+        refused.append(b"503 5.5.1 No recipients\r\n")
+    rset = b"502 5.5.1 What is that?\r\n"
+    async with scripted([*refused, rset], TAKEN, pipelining=pipelining) as script:
+        answers = await sent(script, "nobody@n.test", "bob@n.test")
+        assert codes(answers) == [550, 250]
+        assert len(script.heard) == 2
 
 
 async def test_a_server_that_waits_for_content_of_nobody_gets_none() -> None:
