@@ -89,9 +89,10 @@ class MailboxWork:
         self._wire.write(selected.report(may_expunge=False))
 
     async def _set_flags(self, rows: Sequence[Numbered], *, with_flags: int, kept: int) -> None:
-        changed = [row.id for _, row in rows if (row.flags & kept) | with_flags != row.flags]
-        await self._account.mark(self.selected.box, changed, with_flags=with_flags, kept=kept)
-        self.selected.set_flags(changed, with_flags=with_flags, kept=kept)
+        # Also where the list has these flags already: somebody may have changed them since.
+        uids = [row.id for _, row in rows]
+        await self._account.mark(self.selected.box, uids, with_flags=with_flags, kept=kept)
+        self.selected.set_flags(uids, with_flags=with_flags, kept=kept)
 
     async def fetch(self, command: FetchCommand) -> bytes:
         """Tell what a client wants to know, portion by portion, as fast as it reads."""
@@ -199,13 +200,18 @@ class MailboxWork:
 
     async def expunge(self, wanted: SequenceSet | None) -> bytes:
         """Delete what is marked as deleted, all or those of a set."""
+        # Another client may have taken a mark back, and this is for good.
+        await self.selected.refresh()
+        self._wire.write(self.selected.report(may_expunge=True, with_uid=wanted is not None))
         await self._delete(self.selected.marked_deleted(wanted))
         return b"OK Expunged"
 
     async def close(self) -> None:
         """Delete what is marked as deleted; where the mailbox was opened to be read, nothing."""
-        uids = [] if self.selected.read_only else self.selected.marked_deleted(None)
-        if uids:
+        if self.selected.read_only:
+            return
+        await self.selected.refresh()
+        if uids := self.selected.marked_deleted(None):
             await self._delete(uids)
 
     async def _delete(self, uids: Sequence[int]) -> None:

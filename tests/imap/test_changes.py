@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mailbox_service.core.stored import SEEN
 from mailbox_service.storage import messages
 from mailbox_service.storage.sqlite import SqliteDatabase
 from tests.imap.conftest import Site, site_on
@@ -213,5 +214,42 @@ async def test_two_clients_that_mark_at_once_lose_no_mark(any_site: Site) -> Non
         one.command("STORE 1 +FLAGS (\\Seen)"), other.command("STORE 1 +FLAGS (\\Flagged)")
     )
     assert await site.house.flags(message_id) == 3
+    await one.close()
+    await other.close()
+
+
+async def test_a_mark_is_set_also_where_another_client_took_it_away_meanwhile(
+    any_site: Site,
+) -> None:
+    site = any_site
+    (message_id,) = await site.house.deliver("One")
+    one, other = await site.talk(select="INBOX"), await site.talk(select="INBOX")
+    await one.command("STORE 1 +FLAGS (\\Seen)")
+    await other.command("STORE 1 -FLAGS (\\Seen)")
+    assert await one.command("STORE 1 +FLAGS (\\Seen)") == [
+        b"* 1 FETCH (FLAGS (\\Seen))",
+        b"a OK Stored",
+    ]
+    assert await site.house.flags(message_id) == SEEN
+    await other.command("STORE 1 +FLAGS (\\Flagged)")
+    await one.command("STORE 1 -FLAGS (\\Flagged)")
+    assert await site.house.flags(message_id) == SEEN
+    await one.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("command", ["EXPUNGE", "UID EXPUNGE 1:*", "CLOSE"])
+async def test_what_another_client_wants_to_keep_is_not_deleted(
+    any_site: Site, command: str
+) -> None:
+    site = any_site
+    kept, _ = await site.house.deliver("Kept", "Deleted by the other")
+    one, other = await site.talk(select="INBOX"), await site.talk(select="INBOX")
+    await one.command("STORE 1 +FLAGS (\\Deleted)")
+    await other.command("STORE 1 -FLAGS (\\Deleted)")
+    await other.command("STORE 2 +FLAGS (\\Deleted)")
+    assert (await one.command(command))[-1].startswith(b"a OK ")
+    assert await site.house.flags(kept) == 0
+    assert len(await site.house.inbox(ANN)) == 1
     await one.close()
     await other.close()
