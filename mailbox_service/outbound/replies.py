@@ -21,7 +21,11 @@ _line = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL).fullmatch
 
 
 class BadReply(Exception):
-    """Not a reply of SMTP, or one without end."""
+    """Not a reply of SMTP, or one without end; `before` are the replies that came before it."""
+
+    def __init__(self, what: str, before: list[Reply] | None = None) -> None:
+        super().__init__(what)
+        self.before = before or []
 
 
 # Servers say the same few things over and over.
@@ -70,11 +74,14 @@ class ReplyReader:
             if not self._lines and len(line) <= SHORT_LINE:
                 reply = known(line)
             if reply is None:
-                reply = self._take(line)
+                try:
+                    reply = self._take(line)
+                except BadReply as error:
+                    raise BadReply(str(error), replies) from None
             if reply is not None:
                 replies.append(reply)
         if len(self._buffer) > MAX_LINE:
-            raise BadReply("a reply line without end")
+            raise BadReply("a reply line without end", replies)
         return replies
 
     def _take(self, line: bytes) -> Reply | None:

@@ -70,17 +70,20 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._lost is not None:
             return
+        # Why the conversation ends here; what was answered before that stays answered.
+        ends = ""
         try:
             replies = self._reader.feed(data)
         except BadReply as error:
-            self._end(f"the server sent {error}")
-            return
+            replies, ends = error.before, f"the server sent {error}"
         self._owed -= len(replies)
         if self._owed < 0:
             # 421 before closing is polite (RFC 5321 §3.8); anything else is out of step.
-            last = replies[-1]
-            self._end(f"the server said {last}" if last.code == 421 else "out of step")
-            return
+            last = replies.pop()
+            if self._owed < -1 or last.code != 421:
+                self._end("out of step")
+                return
+            ends = f"the server said {last}"
         under_way = self._under_way
         for reply in replies:
             one = under_way[0]
@@ -93,9 +96,11 @@ class Session(asyncio.Protocol):
                 self._finish(one)
                 if self._lost is not None:
                     return
-            elif out:
+            elif out and not ends:
                 self._send(one, out)
-        if under_way:
+        if ends:
+            self._end(ends)
+        elif under_way:
             self._wait_for(under_way[0])
         else:
             self._go_on()

@@ -261,6 +261,30 @@ async def test_more_replies_than_commands_are_believed_by_nobody() -> None:
         assert codes(answers[1:]) == [250]
 
 
+@pytest.mark.parametrize("behind", [b"421 4.3.2 Shutting down\r\n", b"\r\n", b"Bye!\r\n"])
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_what_comes_behind_an_answer_takes_nothing_back(
+    behind: bytes, pipelining: bool
+) -> None:
+    """A farewell, or a line that is no reply, in one packet with the answer to content: who has
+    said yes has the message, and would get it again at every attempt."""
+    first = (OK, OK, GO, OK + behind)
+    async with scripted(first, TAKEN, pipelining=pipelining) as script:
+        assert codes(await sent(script, "ann@n.test")) == [250]
+        assert codes(await sent(script, "bob@n.test")) == [250]
+        assert len(script.contents) == 2
+
+
+@pytest.mark.parametrize("behind", [b"421 4.3.2 Shutting down\r\n", b"\r\n"])
+async def test_content_is_not_sent_to_a_server_that_has_ended_the_conversation(
+    behind: bytes,
+) -> None:
+    async with scripted((OK, OK, GO + behind)) as script:
+        (answer,) = (await sent(script, "ann@n.test"))[0].values()
+        assert (answer.reply.code, answer.uncertain) == (0, False)
+        assert script.contents == []
+
+
 async def test_who_is_given_up_behind_another_takes_nothing_from_it() -> None:
     held = b"250 2.0.0 held\r\n"
     async with scripted((OK, OK, GO, held, *TAKEN), TAKEN, held=held) as script:
