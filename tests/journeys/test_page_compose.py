@@ -173,11 +173,17 @@ def test_a_forward_takes_text_and_files_along(visit: Visits, service: RunningSer
     mail.add_attachment(CONTENT, maintype="application", subtype="pdf", filename="a.pdf")
     service.deliver(address, mail.as_bytes(policy=SMTP))
     page = person.page
+    held: list[Route] = []
+    page.route("**/attachments/*", lambda route: held.append(route))
     page.get_by_role("link", name="Pass it on").click()
     page.get_by_role("toolbar", name="Message").get_by_role("button", name="Forward").click()
-    expect(page.get_by_text("10 kB · attached")).to_be_visible()
     recipient(page, "Add recipient", bob)
+    # A file that is still on its way is waited for.
     page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("Downloading")).to_be_visible()
+    expect(page.get_by_role("button", name="Sending")).to_be_visible()
+    wait_until_so(page, lambda: held)
+    held[0].continue_()
     _, content = delivered(service, bob_token, "Fwd: Pass it on")
     body = content.get_body(("plain",))
     assert body is not None

@@ -4,7 +4,6 @@ import { answerTo, forwardHead, forwardSubject, quoteLines, referencesFor, reply
 import { inWords } from '../lib/refusal';
 import { instant, wholeTime } from '../lib/time';
 import type { Mail } from '../lib/wire';
-import type { DraftFile } from '../lib/draft';
 import { language, t } from '../texts';
 import { drafts } from './drafts.svelte';
 import { notices } from './notices.svelte';
@@ -43,21 +42,22 @@ export const answer = {
       references: referencesFor(mail),
     });
     place.go({ view: 'compose', draft: draft.id });
-    void carryFiles(mail, draft.id);
+    if (mail.attachments.length > 0) drafts.bring(draft.id, carryFiles(mail, draft.id));
   },
 };
 
-async function carryFiles(mail: Mail, draftId: string): Promise<void> {
-  const files: DraftFile[] = [];
+/** Tells which file could not be taken along, and why; '' when all were. */
+async function carryFiles(mail: Mail, draftId: string): Promise<string> {
+  let trouble = '';
   for (const part of mail.attachments) {
     try {
       const blob = await session.api.attachment(mail.id, part.index);
       const name = part.filename || t('attachment.unnamed', { n: part.index + 1 });
-      files.push(await drafts.addFile(new File([blob], name, { type: part.mime_type })));
+      await drafts.attach(draftId, new File([blob], name, { type: part.mime_type }));
     } catch (error) {
-      notices.complain(t('forward.file-lost', { name: part.filename, why: inWords(error) }));
+      trouble = t('forward.file-lost', { name: part.filename, why: inWords(error) });
+      notices.complain(trouble);
     }
   }
-  const draft = drafts.find(draftId);
-  if (draft && files.length > 0) drafts.keep({ ...draft, files: [...draft.files, ...files] }, true);
+  return trouble;
 }

@@ -20,6 +20,9 @@ class Drafts {
   /** False when the browser could not keep the last change. */
   kept = $state(true);
 
+  /** Drafts that files are on their way into; each promise tells what could not be taken along, '' for nothing. */
+  coming = $state.raw<ReadonlyMap<string, Promise<string>>>(new Map());
+
   /** Files of this visit; those of earlier visits come out of IndexedDB. */
   private readonly files = new Map<string, Blob>();
   /** Drafts that have changed since they were last written. */
@@ -86,6 +89,22 @@ class Drafts {
     // Private windows may have no database; the file then lives as long as the page.
     await this.boxed((box) => box.keepFile(entry.id, file));
     return entry;
+  }
+
+  /** Has a draft wait for files that `work` puts into it: it is not sent without them. */
+  bring(id: string, work: Promise<string>): void {
+    const all = Promise.all([this.coming.get(id) ?? '', work]).then((said) => said.filter(Boolean).join(' '));
+    this.coming = new Map(this.coming).set(id, all);
+    void all.finally(() => {
+      if (this.coming.get(id) === all) this.coming = new Map([...this.coming].filter(([one]) => one !== id));
+    });
+  }
+
+  /** A file enters its draft, unless that was thrown away meanwhile. */
+  async attach(id: string, file: File): Promise<void> {
+    const entry = await this.addFile(file);
+    const draft = this.find(id);
+    if (draft) this.keep({ ...draft, files: [...draft.files, entry] }, true);
   }
 
   async dropFile(id: string): Promise<void> {

@@ -3,6 +3,7 @@
 import type { Draft } from '../lib/draft';
 import { base64 } from '../lib/files';
 import { inWords, Refusal, Unreachable } from '../lib/refusal';
+import { draftFault } from '../lib/sendable';
 import { submission } from '../lib/submission';
 import type { Accepted, Submission } from '../lib/wire';
 import { t } from '../texts';
@@ -46,6 +47,12 @@ class Sending {
     const at = (share: number) => (this.ways = new Map(this.ways).set(id, { share, stop }));
     at(0);
     try {
+      const lacking = await Promise.race([drafts.coming.get(id), given(stop.signal)]);
+      if (lacking) return told(id, lacking);
+      // What came in meanwhile goes along.
+      draft = drafts.find(id) ?? draft;
+      const fault = draftFault(draft);
+      if (fault) return told(id, t(`draft.${fault}`));
       await sendDraft(draft, at, stop.signal);
       if (draft.answers !== null && draft.from === session.current?.address) {
         if (reader.mail?.id === draft.answers) void reader.mark({ answered: true });
@@ -58,9 +65,7 @@ class Sending {
       if (error instanceof DOMException && error.name === 'AbortError') notices.announce(t('sent.stopped'));
       else {
         void session.noticed(error);
-        const why = t('sent.failed', { why: inWords(error) });
-        if (isWatched(id)) return why;
-        notices.complain(why);
+        return told(id, inWords(error));
       }
     } finally {
       this.ways = new Map([...this.ways].filter(([one]) => one !== id));
@@ -70,6 +75,19 @@ class Sending {
 }
 
 export const sending = new Sending();
+
+/** What the composer has to say; somebody who has gone elsewhere hears that nothing was sent. */
+function told(id: string, why: string): string | null {
+  const words = t('sent.failed', { why });
+  if (isWatched(id)) return words;
+  notices.complain(words);
+  return null;
+}
+
+/** Never resolves; rejects when it is given up. */
+function given(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
+}
 
 function isWatched(id: string): boolean {
   return place.route.view === 'compose' && place.route.draft === id;
