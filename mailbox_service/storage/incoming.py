@@ -162,6 +162,8 @@ class Incoming:
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
         self._in_trouble = False
+        self._refusal: BaseException | None = None
+        """Why the tables did not take the last batch; None once they have taken one."""
         self._idle = asyncio.Event()
         self._syncing: Syncing | None = None
         # Asking which loop runs is a call of the system, and each turn of a group would.
@@ -186,6 +188,8 @@ class Incoming:
             log.warning("incoming-mail-found mails=%d", len(self._unsettled))
         while self._unsettled:
             await self._write(nothing)
+            if self._refusal is not None:
+                raise self._refusal
         await asyncio.to_thread(self._log.begin)
         self._idle.set()
         self._syncing = await syncing_for(self._log.file)
@@ -193,14 +197,20 @@ class Incoming:
     async def close(self) -> None:
         """Take nothing more, put all mail into the tables, give the files back."""
         self._closing = True
+        # Before `start` was through, what stands in the log was perhaps not even read.
+        emptied = False
         if self._syncing is not None:
             await self._idle.wait()
             await self.caught_up()
             self._syncing.close()
             self._syncing = None
+            emptied = not self._unsettled
         if self._timer is not None:
             self._timer.cancel()
-        self._log.close(emptied=not self._unsettled)
+        try:
+            self._log.close(emptied=emptied)
+        except OSError as error:  # the next start finds in the tables all that is left there
+            log.warning("storage-log-kept error=%s", describe(error))
 
     # --- into the log -----------------------------------------------------------------------
 
@@ -261,6 +271,9 @@ class Incoming:
             return  # whichever ends next comes here again
         if self._octets > MOST_OCTETS:
             self._settle_soon(0.0)
+            if self._in_trouble:  # nobody knows for how long
+                members, self._pending = self._pending, []
+                self._refused(members, OSError("the tables take no mail now"))
             self._appending = True
             self._loop.call_later(ROOM_SECONDS, self._append_next)
             return
@@ -353,6 +366,8 @@ class Incoming:
                 await self._write(nothing)
             except MailError:
                 return  # it stays in the log; what can be read now is what the tables hold
+            if self._refusal is not None:
+                return  # that was refused alone, and so will it be at once again
 
     def _settle_soon(self, seconds: float) -> None:
         """Have the writer make a group after a while, or at once, unless one is on its way."""
@@ -371,7 +386,8 @@ class Incoming:
 
     def _settle_rest(self, written: asyncio.Future[Any]) -> None:
         self._settling = False
-        self._in_trouble = failed = written.cancelled() or written.exception() is not None
+        failed = written.cancelled() or written.exception() is not None
+        self._in_trouble = failed = failed or self._refusal is not None
         if self._unsettled and not self._closing:
             many = len(self._unsettled) >= SETTLE_COUNT and not failed
             self._settle_soon(0.0 if many else RETRY_SECONDS if failed else SETTLE_SECONDS)
@@ -390,17 +406,28 @@ class Incoming:
 
     def done(self, outcome: Outcome) -> None:
         """Hear what became of the unit that was taken last."""
-        if outcome.error is None:
+        self._refusal = None
+        error = outcome.error
+        if error is None:
             self._batch_limit = SETTLE_COUNT
             self._forget()
-        elif self._translate(outcome.error) is not outcome.error:
-            return  # trouble of the disk: it stays in the log until that is over
+        elif self._translate(error) is not error:
+            self._stays(error)  # trouble of the disk
         elif len(self._batch) > 1:
             self._batch_limit = 1  # find the one that the tables do not take
         else:
-            log.critical("incoming-mail-refused error=%s", describe(outcome.error))
-            self._log.put_aside(payload_of(self._batch[0].message))
-            self._forget()
+            log.critical("incoming-mail-refused error=%s", describe(error))
+            try:
+                self._log.put_aside(payload_of(self._batch[0].message))
+            except OSError as trouble:
+                self._stays(trouble)
+            else:
+                self._forget()
+
+    def _stays(self, trouble: BaseException) -> None:
+        """The batch stays in the log until the trouble is over."""
+        log.error("incoming-mail-waits mails=%d error=%s", len(self._batch), describe(trouble))
+        self._refusal = self._translate(trouble)
 
     def _forget(self) -> None:
         """Drop the batch from memory; its place in the log may be used again."""

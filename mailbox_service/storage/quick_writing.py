@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mailbox_service.storage.grouping import Bound, Outcome
+from mailbox_service.storage.grouping import Bound, Outcome, describe, log
 from mailbox_service.storage.incoming_log import sync_folder
 from mailbox_service.storage.sqlite_units import (
     SHRINK,
@@ -108,5 +108,9 @@ class QuickWriter:
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the log into the tables, as far as nobody reads there."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    """Copy the log into the tables, as far as nobody reads there. Where the disk has no room for
+    it, all stays in the log: what was committed is no less so."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.Error as error:
+        log.warning("storage-checkpoint-failed error=%s", describe(error))

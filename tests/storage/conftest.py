@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,19 @@ MakeDisk = Callable[[int], Path]
 def make_read_only(disk: Path) -> None:
     """Let nothing more be written to a disk of `small_disk`; nothing may be open there."""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+@contextmanager
+def no_file_longer_than(octets: int) -> Iterator[None]:
+    """The system refuses to let files grow, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
 
 
 @pytest.fixture

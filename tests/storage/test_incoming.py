@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import resource
 import signal
+import sqlite3
 import struct
 import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,7 @@ from mailbox_service.storage.syncing import (
     Syncing,
     ThreadSyncing,
 )
+from tests.storage.conftest import no_file_longer_than
 
 pytestmark = pytest.mark.anyio
 
@@ -219,19 +220,6 @@ async def test_mail_that_cannot_even_be_written_down_is_refused_alone(tmp_path: 
         with pytest.raises(OverflowError):
             await bad
         await keep(store, letter(1))
-
-
-@contextmanager
-def no_file_longer_than(octets: int) -> Iterator[None]:
-    """The system refuses to let files grow, as a full disk would."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, was)
 
 
 async def test_a_disk_that_takes_no_more_is_a_temporary_refusal_and_loses_nothing(
@@ -464,3 +452,103 @@ async def test_what_was_taken_from_the_log_has_the_checksum_of_its_content(tmp_p
         await asyncio.gather(keep(store, plain), keep(store, packed))
         for content_id, content in enumerate((plain.content, packed.content), 1):
             assert await store.read(contents.read, content_id) == content
+
+
+async def test_a_log_that_could_not_be_read_at_start_keeps_its_mail_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mailbox.db"
+    async with opened(path):
+        pass
+    write_log(path, letter(1), letter(2)).close(emptied=False)
+
+    def unreadable(path: Path) -> Iterator[tuple[int, bytes]]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(incoming_log, "records", unreadable)
+        store = SqliteDatabase(path)
+        with pytest.raises(TemporaryFailure):
+            await store.open()
+        await store.close()
+    async with opened(path) as store:
+        assert await store.read(every_content) == [letter(1).content, letter(2).content]
+
+
+async def rename(tx: Transaction, table: str, name: str) -> None:
+    await tx.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+async def test_mail_that_the_tables_cannot_take_now_holds_up_no_reader_and_no_stop(
+    tmp_path: Path,
+) -> None:
+    """Everything else that a group does goes through, so nothing else tells of it."""
+    path = tmp_path / "mailbox.db"
+    async with asyncio.timeout(60):
+        async with opened(path) as store:
+            await store.write(rename, "messages", "elsewhere")
+            await keep(store, letter(1), letter(2))
+            assert await store.read(cursors.get, CURSOR) == 0
+        store = SqliteDatabase(path)
+        with pytest.raises(TemporaryFailure):
+            await store.open()
+        await store.close()
+        with closing(sqlite3.connect(path)) as mended:
+            mended.execute("ALTER TABLE elsewhere RENAME TO messages")
+        async with opened(path) as store:
+            assert await store.read(every_content) == [letter(1).content, letter(2).content]
+
+
+async def test_mail_that_can_be_put_nowhere_stays_in_the_log_and_ends_no_writing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mailbox.db"
+    bad = NewMessage(("ann@x.test",), "", b"bad", 2**63)
+    aside = tmp_path / "mailbox.db-incoming-refused"
+    aside.mkdir()
+    async with opened(path) as store, asyncio.timeout(20):
+        await keep(store, bad)
+        await store.write(cursors.put, "still", 1)
+        assert await store.read(cursors.get, "still") == 1
+        aside.rmdir()
+        await keep(store, letter(1))
+        while await store.read(message_lists.count, None) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert [payload for _, payload in incoming_log.records(aside)] == [joined(bad)]
+
+
+async def test_mail_beyond_the_bound_is_refused_while_the_tables_take_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "MOST_OCTETS", 1000)
+    async with opened(tmp_path / "mailbox.db") as store, asyncio.timeout(60):
+        await store.write(rename, "messages", "elsewhere")
+        await keep(store, letter(1, 2000))
+        await store.read(cursors.get, CURSOR)
+        refused = store.keep(letter(2), None)
+        assert refused is not None
+        with pytest.raises(TemporaryFailure):
+            await refused
+        await store.write(rename, "elsewhere", "messages")
+        while await store.read(message_lists.count, None) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await keep(store, letter(3))
+        contents = [letter(1, 2000).content, letter(3).content]
+        assert await store.read(every_content) == contents
+
+
+async def test_a_log_that_cannot_be_emptied_at_the_end_does_not_keep_the_store_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "mailbox.db"
+    store = SqliteDatabase(path)
+    await store.open()
+    await keep(store, letter(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(incoming_log, "fdatasync", cannot)
+        await store.close()
+    async with opened(path) as store:
+        assert await store.read(every_content) == [letter(1).content]

@@ -19,10 +19,10 @@ import aiosqlite
 import pytest
 
 from mailbox_service.core.errors import BadRequest, StorageFull, TemporaryFailure
-from mailbox_service.storage import contents, cursors, sqlite
+from mailbox_service.storage import contents, cursors, quick_writing, sqlite
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.sqlite import SqliteDatabase
-from tests.storage.conftest import MakeDisk, make_read_only
+from tests.storage.conftest import MakeDisk, make_read_only, no_file_longer_than
 
 pytestmark = pytest.mark.anyio
 
@@ -394,6 +394,19 @@ async def test_quick_writes_survive_many_turns_of_the_log(store: SqliteDatabase)
     for round_ in range(600):
         await store.write_quick(cursors.put, "turns", round_)
     assert await store.read(cursors.get, "turns") == 599
+
+
+async def test_what_was_committed_is_kept_though_the_log_finds_no_room_in_the_tables(
+    store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hazard 22. The log is written over where it was, and the tables would have to grow."""
+    monkeypatch.setattr(quick_writing, "COMMITS_A_CHECKPOINT", 10)
+    await store.write(keep, os.urandom(8_000_000))
+    with no_file_longer_than(store.path.stat().st_size):
+        for _ in range(25):
+            await store.write_quick(keep, os.urandom(20_000))
+    assert "storage-checkpoint-failed" in caplog.text
+    assert await store.read(count) == 26
 
 
 async def test_a_quick_write_while_another_program_writes_waits_its_turn(
