@@ -20,7 +20,8 @@ MAX_PARAMETERS = 100
 MAX_NAME = 256  # characters of a display name; more is no name but a text
 MAX_ADDRESS = 320  # characters shown of an address: 64 + @ + 255 (RFC 3696 §3)
 
-_ENCODED = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
+# A question mark within a word is wrong and not rare: `=?utf-8?Q?Are_you_there??=`.
+_ENCODED = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?((?:[^?=]|\?(?!=)|=(?!\?(?!=)))*+)\?=")
 _FOLD = re.compile(r"[\r\n]+[ \t]?")
 _BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 # One piece of an address field (RFC 5322 §3.4); a quote that nobody closes is a character.
@@ -28,6 +29,11 @@ _PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[(),:;]|\\.|[^"<(),:;\\]++|.'
 _COMMENT_EDGE = re.compile(r"[()]|\\.|[^()\\]++|.", re.DOTALL)
 _PARAMETER = re.compile(r';\s*([^\s=;"]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([^;]*+))', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+# The token of a MIME field, one or two words long (`text / html`); a comment ends it, and so does
+# a parameter whose semicolon was forgotten.
+_TOKEN = re.compile(r"\s*+([^\s;(]*+(?:\s*+/\s*+[^\s;(]++)?+)")
+_QUOTED_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*+"|\\.)|\s+')
+_COMMENT_BEHIND = re.compile(r"\s\([^()]*+\)$")
 _NON_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 )
@@ -100,7 +106,7 @@ def first_mailbox(value: str) -> tuple[str, str]:
             comment = comment or inner
         elif text[0] == "<" and len(text) > 1:
             return _name(words), _address(text[1:-1])
-        elif text[0] == '"' and len(text) > 1:
+        elif text[0] == '"' and len(text) > 1 and not value.startswith("@", at):
             words.append(_ESCAPE.sub(r"\1", text[1:-1]))
         elif text == ":" and not has_at:
             words.clear()  # the name of a group
@@ -108,10 +114,16 @@ def first_mailbox(value: str) -> tuple[str, str]:
             break
         elif text != ";":
             words.append(text)
-            has_at = has_at or "@" in text
+            has_at = has_at or ("@" in text and text[0] != '"')
     if has_at:
         return _name([comment]), _address("".join(words))
     return _name(words), ""
+
+
+def without_space(address: str) -> str:
+    """An address without the space between its parts (RFC 5322 §3.4.1); what stands in quotes is
+    part of it."""
+    return _QUOTED_OR_SPACE.sub(r"\1", address)
 
 
 @functools.lru_cache(maxsize=256)  # most parts of most mail share a few values
@@ -121,7 +133,8 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     Continuations are joined, extended values decoded, the first of two equal names wins.
     """
     value = value[:MAX_VALUE]
-    token = value.partition(";")[0].strip().lower()
+    start = _TOKEN.match(value)
+    token = "".join(start[1].split()).lower() if start is not None else ""
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
     for count, match in enumerate(_PARAMETER.finditer(value)):
@@ -130,6 +143,8 @@ def parameters(value: str) -> tuple[str, Mapping[str, str]]:
         name = match[1].lower()
         text = match[3].strip() if match[2] is None else _ESCAPE.sub(r"\1", match[2])
         base, star, rest = name.partition("*")
+        if match[2] is None and base not in ("name", "filename"):  # `us-ascii (Plain text)`
+            text = _COMMENT_BEHIND.sub("", text)
         number = rest.removesuffix("*")
         if not star:
             plain.setdefault(name, text if name == "boundary" else decoded(text))
@@ -191,7 +206,7 @@ def _name(words: list[str]) -> str:
 
 
 def _address(text: str) -> str:
-    return "".join(_one_line(text).split())[:MAX_ADDRESS]
+    return without_space(_one_line(text))[:MAX_ADDRESS]
 
 
 def _one_line(text: str) -> str:

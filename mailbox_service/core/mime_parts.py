@@ -323,6 +323,6 @@ def _describe(header: Header, start: int, end: int, parent_type: str) -> Part:
         if kind:  # an unknown token means attachment (RFC 2183 §2.8)
             part.disposition = "inline" if kind == "inline" else "attachment"
     if "content-transfer-encoding" in header:
-        part.encoding = header.text("content-transfer-encoding").partition(";")[0].strip().lower()
+        part.encoding, _ = parameters(header.text("content-transfer-encoding"))
     part.header = Header(header.fields, header.index, part.charset)
     return part

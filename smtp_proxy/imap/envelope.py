@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from email.utils import format_datetime
 
+from mailbox_service.core.header_words import without_space
 from mailbox_service.core.mime_parts import Header
 from smtp_proxy.imap.words import NIL, moment, nstring, parenthesised, string
 
@@ -90,7 +91,7 @@ def mailboxes(value: str) -> Iterator[tuple[str | None, str | None, str | None]]
             if piece == ";" and in_group:
                 in_group = False
                 yield None, None, None
-        elif piece[0] == '"' and len(piece) > 1:
+        elif piece[0] == '"' and len(piece) > 1 and not value.startswith("@", match.end()):
             words.append(_ESCAPE.sub(r"\1", piece[1:-1]))
         else:
             words.append(piece)
@@ -107,6 +108,9 @@ def _mailbox(
         if not name:
             return
         angle, name = name, comment.strip()
-    address = "".join(angle.rpartition(":")[2].split())
+    # Neither a route nor quotes are part of a local part here (RFC 9051 §7.5.2).
+    address = without_space(angle if '"' in angle else angle.rpartition(":")[2])
     local, _, domain = address.rpartition("@") if "@" in address else (address, "", "")
+    if local[:1] == '"' and local[-1:] == '"' and len(local) > 1:
+        local = _ESCAPE.sub(r"\1", local[1:-1])
     yield name or None, local, domain

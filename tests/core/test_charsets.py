@@ -52,6 +52,30 @@ def test_the_label_is_understood(text: str, codec: str, label: str) -> None:
     assert decode(text.encode(codec), label) == text
 
 
+def jis(text: str, high: int) -> bytes:
+    """Text of the double-byte characters of Windows as JIS rows and cells."""
+    out = bytearray()
+    for character in text:
+        lead, trail = character.encode("cp932")
+        row = (lead - (0x70 if lead < 0xA0 else 0xB0)) * 2 - (trail < 0x9F)
+        cell = trail - (0x1F + (trail > 0x7F) if row % 2 else 0x7E)
+        out += bytes((row | high, cell | high))
+    return bytes(out)
+
+
+def test_what_windows_adds_to_jis_is_read() -> None:
+    text = "①日本㈱髙橋Ⅳ"
+    assert decode(b"No. \x1b$B" + jis(text, 0) + b"\x1b(B.", "iso-2022-jp") == f"No. {text}."
+    assert decode(b"No. " + jis(text, 0x80) + b".", "euc-jp") == f"No. {text}."
+    assert decode(b"a \x1b$B)!\x1b(B b", "iso-2022-jp") == "a \ufffd b"
+    assert decode("｡ﾊﾛｰ丂".encode("euc_jp"), "euc-jp") == "｡ﾊﾛｰ丂"
+
+
+def test_big5_has_the_characters_of_hong_kong() -> None:
+    assert decode("嘅咗喺香港".encode("big5hkscs"), "Big5") == "嘅咗喺香港"
+    assert decode("碁銹裏墻".encode("cp950"), "Big5") == "碁銹裏墻"
+
+
 @pytest.mark.parametrize(
     ("text", "codec"),
     [

@@ -159,6 +159,54 @@ def test_a_missing_message_id_is_none() -> None:
     assert summarise(b"Message-ID:\r\n <a@b>\r\n\r\n").message_id == "<a@b>"
 
 
+@pytest.mark.parametrize(
+    ("sender", "name", "address"),
+    [
+        ('"ann lee"@x.example', "", '"ann lee"@x.example'),
+        ('Ann <"ann lee"@x.example>', "Ann", '"ann lee"@x.example'),
+        ('"a@b.example"@x.example', "", '"a@b.example"@x.example'),
+        ("ann @ x.example", "", "ann@x.example"),
+        ('"Lee, Ann" <ann@x.example>', "Lee, Ann", "ann@x.example"),
+    ],
+)
+def test_quotes_belong_to_an_address(sender: str, name: str, address: str) -> None:
+    summary = summarise(f"From: {sender}\r\n\r\n".encode())
+    assert (summary.from_name, summary.from_address) == (name, address)
+
+
+@pytest.mark.parametrize(
+    ("value", "subject"),
+    [
+        ("=?utf-8?Q?Are_you_there??=", "Are you there?"),
+        ("=?utf-8?Q?What?_=C3=A4?= =?utf-8?Q?_b?=", "What? ä b"),
+        ("=?utf-8?B?w6Q=?= b =?utf-8?B?w6Q=?=", "ä b ä"),
+        ("=?utf-8?Q?open =?utf-8?Q?=C3=A4?=", "=?utf-8?Q?open ä"),
+    ],
+)
+def test_a_question_mark_does_not_end_an_encoded_word(value: str, subject: str) -> None:
+    assert summarise(f"Subject: {value}\r\n\r\n".encode()).subject == subject
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "text/html (a page); charset=iso-8859-2 (Latin)\r\n"
+        "Content-Transfer-Encoding: quoted-printable (RFC 2045)",
+        "text / html; charset = iso-8859-2\r\nContent-Transfer-Encoding: quoted-printable; x",
+    ],
+)
+def test_comments_and_spaces_hide_no_html(fields: str) -> None:
+    """RFC 2045 §5.1, §6.1"""
+    raw = f"Content-Type: {fields}\r\n\r\n<p>Dobry=20dzie=F1</p>".encode()
+    assert parse(raw).html == "<p>Dobry dzień</p>"
+
+
+def test_a_forgotten_semicolon_hides_no_html() -> None:
+    """Wrong, and what many a script of a web site writes."""
+    raw = "Content-Type: text/html charset=utf-8\r\n\r\n<p>Grüße</p>".encode()
+    assert parse(raw).html == "<p>Grüße</p>"
+
+
 def test_headers_keep_order_case_and_repetition() -> None:
     raw = b"Received: one\r\nSubject: =?utf-8?q?=C3=A4?=\r\nreceived: two\r\n three\r\n\r\n"
     parsed = parse(raw)

@@ -92,6 +92,17 @@ async def test_an_envelope_has_names_groups_and_missing_parts(site: Site) -> Non
     await talk.close()
 
 
+async def test_a_local_part_is_told_without_its_quotes(site: Site) -> None:
+    """RFC 9051 §7.5.2"""
+    sender, to = '"ann lee"@x.example', 'A <"b\\"c"@y.example>, "d:e"@z.example'
+    await site.house.receive(ANN, content=letter(From=sender, To=to))
+    talk = await site.talk(select="INBOX")
+    answer = b"\n".join(await talk.command("FETCH 1 ENVELOPE"))
+    assert b'((NIL NIL "ann lee" "x.example"))' in answer
+    assert b'(("A" NIL "b\\"c" "y.example")(NIL NIL "d:e" "z.example"))' in answer
+    await talk.close()
+
+
 async def test_every_message_of_the_corpus_can_be_listed_and_fetched(site: Site) -> None:
     """Hazards 28, 29, 30: whatever a message is made of, its list entry is well-formed and its
     octets come as they were stored."""
