@@ -212,6 +212,13 @@ def test_filters_show_unread_codes_and_starred(visit: Visits) -> None:
     page.get_by_role("link", name="Starred").click()
     expect(page.locator(".row")).to_have_count(1)
     expect(row(page, "Star mail")).to_be_visible()
+    # It stays in sight without its star, and is counted until it goes.
+    row(page, "Star mail").hover()
+    page.get_by_role("button", name="Star Star mail").click()
+    page.get_by_role("link", name="Star mail").focus()
+    page.keyboard.press("#")
+    expect(page.get_by_text("Nothing starred yet")).to_be_visible()
+    expect(page.locator(".list-head .num")).to_have_text("0")
 
 
 def test_the_keyboard_alone_reads_answers_and_goes_about(visit: Visits) -> None:

@@ -55,15 +55,25 @@ def test_when_the_tab_with_the_line_goes_another_goes_on_where_it_was(
     assert lines(person) == 2
 
 
-def test_a_mail_read_in_one_tab_is_read_in_the_other(
+def test_a_mail_read_or_deleted_in_one_tab_is_so_in_the_other_whatever_it_shows(
     visit: Visits, service: RunningService
 ) -> None:
     person = visit()
-    address = person.address()
+    address, token = person.address(), person.token()
     person.settled()
     second = another_tab(person)
+    service.deliver(address, message("Delete me"))
     service.deliver(address, message("Read me once"))
+    expect(person.page).to_have_title(f"(2) {address}")
     second.get_by_role("link", name="Read me once").click()
+    expect(person.page).to_have_title(f"(1) {address}")
+    person.page.get_by_role("button", name="Codes").click()
+    person.page.get_by_text("No codes yet").wait_for()
+    # Neither stands in this list.
+    second.locator("body").press("u")
+    expect(person.page).to_have_title(f"(2) {address}")
+    for mail in service.get("/api/mails?limit=9&offset=0", token=token).json()["results"]:
+        assert service.call("DELETE", f"/api/mails/{mail['id']}", token=token).status == 200
     expect(person.page).to_have_title(f"{address} · mailbox")
 
 

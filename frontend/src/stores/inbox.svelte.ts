@@ -15,6 +15,9 @@ const TYPING_MS = 180;
 /** Mails that are deleted at a time: somebody who opens one meanwhile is not to wait behind a hundred. */
 const AT_ONCE = 4;
 
+/** Changes elsewhere within this time are answered by one look at the list. */
+const GATHER_MS = 200;
+
 interface Deletion {
   rows: readonly MailRow[];
   /** The key of the mailbox that they lie in. */
@@ -45,6 +48,9 @@ class Inbox {
 
   private hidden = $state.raw<ReadonlySet<number>>(new Set());
   private deletions: Deletion[] = [];
+  /** Deleted from here, and gone. */
+  private readonly deleted = new Set<number>();
+  private soon: ReturnType<typeof setTimeout> | undefined;
   /** How often a list has been taken over. */
   private lists = 0;
   private request: AbortController | null = null;
@@ -101,7 +107,7 @@ class Inbox {
   async refresh(quietly = false): Promise<boolean> {
     const before = this.loaded ? this.newestSeen : Infinity;
     const answered = await this.load(this.loaded, quietly);
-    for (const row of this.rows.filter((one) => one.id > before && !one.seen).slice(0, 3).reverse()) this.announce(row);
+    for (const row of this.all().filter((one) => one.id > before && !one.seen).slice(0, 3).reverse()) this.announce(row);
     return answered;
   }
 
@@ -118,12 +124,15 @@ class Inbox {
       const oldest = page.results.at(-1)?.id ?? 0;
       // A refresh keeps older pages; what is missing among the newest is gone.
       const older = keep && page.next_before_id !== null ? this.rows.filter((row) => row.id < oldest) : [];
-      this.rows = merged(page.results, [...missed.filter((row) => belongs(row, this.filter)), ...older]);
+      const rows = merged(page.results, [...missed.filter((row) => belongs(row, this.filter)), ...older]);
+      // What has not been shown yet goes behind the pill while the list must not move.
+      const top = keep && this.busy() ? (this.rows[0]?.id ?? Infinity) : Infinity;
+      this.rows = rows.filter((row) => row.id <= top);
+      this.held = rows.filter((row) => row.id > top);
       this.more = older.length > 0 ? this.more : page.next_before_id;
       this.counted(page);
       this.tally(missed, 1);
-      this.held = [];
-      this.newestSeen = Math.max(this.newestSeen, this.rows[0]?.id ?? 0);
+      this.newestSeen = Math.max(this.newestSeen, rows[0]?.id ?? 0);
       this.loaded = true;
       this.trouble = '';
       return true;
@@ -157,8 +166,7 @@ class Inbox {
 
   /** A mail has come, or an older one has changed (its code was found). */
   arrived(row: MailRow): void {
-    const known = this.rows.some((one) => one.id === row.id) || this.held.some((one) => one.id === row.id);
-    if (known) {
+    if (this.all().some((one) => one.id === row.id)) {
       this.rows = this.rows.map((one) => (one.id === row.id ? row : one));
       this.held = this.held.map((one) => (one.id === row.id ? row : one));
       return;
@@ -186,10 +194,12 @@ class Inbox {
   flagsChanged(event: FlagsEvent): void {
     const { ids, ...flags } = event;
     this.apply(ids, flags);
+    this.lookAt(ids);
   }
 
   gone(ids: readonly number[]): void {
-    const lost = this.rows.filter((row) => ids.includes(row.id));
+    this.lookAt(ids.filter((id) => !this.deleted.has(id)));
+    const lost = this.all().filter((row) => ids.includes(row.id));
     this.rows = this.rows.filter((row) => !ids.includes(row.id));
     this.held = this.held.filter((row) => !ids.includes(row.id));
     const stillCounted = lost.filter((row) => !this.hidden.has(row.id));
@@ -255,14 +265,13 @@ class Inbox {
     const { lists } = this;
     const { rows, token } = deletion;
     const back: MailRow[] = [];
-    const ids = new Set<number>();
     let failure: unknown;
     let next = 0;
     const work = async () => {
       for (let row = rows[next++]; row; row = rows[next++]) {
         try {
           await session.api.deleteMail(row.id, token, leaving);
-          ids.add(row.id);
+          this.deleted.add(row.id);
         } catch (error) {
           failure = error;
           back.push(row);
@@ -271,8 +280,8 @@ class Inbox {
     };
     // A page that goes away has no time to ask one after the other.
     await Promise.all(Array.from({ length: leaving ? rows.length : AT_ONCE }, work));
-    this.rows = this.rows.filter((row) => !ids.has(row.id));
-    this.hidden = new Set([...this.hidden].filter((id) => !ids.has(id)));
+    this.rows = this.rows.filter((row) => !this.deleted.has(row.id));
+    this.hidden = new Set([...this.hidden].filter((id) => !this.deleted.has(id)));
     if (token !== session.current?.jwt) return;
     if (failure) {
       this.unhide(back);
@@ -298,18 +307,34 @@ class Inbox {
 
   /** Counts rows in or out, as far as they are among what is counted. */
   private tally(rows: readonly MailRow[], sign: 1 | -1): void {
-    const counted = this.words ? rows.filter((row) => this.rows.some((one) => one.id === row.id)) : rows.filter((row) => belongs(row, this.filter));
+    // What stands in the list was counted in, also if it belongs there no longer.
+    const counted = rows.filter((row) => this.rows.some((one) => one.id === row.id) || (!this.words && belongs(row, this.filter)));
     this.count = Math.max(0, this.count + sign * counted.length);
     this.unread = Math.max(0, this.unread + sign * rows.filter((row) => !row.seen).length);
   }
 
   private apply(ids: readonly number[], flags: Flags): void {
     this.marked(ids, flags);
-    for (const row of this.rows) {
+    for (const row of this.all()) {
       if (!ids.includes(row.id) || flags.seen === undefined || flags.seen === row.seen) continue;
       this.unread = Math.max(0, this.unread + (flags.seen ? -1 : 1));
     }
-    this.rows = this.rows.map((row) => (ids.includes(row.id) ? { ...row, ...flags } : row));
+    const marked = (row: MailRow) => (ids.includes(row.id) ? { ...row, ...flags } : row);
+    this.rows = this.rows.map(marked);
+    this.held = this.held.map(marked);
+  }
+
+  /** What the list knows of: shown, and behind the pill. */
+  private all(): readonly MailRow[] {
+    return [...this.held, ...this.rows];
+  }
+
+  /** What happened to mails that the list does not know changes what is counted, or what belongs into it. */
+  private lookAt(ids: readonly number[]): void {
+    const known = new Set(this.all().map((row) => row.id));
+    if (!this.loaded || ids.every((id) => known.has(id))) return;
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => (this.loading ? this.lookAt(ids) : void this.load(true, true)), GATHER_MS);
   }
 
   private show(rows: readonly MailRow[]): void {
