@@ -27,6 +27,7 @@ _PERIOD = re.compile(
     r"(?:(\d{1,4}) *(second|minute|hour|day|week|month|year)s?)?,? *"
     r"(?:(\d{1,4}):(\d{2})(?::(\d{2}))?)?"
 )
+_specials = re.compile(r'[()<>\[\]:;@\\,"]').search
 _SECONDS = {
     "second": 1,
     "minute": 60,
@@ -162,8 +163,12 @@ def read_mailbox(text: str) -> NamedAddress:
 
 
 def shown_mailbox(person: NamedAddress) -> str:
-    """The other way: as it is shown in lists."""
-    return f"{person.name} <{person.address}>" if person.name else person.address
+    """The other way: as it is shown in lists, and read again by whoever asks for them; so a name
+    that a reader could take apart is in quotes (RFC 5322 §3.2.4)."""
+    name = person.name
+    if _specials(name):
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name} <{person.address}>" if name else person.address
 
 
 def like(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,10 @@ from mailbox_service.services.sending_api.composing import MOST_IN_A_LIST, divid
 # Characters kept of header fields for searches.
 LONGEST_SHOWN = 2_000
 MOST_SHOWN_FIELDS = 50
+
+# What is not in quotes: the name of a group before its members, and comments.
+_group_name = re.compile(r'^(?:"(?:[^"\\]|\\.)*+"|[^"<:])*+:')
+_comments = re.compile(r'("(?:[^"\\]|\\.)*+"?)|\((?:[^()\\]|\\.)*+\)')
 
 # Of which field of a request the composer speaks when it refuses a value.
 FIELDS = (
@@ -102,12 +107,16 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
     if not authors:
         raise BadField("mime_email", "The message has no From")
     values: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {"to": [], "cc": [], "bcc": []}
     for octets, raw in fields:
-        text = decoded(unfolded_value(raw).encode(errors="replace").decode())
-        values.setdefault(octets.decode("ascii", "replace"), []).append(text)
+        name = octets.decode("ascii", "replace")
+        text = unfolded_value(raw).encode(errors="replace").decode()
+        if name in lists:
+            lists[name].append(text)
+        else:
+            values.setdefault(name, []).append(decoded(text))
     named = {
-        name: people_in(name, values.get(name, []), count=recipients is None)
-        for name in ("to", "cc", "bcc")
+        name: people_in(name, texts, count=recipients is None) for name, texts in lists.items()
     }
     if recipients is None:
         recipients = [one.address for people in named.values() for one in people]
@@ -138,15 +147,19 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
 
 
 def people_in(name: str, texts: Sequence[str], *, count: bool) -> list[NamedAddress]:
-    """The mailboxes in fields of a name. Where they `count`, since they are the recipients, raises
-    BadField for what is none of them, and for too many."""
+    """The mailboxes in fields of a name, groups and comments among them (RFC 5322 §3.4). Encoded
+    words are read last, for a comma in one divides nothing (RFC 2047 §6.2). Where the mailboxes
+    `count`, since they are the recipients, raises BadField for what is none, and for too many."""
     people = []
     for text in divided(",".join(texts)):
+        member = _group_name.sub("", text).rstrip("; ")
+        if not member.endswith(">"):
+            member = _comments.sub(r"\1 ", member)
         try:
-            read = read_mailbox(text.rpartition(":")[2] if ":" in text else text)
-            people.append(NamedAddress(canonical(read.address), read.name))
+            read = read_mailbox(member)
+            people.append(NamedAddress(canonical(read.address), decoded(read.name)))
         except BadAddress:
-            if count and text.strip(" ;:") not in ("", "undisclosed-recipients"):
+            if count and member not in ("", "undisclosed-recipients"):
                 detail = f"{name.title()}: not an address: {text[:100]!r}"
                 raise BadField("mime_email", detail) from None
     if count and len(people) > MOST_IN_A_LIST:

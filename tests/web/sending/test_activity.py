@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from email import message_from_bytes
+from email.utils import getaddresses, parseaddr
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -454,6 +455,30 @@ async def test_a_message_id_of_the_authors_own_is_told(api: Api, receiver: Recei
     await api.deliver()
     (content,) = await api.received()
     assert message_from_bytes(content)["Message-ID"] == "<own@inbox.test>"
+
+
+@pytest.mark.parametrize(
+    "name", ["Müller, Jörg", "Shop, Inc.", "A <b@else.example>", "b@else.example", 'a "b" \\ (c)']
+)
+async def test_a_name_is_never_taken_for_an_address(
+    api: Api, receiver: Receiver, name: str
+) -> None:
+    await api.data("webhook/add", {"url": receiver.url, "events": ["processed"],
+                                   "output_format": "json"})  # fmt: skip
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    await api.send(sender=f'"{quoted}" <ann@inbox.test>', to=[f'"{quoted}" <bob@inbox.test>'],
+                   cc=["carl@inbox.test"])  # fmt: skip
+    await report(api)
+    await receiver.wait(1)
+    told = json.loads(receiver.got[0].body)
+    (event,) = (await api.data("activity/search", {}))["events"]
+    assert told["recipients"] == event["recipients"] == ["bob@inbox.test", "carl@inbox.test"]
+    assert told["from_name"] == name
+    assert parseaddr(told["from"]) == parseaddr(event["sender_full"]) == (name, "ann@inbox.test")
+    assert getaddresses([event["to"], event["cc"]]) == [
+        (name, "bob@inbox.test"),
+        ("", "carl@inbox.test"),
+    ]
 
 
 async def test_a_webhook_hears_only_what_it_asked_for(api: Api, receiver: Receiver) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from mailbox_service.services.sending_api.composing import divided
+from mailbox_service.services.sending_api.messages import people_in
 from tests.nameserver import NameServer, serving
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.webhook_receiver import Receiver, answer
@@ -355,6 +357,35 @@ async def test_a_written_message_is_sent_as_it_is(api: Api, text: str) -> None:
 async def test_a_written_message_is_judged(api: Api, raw: str, status: int, code: str) -> None:
     encoded = base64.b64encode(raw.encode()).decode()
     assert (await api.refused("email/mime", {"mime_email": encoded}))[:2] == (status, code)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "To: =?utf-8?q?M=C3=BCller=2C_J=C3=B6rg?= <bob@inbox.test>, carl@inbox.test",
+        "To: =?utf-8?q?eve=40else=2Eexample=2C?= <bob@inbox.test>\nCc: carl@inbox.test",
+        "To: friends: bob@inbox.test, carl@inbox.test;",
+        "To: bob@inbox.test (Smith, J), Carl <carl@inbox.test> (at home)",
+        'To: "B, (b" <bob@inbox.test>, "a:b \\" c" <carl@inbox.test>, nobody: ;',
+        "To: " + ",\n ".join(f"{'N' * 150} <{name}@inbox.test>" for name in
+                             [*(f"p{n}" for n in range(97)), "bob", "carl"]),
+    ],
+    ids=["comma in a word", "address in a word", "group", "comments", "quoted", "long"],
+)  # fmt: skip
+async def test_whoever_a_written_message_names_gets_it(api: Api, field: str) -> None:
+    """RFC 5322 §3.4; encoded words are no structure (RFC 2047 §6.2)."""
+    raw = f"From: ann@inbox.test\n{field}\nSubject: x\n\nBody\n"
+    await api.data("email/mime", {"mime_email": raw})
+    (event,) = (await api.data("activity/search", {"event_types": ["processed"]}))["events"]
+    assert event["recipients"][-2:] == ["bob@inbox.test", "carl@inbox.test"]
+    assert len(event["recipients"]) == (99 if "p96" in field else 2)
+
+
+@pytest.mark.parametrize("text", ['"' + '\\"' * 50_000, "(" * 100_000, '"\\' * 30_000])
+def test_a_list_of_mailboxes_is_divided_in_one_go(text: str) -> None:
+    """Hazard 28: what is never closed is not looked for again at each of its characters."""
+    assert len(divided(text)) == 1
+    assert people_in("to", [text], count=False) == []
 
 
 async def test_a_batch_answers_in_order_and_one_fails_alone(api: Api) -> None:
