@@ -32,6 +32,7 @@ class FastLane(MailServer):
     _input_ended = False
     _skipped = 0
     _reading_paused = False
+    _writing_paused = False
 
     def __init__(self, door: Door, *, implicit_tls: bool = False) -> None:
         super().__init__(door, implicit_tls=implicit_tls)
@@ -56,14 +57,14 @@ class FastLane(MailServer):
             return
         if self._handler_coroutine is not None:
             self._reader.feed_data(data)
+            self._pace()
             return
         if not self._unread and self._handed_over is None and self._answer_at_once(data):
             return
         self._unread += data
         if self._handed_over is None:
             self._go_on()
-        elif len(self._unread) > self._door.limits.unread:
-            self._pause_reading()
+        self._pace()
 
     def eof_received(self) -> bool:
         """The peer will say no more; True keeps the way back open for an answer it waits for."""
@@ -85,20 +86,27 @@ class FastLane(MailServer):
 
     def pause_writing(self) -> None:
         """The peer does not read our replies: neither do we read its commands."""
-        self._pause_reading()
+        self._writing_paused = True
+        self._pace()
 
     def resume_writing(self) -> None:
-        self._resume_reading()
+        self._writing_paused = False
+        self._pace()
 
-    def _pause_reading(self) -> None:
-        if self.transport is not None and not self._reading_paused:
-            self._reading_paused = True
-            self.transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self.transport is not None and self._reading_paused:
-            self._reading_paused = False
-            self.transport.resume_reading()
+    def _pace(self) -> None:
+        """Read on, or wait until the peer has read, or until we have seen what it said."""
+        waiting = 0
+        if self._handed_over is not None:
+            waiting = len(self._unread)
+        elif self._handler_coroutine is not None:
+            waiting = len(self._unread_by_coroutine())
+        pause = self._writing_paused or waiting > self._door.limits.unread
+        if pause != self._reading_paused and self.transport is not None:
+            self._reading_paused = pause
+            if pause:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
 
     # --- answers ----------------------------------------------------------------------------
 
@@ -189,7 +197,11 @@ class FastLane(MailServer):
             return replies.SHUTTING_DOWN
         reply = self._answer_line(line[:-1])
         if reply is None:
-            self._reader.feed_data(bytes(unread))
+            if self._input_ended:  # a stream that was told so takes nothing more
+                self._unread_by_coroutine().extend(unread)
+                self._reader.feed_eof()
+            else:
+                self._reader.feed_data(bytes(unread))
             unread.clear()
         return reply
 
@@ -279,9 +291,9 @@ class FastLane(MailServer):
             self.say_goodbye(reply)
             return
         self._say(reply, self._door.limits.idle)
-        self._resume_reading()
         if self._unread or self._input_ended or self._door.closing:
             self._go_on()
+        self._pace()
 
     def _verdict(self, future: Answer) -> bytes:
         """The reply to a message. A 250 means it is on disk (RFC 5321 §6.1)."""
@@ -327,8 +339,8 @@ class FastLane(MailServer):
         rest = self._unread_by_coroutine()
         self._unread += rest
         rest.clear()
-        self._reader._maybe_resume_transport()  # type: ignore[attr-defined]
         self._go_on()
+        self._pace()
 
     def check_time(self, now: float, *, crowded: bool) -> None:
         """Close also what sends a message too slowly (hazard 3)."""

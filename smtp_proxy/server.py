@@ -88,6 +88,7 @@ class MailServer(SMTP):
         """Let the peer in, or say why not. Comes a second time when TLS has started."""
         if self._original_transport is not None:
             super().connection_made(transport)
+            self._let_us_pace()
             self._dialog.tls_started()
             return
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one by behaviour only
@@ -211,7 +212,12 @@ class MailServer(SMTP):
         )
         assert self.transport is not None
         asyncio.StreamReaderProtocol.connection_made(self, self.transport)
+        self._let_us_pace()
         self._stream_open = True
+
+    def _let_us_pace(self) -> None:
+        """The stream knows only its own share of what waits, and so does not pause the reading."""
+        self._reader._transport = None  # type: ignore[attr-defined]
 
     def _unread_by_coroutine(self) -> bytearray:
         """Input that the stream holds; asyncio has no public name for it, aiosmtpd uses it too."""

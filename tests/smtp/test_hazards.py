@@ -522,22 +522,27 @@ async def test_a_peer_that_vanishes_after_the_final_dot_has_sent_a_message(
     assert [message.content for message in office.kept] == [b"whole\r\n"]
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
 async def test_a_peer_that_has_said_all_still_hears_the_answers(
-    office: PostOffice, open_door: OpenDoor
+    in_memory: bool, office: PostOffice, open_door: OpenDoor
 ) -> None:
     """A script piped into the socket closes its half at once; the replies come anyway."""
     office.at_once = False
+    office.in_memory = in_memory
     door = await open_door("reception")
+    message = (
+        b"MAIL FROM:<far@away.test>\r\nRCPT TO:<ann@example.test>\r\n"
+        b"RCPT TO:<bob@example.test>\r\nDATA\r\nhello\r\n.\r\n"
+    )
     async with await Wire.connect(door.address) as wire:
-        wire.send(
-            b"EHLO me.test\r\nMAIL FROM:<far@away.test>\r\nRCPT TO:<ann@example.test>\r\n"
-            b"DATA\r\nhello\r\n.\r\nNOOP\r\n"
-        )
+        wire.send(b"EHLO me.test\r\n" + message * 2 + b"NOOP\r\n")
         wire.writer.write_eof()
-        replies = [await wire.reply() for _ in range(6)]
-        assert [reply[:3] for reply in replies] == ["250", "250", "250", "354", "250", "250"]
+        replies = [await wire.reply() for _ in range(12)]
+        assert [reply[:3] for reply in replies] == (
+            ["250", *(["250", "250", "250", "354", "250"] * 2), "250"]
+        )
         assert await wire.closed()
-    assert len(office.kept) == 1
+    assert len(office.kept) == 2
 
 
 @pytest.mark.parametrize(
