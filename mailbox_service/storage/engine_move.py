@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 from mailbox_service.storage import migrate, postgres
-from mailbox_service.storage.postgres_errors import SERVER_ERRORS
+from mailbox_service.storage.postgres_errors import SERVER_ERRORS, one_line
 
 # A table of millions of contents is one statement, and may take its hours.
 PATIENCE_SECONDS = 7 * 86_400.0
@@ -187,8 +187,3 @@ async def continue_numbers(
         await connection.execute(
             "SELECT setval(pg_get_serial_sequence($1, $2), $3)", table, column, last
         )
-
-
-def one_line(error: BaseException) -> str:
-    """What an engine said, without what else it knows."""
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -111,13 +111,23 @@ def _sqlite_revision(connection: sqlite3.Connection) -> str | None:
 
 async def upgrade_postgres(connect: Callable[[], Awaitable[Any]]) -> None:
     """Create or upgrade the store that `connect` (an asyncpg connection) reaches, whole or
-    not at all. Raises SchemaTooNew."""
+    not at all. Raises SchemaTooNew, or what the engine raises."""
     connection = await connect()
     try:
         if not is_due(await _postgres_revision(connection)):
             return
     finally:
         await connection.close()
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        await _run_postgres_steps(connect)
+    except DBAPIError as error:
+        # The library wraps it twice.
+        raise (error.orig and error.orig.__cause__) or error.orig or error from None
+
+
+async def _run_postgres_steps(connect: Callable[[], Awaitable[Any]]) -> None:
     from sqlalchemy import text
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 
+from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.storage import migrate
 from mailbox_service.storage.answering import Answering
 from mailbox_service.storage.database import (
@@ -29,7 +30,7 @@ from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, descri
 from mailbox_service.storage.lending import READ_SECONDS, Lending
 from mailbox_service.storage.messages import NewMessage
 from mailbox_service.storage.notices import Notices
-from mailbox_service.storage.postgres_errors import SERVER_ERRORS, as_refusal
+from mailbox_service.storage.postgres_errors import SERVER_ERRORS, as_refusal, one_line
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -240,6 +241,9 @@ class PostgresDatabase:
             await self._writer.connection()
         except Exception as error:
             refusal = as_refusal(error)
+            if refusal is not error:
+                # Whoever starts it hears why: nobody else can mend a name, a password or a right.
+                refusal = TemporaryFailure(f"The store cannot be used: {one_line(error)}")
         else:
             for line in self._lines:
                 self._readers.add(line)
@@ -307,10 +311,13 @@ class PostgresDatabase:
 
     async def _commit(self, group: Sequence[Bound], quick: bool) -> Sequence[Outcome]:
         try:
-            return await commit_group(group, await self._writer.connection())
+            outcomes = await commit_group(group, await self._writer.connection())
         except BaseException:
             self._writer.cut()
             raise
+        if any(isinstance(one.error, asyncpg.ReadOnlySQLTransactionError) for one in outcomes):
+            self._writer.cut()  # another server is the primary now: look for it
+        return outcomes
 
     def keep(self, message: NewMessage, answer: T) -> None:
         """Nothing is won here: the server has a log of its own, which it syncs once a group."""

@@ -21,8 +21,9 @@ SERVER_ERRORS = (
 )
 
 # SQLSTATE classes that say "not now": connection, resources, operator, system, lock, rollback
-# of a conflict, damaged pages.
-_TEMPORARY_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+# of a conflict, damaged pages; and what a new connection meets while somebody changes a password
+# or puts a copy of the database in its place.
+_TEMPORARY_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58", "XX"})
 _TEMPORARY_STATES = frozenset(
     {
         "25006",  # read only: the primary became a standby
@@ -53,3 +54,8 @@ def as_refusal(error: BaseException) -> BaseException:
         return error
     refusal.__cause__ = error
     return refusal
+
+
+def one_line(error: BaseException) -> str:
+    """What an engine said, without what else it knows."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -144,6 +144,87 @@ async def test_a_server_that_is_away_at_start_is_a_reason_not_a_hang(tmp_path: P
         await PostgresDatabase(f"postgresql://postgres@/none?host={tmp_path}").open()
 
 
+@pytest.mark.parametrize(
+    ("user", "name", "reason"),
+    [
+        ("postgres", "no_such", 'database "no_such" does not exist'),
+        ("nobody", "template1", 'role "nobody" does not exist'),
+        ("guest", "template1", "permission denied for schema public"),
+    ],
+)
+async def test_whoever_starts_it_hears_why_the_server_lets_it_not_in(
+    postgres_server: PostgresServer, guest: str, user: str, name: str, reason: str
+) -> None:
+    url = postgres_server.url(name).replace("postgres@", f"{user}@")
+    with pytest.raises(TemporaryFailure, match=reason):
+        await PostgresDatabase(url).open()
+
+
+@pytest.fixture
+async def guest(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A user who may log in and nothing more."""
+    await postgres_server.run("CREATE ROLE guest LOGIN")
+    yield "guest"
+    await postgres_server.run("DROP ROLE guest")
+
+
+async def test_a_login_or_a_database_that_is_away_for_a_while_is_a_temporary_failure(
+    store_url: str, postgres_server: PostgresServer
+) -> None:
+    """A password is changed; a copy of the database is put in its place."""
+    name = store_url.partition("@/")[2].partition("?")[0]
+    stop = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    )
+    still = f"SELECT count(*) FROM ({stop}) AS stopped"
+    store = PostgresDatabase(store_url, readers=1)
+    await store.open()
+    for number, (away, back) in enumerate(
+        (
+            ("ALTER ROLE postgres NOLOGIN", "ALTER ROLE postgres LOGIN"),
+            (f"ALTER DATABASE {name} RENAME TO away", f"ALTER DATABASE away RENAME TO {name}"),
+        )
+    ):
+        administrator = await asyncpg.connect(postgres_server.url())
+        await administrator.execute(stop)
+        async with asyncio.timeout(20):
+            while await administrator.fetchval(still):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await administrator.execute(away)
+        try:
+            for _ in range(2):
+                with pytest.raises(TemporaryFailure):
+                    await store.write(keep, b"meanwhile")
+                with pytest.raises(TemporaryFailure):
+                    await store.read(count)
+        finally:
+            await administrator.execute(back)
+            await administrator.close()
+        await store.write(keep, b"after")
+        assert await store.read(count) == number + 1
+    await store.close()
+
+
+async def test_a_writer_that_found_a_standby_looks_for_the_primary(
+    store_url: str, postgres_server: PostgresServer
+) -> None:
+    """After a failover the name of the server may lead to the wrong one for a while."""
+    name = store_url.partition("@/")[2].partition("?")[0]
+    await postgres_server.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    store = PostgresDatabase(store_url)
+    await store.open()
+    refused = [store.write(keep, b"one"), store.write(keep, b"another")]
+    for one in refused:
+        with pytest.raises(TemporaryFailure):
+            await one
+    await postgres_server.run(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await store.ping()
+    await store.write(keep, b"after")
+    assert await store.read(count) == 1
+    await store.close()
+
+
 async def test_a_connection_that_is_cut_amid_a_group_undoes_it_whole(
     database: PostgresDatabase, other: PostgresDatabase
 ) -> None:
