@@ -24,6 +24,11 @@ MAX_ADDRESS = 320  # characters shown of an address: 64 + @ + 255 (RFC 3696 §3)
 _ENCODED = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?((?:[^?=]|\?(?!=)|=(?!\?(?!=)))*+)\?=")
 _FOLD = re.compile(r"[\r\n]+[ \t]?")
 _BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_ENCODED_RUN = re.compile(rf"{_ENCODED.pattern}(?:\s+{_ENCODED.pattern})*+")
+# What a name says only in quotes (RFC 5322 §3.2.3); a dot has always been let through.
+_SPECIAL = re.compile(r'[()<>\[\]:;@\\,"]')
+_QUOTE = re.compile(r'\\.|"', re.DOTALL)
+_QUOTE_OR_SLASH = re.compile(r'["\\]')
 # One piece of an address field (RFC 5322 §3.4); a quote that nobody closes is a character.
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[(),:;]|\\.|[^"<(),:;\\]++|.', re.DOTALL)
 _COMMENT_EDGE = re.compile(r"[()]|\\.|[^()\\]++|.", re.DOTALL)
@@ -83,6 +88,29 @@ def decoded(value: str) -> str:
     out.append(decode(bytes(pending), pending_charset))
     out.append(value[end:])
     return _one_line("".join(out))
+
+
+def decoded_addresses(value: str) -> str:
+    """An address field with its encoded words read, and its structure as it was: what such words
+    say stands in quotes where it would part or name addresses (`"Müller, Jürgen" <jm@x>`)."""
+    value = value[:MAX_VALUE]
+    if "=?" not in value:
+        return _one_line(value)
+    out: list[str] = []
+    end = 0
+    quoted = False
+    for count, run in enumerate(_ENCODED_RUN.finditer(value)):
+        if count == MAX_WORDS:
+            break
+        between = value[end : run.start()]
+        quoted ^= _QUOTE.findall(between).count('"') % 2 == 1
+        text = decoded(run[0])
+        if quoted or _SPECIAL.search(text):
+            text = _QUOTE_OR_SLASH.sub(r"\\\g<0>", text)
+            text = text if quoted else f'"{text}"'
+        out += [between, text]
+        end = run.end()
+    return _one_line("".join([*out, value[end:]]))
 
 
 def first_mailbox(value: str) -> tuple[str, str]:

@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from mailbox_service.core.charsets import decode
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.filenames import content_disposition, safe_filename
-from mailbox_service.core.header_words import decoded, first_mailbox, unfolded
+from mailbox_service.core.header_words import (
+    decoded,
+    decoded_addresses,
+    first_mailbox,
+    unfolded,
+)
 from mailbox_service.core.html_text import html_to_text
 from mailbox_service.core.mime_parts import Header, Part, content, read_header, read_tree
 
@@ -98,6 +103,11 @@ class ParsedMessage:
         wanted = name.lower()
         return next((decoded(value) for key, value in self.headers if key.lower() == wanted), "")
 
+    def addresses(self, name: str) -> str:
+        """The same for an address field, in which a comma of a name parts no addresses."""
+        values = (value for key, value in self.headers if key.lower() == name.lower())
+        return decoded_addresses(next(values, ""))
+
 
 def summarise(raw: bytes) -> Summary:
     """The row of a message for lists. Reads no more of the bodies than it shows."""
@@ -106,7 +116,7 @@ def summarise(raw: bytes) -> Summary:
     name, address = first_mailbox(header.text("from"))
     name = _TURNING.sub("", name)
     subject = _TURNING.sub("", header.decoded("subject"))[:MAX_SHOWN]
-    recipients = header.decoded("to")[:MAX_SHOWN]
+    recipients = decoded_addresses(header.text("to"))[:MAX_SHOWN]
     text = _opening_words(raw, layout)
     search = " ".join([name, address, subject, recipients, text]).casefold()
     return Summary(

@@ -175,6 +175,28 @@ def test_quotes_belong_to_an_address(sender: str, name: str, address: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (
+            "=?utf-8?Q?M=C3=BCller=2C_J=C3=BCrgen?= <jm@x.example>, ann@x.test",
+            '"Müller, Jürgen" <jm@x.example>, ann@x.test',
+        ),
+        ("=?utf-8?Q?M=C3=BCller=2C?=\r\n =?utf-8?Q?_J?= <j@x>", '"Müller, J" <j@x>'),
+        ('"=?utf-8?Q?M=C3=BC=2C_=22J=22?= M" <j@x>', '"Mü, \\"J\\" M" <j@x>'),
+        ("=?utf-8?Q?<eve@x>?= <bob@x>", '"<eve@x>" <bob@x>'),
+        ("=?utf-8?Q?J=C3=BCrgen?= M. <j@x>, b@x (=?utf-8?Q?=C3=A4?=)", "Jürgen M. <j@x>, b@x (ä)"),
+        ("Bob <bob@x>", "Bob <bob@x>"),
+    ],
+)
+def test_no_name_parts_or_names_addresses_once_it_is_read(value: str, shown: str) -> None:
+    """The page writes to all of them when somebody answers to all."""
+    raw = f"To: {value}\r\nReply-To: {value}\r\n\r\n".encode()
+    assert summarise(raw).to == shown
+    assert parse(raw).addresses("REPLY-TO") == shown
+    assert parse(raw).addresses("Cc") == ""
+
+
+@pytest.mark.parametrize(
     ("value", "subject"),
     [
         ("=?utf-8?Q?Are_you_there??=", "Are you there?"),

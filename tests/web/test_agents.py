@@ -149,6 +149,15 @@ async def test_an_agent_answers_in_the_thread_and_hears_what_became_of_it(site: 
         assert (await call(client, "list_mails"))["mails"][0]["answered"]
 
 
+async def test_an_agent_answers_to_an_address_and_not_to_a_name(site: Site) -> None:
+    async with agent(site, await key(site)) as client:
+        await call(client, "open_address", name="ann")
+        more = "Reply-To: =?utf-8?q?Help_=40_Desk=2C_Ltd?= <desk@second.test>\r\n"
+        mail_id = await site.arrive("ann@inbox.test", mail("Your order", more=more))
+        queued = await call(client, "reply", id=mail_id, text="Thank you.")
+        assert queued["to"] == ["desk@second.test"]
+
+
 async def test_an_agent_sends_with_files_and_copies(site: Site) -> None:
     async with agent(site, await key(site)) as client:
         await call(client, "open_address", name="ann")

@@ -141,8 +141,8 @@ def opened_mail(message: StoredMessage, parsed: ParsedMessage, most: int) -> Age
             codes=known.codes,
             links=known.links,
             text=whole[:most],
-            reply_to=visible(parsed.header("reply-to")),
-            cc=visible(parsed.header("cc")),
+            reply_to=visible(parsed.addresses("reply-to")),
+            cc=visible(parsed.addresses("cc")),
             attachments=[
                 AgentPart(part.index, visible(part.filename), visible(part.mime_type), part.size)
                 for part in parsed.attachments[:MOST_PARTS]

@@ -147,9 +147,9 @@ async def reply(visit: Visit, form: Reply) -> Queued:
 def answer_to(parsed: ParsedMessage, sender: str, form: Reply) -> Draft:
     """A draft in the thread of a mail (RFC 5322 §3.6.4). Raises BadRequest when nobody is
     named to answer to."""
-    name, address = first_mailbox(parsed.header("reply-to"))
+    name, address = first_mailbox(parsed.addresses("reply-to"))
     if not address:
-        name, address = first_mailbox(parsed.header("from"))
+        name, address = first_mailbox(parsed.addresses("from"))
     if not address:
         raise BadRequest("The mail names nobody to answer to")
     subject = parsed.header("subject") or parsed.subject

@@ -205,8 +205,8 @@ def opened_mail(message: StoredMessage, raw: bytes, *, allow_remote: bool) -> Op
             "remote_count": safe.remote_count,
             "headers": header_rows(parsed),
             "attachments": [part_row(part) for part in parsed.attachments],
-            "reply_to": parsed.header("reply-to")[:LONGEST_FIELD],
-            "cc": parsed.header("cc")[:LONGEST_FIELD],
+            "reply_to": parsed.addresses("reply-to")[:LONGEST_FIELD],
+            "cc": parsed.addresses("cc")[:LONGEST_FIELD],
             "in_reply_to": parsed.header("in-reply-to")[:LONGEST_FIELD],
             "references": parsed.header("references")[:LONGEST_FIELD],
         }
