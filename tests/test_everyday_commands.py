@@ -89,6 +89,20 @@ def test_a_backup_comes_back_and_what_was_there_is_kept_aside(shell: Shell, tmp_
     assert (made / "mailbox.db").is_file()
 
 
+def test_a_store_in_a_file_of_another_name_comes_back(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_box(shell)
+    monkeypatch.setenv("MAILBOX_DATABASE_URL", "sqlite:///kept.db")
+    open_box(shell)
+    made = shell.mailbox("backup", str(tmp_path / "backups")).stdout.strip()
+    open_box(shell, "after")
+    result = shell.mailbox("restore", made)
+    assert result.exit_code == 0, result.output
+    open_box(shell, "after")  # it is not open in the backup
+    assert shell.mailbox("address", "new", "--name", "ann").exit_code == 1
+
+
 def test_a_folder_that_is_no_backup_changes_nothing(shell: Shell, tmp_path: Path) -> None:
     open_box(shell)
     before = sorted(path.name for path in (tmp_path / "data").iterdir())

@@ -13,7 +13,9 @@ from mailbox_service.first_run import FILE_NAME as SETTINGS
 from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.storage.backups import BackupFailed
 from mailbox_service.storage.backups import restore as put_back
+from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
+from mailbox_service.storage.sqlite import SqliteDatabase
 
 POSTGRES = """This store is PostgreSQL, which has its own copies. Stop the service, then type:
 
@@ -37,11 +39,14 @@ def restore(folder: Path, config_file: Path | None, data: Path | None) -> None:
         click.echo(POSTGRES, err=True)
         raise SystemExit(1)
     place = Path(config.data_dir)
+    database = connect(config.database_url, place)
+    assert isinstance(database, SqliteDatabase)
+    store = database.path.resolve().relative_to(place.resolve())
     ownership = Ownership(place)
     try:
         if place.exists():
             ownership.take()
-        aside = put_back(folder, place, as_datetime(now_micros()))
+        aside = put_back(folder, place, as_datetime(now_micros()), store=store)
     except OSError as error:
         fail(f"{error}; stop it first.")
     except BackupFailed as error:

@@ -28,9 +28,12 @@ class BackupFailed(Exception):
 
 
 def is_sqlite(file: Path) -> bool:
-    """Whether a file is an SQLite database, by its first octets."""
-    with file.open("rb") as stream:
-        return stream.read(len(HEADER)) == HEADER
+    """Whether a file is an SQLite database, by its first octets; one that is gone is none."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(HEADER)) == HEADER
+    except FileNotFoundError:
+        return False
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -98,19 +101,22 @@ def copy_folder(data: Path, target: Path) -> None:
             try:
                 shutil.copy2(file, copy)
             except FileNotFoundError:
-                continue  # an attachment that was deleted since
+                continue  # an attachment that was deleted since, or the log of a store that closed
         with copy.open("rb") as stream:
             os.fsync(stream.fileno())
 
 
-def restore(backup: Path, data: Path, now: datetime) -> Path | None:
+def restore(
+    backup: Path, data: Path, now: datetime, *, store: str | Path = FILE_NAME
+) -> Path | None:
     """Put a copy in the place of a data directory that nobody uses; where what was there is now,
-    None when nothing was. Raises BackupFailed; then everything is as before."""
-    if not (backup / FILE_NAME).is_file() or not is_sqlite(backup / FILE_NAME):
-        raise BackupFailed(f"{backup}: no backup: there is no {FILE_NAME} in it")
+    None when nothing was. `store` is where in the directory the database lies. Raises
+    BackupFailed; then everything is as before."""
+    if not (backup / store).is_file() or not is_sqlite(backup / store):
+        raise BackupFailed(f"{backup}: no backup: there is no {store} in it")
     if backup.suffix == ".part":
         raise BackupFailed(f"{backup}: a backup that was not finished")
-    check_database(backup / FILE_NAME)
+    check_database(backup / store)
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     new = data.with_name(f"{data.name}.restoring-{stamp}")
     old = data.with_name(f"{data.name}.before-{stamp}")

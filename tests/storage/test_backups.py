@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailbox_service.storage import backups
 from mailbox_service.storage.backups import BackupFailed, back_up
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -74,3 +75,26 @@ def test_a_backup_inside_the_data_or_of_a_damaged_store_is_none(tmp_path: Path) 
     with pytest.raises(BackupFailed, match=r"mailbox\.db"):
         back_up(data, target, NOON)
     assert [file.name for file in target.iterdir() if file.suffix != ".part"] == []
+
+
+def test_files_that_go_while_a_backup_looks_at_them_do_not_hinder_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attachment is deleted; the service stops, and with it the log of its store goes."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "attachment").write_bytes(b"file")
+    connection = sqlite3.connect(data / "mailbox.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE mail (id INTEGER PRIMARY KEY)")
+    assert (data / "mailbox.db-wal").is_file()
+    look = backups.is_sqlite
+
+    def look_after_they_went(file: Path) -> bool:
+        connection.close()
+        (data / "attachment").unlink(missing_ok=True)
+        return look(file)
+
+    monkeypatch.setattr(backups, "is_sqlite", look_after_they_went)
+    made = back_up(data, tmp_path / "backups", NOON)
+    assert [file.name for file in made.iterdir()] == ["mailbox.db"]
