@@ -251,7 +251,7 @@ class Dialog:
         if not self.extended:
             return replies.UNKNOWN_PARAMETER
         seen = set()
-        for word in text.split(" "):
+        for word in text.split():
             name, has_value, value = word.partition("=")
             name = name.upper()
             if name in seen:
@@ -273,7 +273,7 @@ class Dialog:
                 # only what was proven here, so the value is read over.
                 if not value:
                     return replies.BAD_PARAMETER
-            elif name:
+            else:
                 return replies.UNKNOWN_PARAMETER
         return None
 
