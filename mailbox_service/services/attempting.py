@@ -6,8 +6,9 @@ Mail for our own domains touches no network: there the attempt and its record ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from msgspec import structs
@@ -17,6 +18,7 @@ from mailbox_service.config import Config
 from mailbox_service.core import simulated_recipients
 from mailbox_service.core.address import split
 from mailbox_service.core.delivery import Reply
+from mailbox_service.core.errors import MailError
 from mailbox_service.core.trace_fields import without_claims
 from mailbox_service.services.attempts import (
     Answer,
@@ -37,6 +39,7 @@ from mailbox_service.services.signing import Signing
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, leases
 from mailbox_service.storage.database import Database
+from mailbox_service.storage.leases import Claim
 
 log = logging.getLogger("mailbox.delivering")
 
@@ -81,6 +84,8 @@ class Attempting:
         # What the sending API wants of its messages.
         self.tracking: Tracking | None = None
         self._large = asyncio.Semaphore(MOST_LARGE)
+        # Of their own: no slow next hop stands before a mailbox of ours.
+        self._large_here = asyncio.Semaphore(MOST_LARGE_A_DOMAIN)
         self._large_of = WeakValueDictionary[str, asyncio.Semaphore]()
 
     async def attempt(self, job: Job) -> None:
@@ -90,13 +95,23 @@ class Attempting:
             message = await self.tracking.message(job.submission)
         if message is None or not message.traits.personal or job.damaged:
             await self._once(job, message)
+            if job.late:
+                await self._give_back(job.claims)
             return
-        for recipient in job.claims:  # each has a copy of their own
-            one = structs.replace(job, claims=(recipient,))
+        for place, recipient in enumerate(job.claims):  # each has a copy of their own
+            one = structs.replace(job, claims=(recipient,), begun=False)
             try:
                 await self._once(one, message)
+            except asyncio.CancelledError:
+                rest = job.claims[place + one.begun :]
+                with contextlib.suppress(MailError):
+                    await asyncio.shield(asyncio.ensure_future(self._give_back(rest)))
+                raise
             finally:
                 job.begun = job.begun or one.begun
+            if one.late:
+                await self._give_back(job.claims[place:])
+                return
 
     async def _once(self, job: Job, message: ApiMessage | None) -> None:
         """Attempt what goes to a next hop in one piece."""
@@ -106,18 +121,20 @@ class Attempting:
                 leases.hold, job.claims, holder=self._holder, now=self._clock()
             )
             self._signals.notify(topics.mailbox(job.submission.address))
-        elif job.hop == "":
-            await self._deliver_here(job)
-        elif job.hop == SIMULATOR:
-            await self._deliver_nowhere(job)
-        elif job.submission.size <= SMALL_CONTENT or job.damaged:
-            await self._deliver_away(job)
+            return
+        ways = {"": self._deliver_here, SIMULATOR: self._deliver_nowhere}
+        deliver = ways.get(job.hop, self._deliver_away)
+        if job.submission.size <= SMALL_CONTENT or job.damaged:
+            await deliver(job)
+        elif job.hop in ways:
+            async with self._large_here:
+                await deliver(job)
         else:
             places = self._large_of.setdefault(
                 job.claims[0].domain, asyncio.Semaphore(MOST_LARGE_A_DOMAIN)
             )
             async with places, self._large:
-                await self._deliver_away(job)
+                await deliver(job)
 
     async def content(self, job: Job) -> bytes | None:
         """The content of a message; None when it is damaged."""
@@ -180,7 +197,8 @@ class Attempting:
             await self._quarantine(job, started)
             return
         if started > job.lease_until - LEASE_MARGIN:
-            return  # paused for long; somebody else may have it by now
+            job.late = True  # paused, or in line, for long; somebody else may have it by now
+            return
         submission = job.submission
         if job.message is not None:
             content = await self._personal(job, content)
@@ -195,6 +213,11 @@ class Attempting:
         )
         self._heard(job, answers)
         await self.settle(job, answers, content, started=started)
+
+    async def _give_back(self, claims: Sequence[Claim]) -> None:
+        """Let whoever comes next have what was not begun."""
+        now = self._clock()
+        await self._database.write(leases.give_back, claims, holder=self._holder, now=now)
 
     async def _personal(self, job: Job, content: bytes) -> bytes:
         """The copy of the one recipient, when the message has copies."""

@@ -91,6 +91,8 @@ class Job(Struct):
     damaged: bool
     lease_until: int
     begun: bool = False
+    # Too little is left of the lease to begin.
+    late: bool = False
     # What the sending API wants of the message, when it came from there.
     message: ApiMessage | None = None
 

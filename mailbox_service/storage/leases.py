@@ -103,9 +103,11 @@ UPDATE recipients
  WHERE id = :id AND lease_holder = :holder
 """
 
+# What an attempt before this one may have delivered stays marked as that left it.
 GIVE_BACK = """
 UPDATE recipients
-   SET state = CASE WHEN attempts = 1 THEN 'queued' ELSE 'deferred' END,
+   SET state = CASE WHEN interrupted = 1 THEN 'sending'
+                    WHEN attempts = 1 THEN 'queued' ELSE 'deferred' END,
        attempts = attempts - 1, next_attempt_at = :now, lease_holder = NULL
  WHERE id = :id AND lease_holder = :holder
 """

@@ -450,6 +450,51 @@ async def test_large_messages_go_out_few_at_a_time(database: AnyDatabase, hop: N
     assert hop.most_at_once <= attempting.MOST_LARGE_A_DOMAIN
 
 
+async def test_large_messages_of_our_own_are_in_memory_a_few_at_a_time(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = Post(database)
+    work, at_once = post.delivering.attempting, [0]
+    put, counts = work._put_here, []
+
+    async def counted(*what: Any) -> None:
+        at_once[0] += 1
+        counts.append(at_once[0])
+        await put(*what)
+        at_once[0] -= 1
+
+    monkeypatch.setattr(work, "_put_here", counted)
+    large = LETTER + (b"x" * 76 + b"\r\n") * 1_000
+    for _ in range(6):
+        await post.submit("bob@y.test", content=large)
+    await post.delivering.deliver_due()
+    assert len(await post.inbox("bob@y.test")) == len(counts) == 6
+    assert max(counts) <= attempting.MOST_LARGE_A_DOMAIN
+
+
+async def test_what_waited_too_long_for_its_turn_is_leased_anew(
+    database: AnyDatabase, hop: NextHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not begun: it does not wait for the end of its lease, and cannot arrive twice."""
+    monkeypatch.setattr(attempting, "MOST_LARGE_A_DOMAIN", 1)
+    post = Post(database, hop)
+    large = LETTER + (b"x" * 76 + b"\r\n") * 1_000
+    await post.submit("slow@next.test", content=large)
+    receipt = await post.submit("bob@next.test", content=large)
+    working = asyncio.ensure_future(post.delivering.deliver_due())
+    await hop.waiting.wait()
+    post.wait(6)
+    hop.release.set()
+    await working
+    assert sorted(taken.recipients for taken in hop.taken) == [
+        ("bob@next.test",),
+        ("slow@next.test",),
+    ]
+    (recipient,) = (await post.only(receipt.queue_id)).recipients
+    assert (recipient.state, recipient.attempts) == ("delivered", 1)
+    assert all("may arrive twice" not in one.conversation for one in await post.attempts())
+
+
 async def test_the_worker_wakes_for_new_mail(database: AnyDatabase, hop: NextHop) -> None:
     post = Post(database, hop)
     worker = asyncio.ensure_future(post.delivering.run())

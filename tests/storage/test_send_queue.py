@@ -159,6 +159,19 @@ async def test_what_was_not_begun_is_given_back(database: AnyDatabase) -> None:
     assert (again.attempt, again.interrupted) == (1, 0)
 
 
+async def test_what_is_given_back_still_tells_that_an_attempt_before_was_cut_off(
+    database: AnyDatabase,
+) -> None:
+    """Hazard 24: the copy that may be the second one is marked, whoever sends it."""
+    await database.write(queue, ["bob@a.test"])
+    await claim(database, holder="dead")
+    await database.write(leases.end_leases, now=NOON)
+    claims, _ = await claim(database, holder="stopped")
+    await database.write(leases.give_back, claims, holder="stopped", now=NOON)
+    (again,), _ = await claim(database)
+    assert (again.attempt, again.interrupted) == (2, 1)
+
+
 async def test_letters_come_before_bulk(database: AnyDatabase) -> None:
     bulk = [f"bob{number}@a.test" for number in range(50)]
     await database.write(queue, bulk, number=1, priority=send_queue.BULK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ import pytest
 
 from mailbox_service.core.envelope import Envelope, Peer
 from mailbox_service.core.tracking import Mark, Marks
+from mailbox_service.services.clock import now_micros
+from mailbox_service.storage.database import Transaction
 from tests.nexthop import NextHop, running
 from tests.services.test_places import write as write_places
 from tests.web.sending.conftest import Api, serving_api
@@ -368,3 +371,48 @@ async def test_where_somebody_looked_is_told_when_a_database_is_there(
         assert {name: told.get(name) for name in expected} == expected
         (event,) = (await key.data("activity/search", {"event_types": ["opened"]}))["events"]
         assert event["metadata"] == expected
+
+
+async def recipients_of(api: Api) -> dict[str, tuple[str, int]]:
+    """State and attempts of each recipient in the queue."""
+
+    async def unit(tx: Transaction) -> dict[str, tuple[str, int]]:
+        rows = await tx.fetch_all("SELECT recipient, state, attempts FROM recipients", {})
+        return {str(name): (str(state), int(attempts)) for name, state, attempts in rows}
+
+    return await api.site.parts.database.read(unit)
+
+
+PEOPLE = ("slow@far.test", "bob@far.test", "eve@far.test")
+
+
+async def test_copies_behind_a_slow_one_are_leased_anew_and_sent_once(
+    api: Api, hop: NextHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await with_settings(api, open_tracking_enabled=True)
+    await key.send(to=list(PEOPLE), html_body=HTML)
+    waited = [0]
+    delivering = api.site.parts.delivering
+    for part in (delivering, delivering.attempting):
+        monkeypatch.setattr(part, "_clock", lambda: now_micros() + waited[0])
+    working = asyncio.ensure_future(api.deliver())
+    await hop.waiting.wait()
+    waited[0] = 6 * 60_000_000
+    hop.release.set()
+    await working
+    assert sorted(one.recipients[0] for one in hop.taken) == sorted(PEOPLE)
+    assert await recipients_of(api) == dict.fromkeys(PEOPLE, ("delivered", 1))
+
+
+async def test_a_stop_gives_back_the_copies_that_were_not_begun(api: Api, hop: NextHop) -> None:
+    """Hazard 56: only the one that was cut off waits for the end of its lease."""
+    key = await with_settings(api, open_tracking_enabled=True)
+    await key.send(to=list(PEOPLE), html_body=HTML)
+    working = asyncio.ensure_future(api.deliver())
+    await hop.waiting.wait()
+    await api.site.parts.delivering.drain(0.01)
+    await working
+    found = await recipients_of(api)
+    assert found.pop("slow@far.test") == ("sending", 1)
+    sent = {one.recipients[0] for one in hop.taken}
+    assert found == {one: ("delivered", 1) if one in sent else ("queued", 0) for one in PEOPLE[1:]}
