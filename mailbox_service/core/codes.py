@@ -69,9 +69,12 @@ _UNIT_AFTER = re.compile(
     re.IGNORECASE,
 )
 _MONEY_BEFORE = re.compile(r"(?:[€$£¥]|\b(?:eur|usd|gbp|chf|rs))\s?$", re.IGNORECASE)
+# As far as a telephone number reaches that is written for abroad, or begins with an area code.
+_DIALLED_BEFORE = re.compile(r"(?:\+\d[\d ().-]{0,16}|(?<!\d)0\d{2,4}[ -])$")
 _DIGIT_GROUP_BEFORE = re.compile(r"\d[ ().-]{1,2}$")
 _DIGIT_GROUP_AFTER = re.compile(r"[ .-]{1,2}\d{2}")
-_URL = re.compile(r"https?://[^\s<>\"'“”「」]+", re.IGNORECASE)
+# Chinese and Japanese put no space behind an address, but may put a mark of their own there.
+WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'“”「」『』《》【】（），。、；：！？]+", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
 _FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)}
 _REACH_BEFORE, _REACH_AFTER = 90, 45  # characters between a keyword and its code
@@ -110,7 +113,7 @@ def find_codes(subject: str, text: str) -> tuple[FoundCode, ...]:
     rules: dict[str, str] = {}
     about_codes = _mentions_code(subject)
     for words, weight in ((subject[:1_000], 2), (text[:MAX_TEXT], 1)):
-        plain = _URL.sub(" ", words)
+        plain = WEB_ADDRESS.sub(" ", words)
         if "@" in plain:  # looking for addresses where there can be none costs a millisecond
             plain = _ADDRESS.sub(" ", plain)
         plain = plain.translate(_FULL_WIDTH)
@@ -222,6 +225,8 @@ def _is_measured(text: str, start: int, end: int, candidate: re.Match[str]) -> b
         return True
     around = text[max(0, start - 6) : start]
     if _MONEY_BEFORE.search(around):
+        return True
+    if _DIALLED_BEFORE.search(text[max(0, start - 20) : start]):
         return True
     short = candidate["pair"] or (candidate["digits"] and end - start <= 4)
     grouped = _DIGIT_GROUP_BEFORE.search(around) or _DIGIT_GROUP_AFTER.match(text, end)

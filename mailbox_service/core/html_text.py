@@ -68,9 +68,11 @@ class _Writer:
                 self.out.append(f"[{_SPACE.sub(' ', alternative)}]")
         elif name == "a":
             self._end("a")  # links do not nest
-            target = token.attributes.get("href", "").strip()[:MAX_LINK]
+            target = token.attributes.get("href", "").strip()
             if target.lower().startswith(("http://", "https://", "mailto:")):
-                self.target = _SPACE.sub("", target)
+                target = _SPACE.sub(_space_in_link, target)
+                # One that was cut would lead somewhere else.
+                self.target = target if len(target) <= MAX_LINK else ""
                 self.label_from = len(self.out)
         else:
             self.preformatted += name == "pre"
@@ -98,6 +100,11 @@ class _Writer:
             self.out.append("\n\n")
         elif name in _SINGLE:
             self.out.append("\n")
+
+
+def _space_in_link(space: re.Match[str]) -> str:
+    """Spaces as a browser sends them; what folds a long link is no part of it."""
+    return "" if space[0].strip(" ") else "%20" * len(space[0])
 
 
 def _tidy(text: str) -> str:

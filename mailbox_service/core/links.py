@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mailbox_service.core.codes import confidence
+from mailbox_service.core.codes import WEB_ADDRESS, confidence
 
 MAX_TEXT = 20_000  # characters of a body that are searched: what matters stands above
 MAX_LINKS = 5
@@ -27,7 +27,6 @@ class Link:
     rule: str
 
 
-_URL = re.compile(r"https?://[^\s<>\"'“”「」]+", re.IGNORECASE)
 _ACTION = re.compile(
     r"confirm|verif|activat|validat|magic|reset|recover|sign[-_ ]?in|log[-_ ]?in|password|passwort"
     r"|auth|invit|accept|unlock|one[-_ ]?time|complete[-_ ]?(?:your )?(?:registration|profile)"
@@ -39,9 +38,13 @@ _ACTION = re.compile(
     re.IGNORECASE,
 )
 _NOISE_URL = re.compile(
-    r"unsub|opt[-_]?out|preferences|email[-_]settings|abmeld|desinscri|newsletter|privacy"
-    r"|facebook\.|twitter\.|//x\.com|instagram\.|linkedin\.|youtube\.|tiktok\.|apps\.apple|itunes\."
+    r"unsub|opt[-_]?out|preferences|email[-_]settings|abmeld|desinscri|apps\.apple|itunes\."
     r"|play\.google|webversion|\.(?:png|jpe?g|gif|svg|css|ico)(?:\?|$)",
+    re.IGNORECASE,
+)
+# In nearly every mail, and in their own mails the place to confirm something.
+_MOSTLY_NOISE_URL = re.compile(
+    r"newsletter|privacy|facebook\.|twitter\.|//x\.com|instagram\.|linkedin\.|youtube\.|tiktok\.",
     re.IGNORECASE,
 )
 _NOISE_LABEL = re.compile(
@@ -60,7 +63,7 @@ def bare_links(text: str) -> list[tuple[str, str]]:
     """The addresses in a text, each with the words before it as its label."""
     found = []
     last = 0
-    for match in _URL.finditer(text[:MAX_TEXT]):
+    for match in WEB_ADDRESS.finditer(text[:MAX_TEXT]):
         url = match[0].rstrip(_TRAILING)
         lines = text[last : match.start()].strip(" \t\r\n<([").splitlines()
         found.append((url, lines[-1].strip(" \t<([:") if lines else ""))
@@ -94,6 +97,8 @@ def _link_score(url: str, label: str, host: str) -> tuple[int, str]:
     if not score:
         return 0, ""
     rule = {40: "label", 25: "address"}.get(score, "both")
+    if rule != "both" and _MOSTLY_NOISE_URL.search(url):
+        return 0, ""
     return score + 15 * bool(_TOKEN.search(path)), rule
 
 

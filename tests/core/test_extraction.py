@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailbox_service.core.codes import SUREST, confidence
 from mailbox_service.core.extraction import contract_code, contract_metadata, extract
+from mailbox_service.core.html_text import html_to_text
 
 # subject, text, code
 CODES = [
@@ -57,6 +58,7 @@ CODES = [
     ("Verify", "Your code ４８２９１３ is ready", "482913"),
     ("Welcome", "Use the code below to sign in to your account:\n\n*482913*\n\nIf you did not ask for it, ignore this mail.", "482913"),
     ("Your year", "Your access code is 2024", "2024"),
+    ("注册", "请打开https://x.example/v/1。您的验证码是482913", "482913"),
     ("Einmal-Code", "Geben Sie 48-29 nicht ein. Code: 482913", "482913"),
 ]  # fmt: skip
 
@@ -68,6 +70,7 @@ NO_CODE = [
     ("Call us", "Phone: +49 30 1234567 or 0800 123 4567"),
     ("Black Friday", "Use promo code SAVE2026 for 2500 points. 50% off until 20261128."),
     ("Delivery", "Your parcel 123456789012 arrives at 12:30. Tracking code: 99887766"),
+    ("Your code was used", "Was it not you? Call +44 7903 561836 or 030 1234567 with your PIN."),
     ("Address", "Our zip code is 10115, Musterstr. 1234"),
     ("Error", "The server answered with error code 5031 on port 8443."),
     ("Newsletter", "12000 readers, 3500 articles, 480 authors. © 2026"),
@@ -156,6 +159,41 @@ def test_a_link_of_a_text_has_its_host_and_the_words_before_it() -> None:
     assert (link.url, link.host, link.text) == (
         "https://x.example/c/1?token=a_b", "x.example", "Confirm your address",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("请点击https://x.example/verify/abc。谢谢", "https://x.example/verify/abc"),
+        ("（https://x.example/verify?t=ab==）から確認", "https://x.example/verify?t=ab=="),
+        ("Verify: https://x.example/确认/a1", "https://x.example/确认/a1"),
+    ],
+)
+def test_a_mark_of_another_script_ends_an_address(text: str, url: str) -> None:
+    assert [link.url for link in extract("Hi", text, "").links] == [url]
+
+
+def test_a_link_is_whole_or_not_offered() -> None:
+    whole = "https://x.example/verify?upn=" + "a" * 2_000
+    assert extract("Hi", "", f'<a href="{whole}">Verify</a>').links[0].url == whole
+    html = f'<a href="{whole}{"b" * 50}">Verify your address</a>'
+    assert extract("Hi", "", html).links == ()
+    assert html_to_text(html) == "Verify your address"
+    spaced = '<a href="https://x.example/verify?mail=a b&amp;t=c\n  d">Verify</a>'
+    assert extract("Hi", "", spaced).links[0].url == "https://x.example/verify?mail=a%20b&t=cd"
+
+
+@pytest.mark.parametrize(
+    ("url", "label"),
+    [
+        ("https://www.linkedin.com/comm/psettings/email/confirm?id=1", "Confirm your email"),
+        ("https://x.example/newsletter/confirm/abc", "Confirm subscription"),
+    ],
+)
+def test_whoever_is_mostly_noise_may_have_something_to_confirm(url: str, label: str) -> None:
+    assert extract("Hi", "", f'<a href="{url}">{label}</a>').links[0].url == url
+    assert extract("Hi", "", f'<a href="{url}">Read on</a>').links == ()
+    assert extract("Hi", "", '<a href="https://x.com/acme">Confirm on X</a>').links == ()
 
 
 def test_the_host_is_where_the_link_leads() -> None:
