@@ -36,6 +36,7 @@ STATUS: dict[type[MailError], int] = {
 # of ours to come back or to change its key; no other client can meet them.
 KEPT_WHEN_WRAPPED = frozenset({409, 413, 429, 503})
 COME_BACK_AFTER = 5  # seconds: storage trouble is a restart or a full disk being emptied
+FAILED_TO_SEND = "Failed to send mail "  # begins every refusal of the sending routes (§3.3)
 LONGEST_ECHO = 1000  # characters of a refusal; it may quote what the client sent
 
 

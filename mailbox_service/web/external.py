@@ -7,10 +7,9 @@ import msgspec
 from mailbox_service.core.envelope import Principal
 from mailbox_service.core.errors import BadCredential, BadRequest, MailError
 from mailbox_service.core.texts import text
-from mailbox_service.web.errors import Refused, wrapped
+from mailbox_service.web.errors import FAILED_TO_SEND, Refused, wrapped
 from mailbox_service.web.guards import OPEN
 from mailbox_service.web.mailbox.sending import (
-    FAILED,
     KEY_HEADER,
     MailBody,
     Queued,
@@ -59,7 +58,7 @@ async def sender_of(call: Call, token: str) -> Principal:
         refused: MailError = error
     except MailError as error:
         refused = error
-    raise Refused(wrapped(refused, FAILED, call.language))
+    raise Refused(wrapped(refused, FAILED_TO_SEND, call.language))
 
 
 def names_nobody(call: Call, token: str) -> bool:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from mailbox_service.core.audit_words import ADMIN_PASSWORD, ANYBODY, account_actor
 from mailbox_service.core.envelope import Principal
-from mailbox_service.core.errors import BadCredential
+from mailbox_service.core.errors import BadCredential, BadRequest
 from mailbox_service.core.texts import text
 from mailbox_service.services.accounts import ExpiredAccess
-from mailbox_service.web.answers import json_answer
-from mailbox_service.web.errors import Refused, Uncaught, message
+from mailbox_service.web.answers import Answer, json_answer
+from mailbox_service.web.errors import FAILED_TO_SEND, Refused, Uncaught, message, wrapped
 from mailbox_service.web.request import Call
 
 Check = Callable[[Call], Awaitable[None]]
@@ -55,16 +55,41 @@ async def mailbox_owner(call: Call) -> None:
     call.principal = await call.services.authenticating.address_token(bearer_token(call))
 
 
-async def list_owner(call: Call) -> None:
-    """As `mailbox_owner`; a good token that names no address is told so in JSON, the one
-    refusal that is (mailbox-api §1.1)."""
-    token = bearer_token(call)
-    try:
-        call.principal = await call.services.authenticating.address_token(token)
-    except BadCredential:
-        if call.services.authenticating.claims(token).get("address"):
-            raise
-        raise Refused(json_answer({"error": "No address"}, 400)) from None
+def owner_or(nameless: Callable[[Call], Answer]) -> Check:
+    """As `mailbox_owner`; a good token that names no address is told so as the contract words it
+    for the route."""
+
+    async def check(call: Call) -> None:
+        token = bearer_token(call)
+        try:
+            call.principal = await call.services.authenticating.address_token(token)
+        except BadCredential:
+            if call.services.authenticating.claims(token).get("address"):
+                raise
+            raise Refused(nameless(call)) from None
+
+    return check
+
+
+def no_address_in_json(_: Call) -> Answer:
+    """The one refusal that is JSON (mailbox-api §1.1)."""
+    return json_answer({"error": "No address"}, 400)
+
+
+def address_not_found(call: Call) -> Answer:
+    """Who asks for an allowance must have an address (mailbox-api §3.3)."""
+    return message(400, "AddressNotFoundMsg", call.language)
+
+
+def nobody_sends(call: Call) -> Answer:
+    """The same where a mail is handed over (mailbox-api §10.2)."""
+    key = "AddressNotFoundMsg"
+    return wrapped(BadRequest(text(key), message_key=key), FAILED_TO_SEND, call.language)
+
+
+def no_address_to_change(call: Call) -> Answer:
+    """A password belongs to an address (mailbox-api §3.3)."""
+    return message(400, "InvalidAddressTokenMsg", call.language)
 
 
 async def token_holder(call: Call) -> None:
@@ -157,7 +182,10 @@ ADMINISTRATOR = Principal("admin", "", unlimited=True)
 
 OPEN = Guard("anybody", anybody)
 MAILBOX = Guard("mailbox", mailbox_owner, "addressToken")
-MAILBOX_LIST = Guard("mailbox list", list_owner, "addressToken")
+MAILBOX_LIST = Guard("mailbox list", owner_or(no_address_in_json), "addressToken")
+MAILBOX_ASKING = Guard("mailbox asking", owner_or(address_not_found), "addressToken")
+MAILBOX_SENDING = Guard("mailbox sending", owner_or(nobody_sends), "addressToken")
+MAILBOX_PASSWORD = Guard("mailbox password", owner_or(no_address_to_change), "addressToken")
 TOKEN = Guard("token", token_holder, "addressToken")
 ADMIN = Guard("administrator", administrator, "adminPassword", administers=True)
 ACCOUNT = Guard("account", account, "userToken")

@@ -393,6 +393,17 @@ def read_id(value: str) -> int | None:
     return number if number < LARGEST_ID else None
 
 
+# An id in a body: a number, which some clients write with a fraction (5.0), or a text.
+BodyId = int | float | str | None
+
+
+def read_body_id(value: BodyId) -> int | None:
+    """A row id of a body; None for what cannot be one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return read_id(str(value))
+
+
 async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     """Read to the end, and never hold more than `limit` octets and one chunk of the server's."""
     part = await next_message(receive)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mailbox_service.web.json_text import LARGEST_MENDED, mended
+from tests.web.people import sign_up
 from tests.web.site import ADMIN, LETTER, Site
 
 pytestmark = pytest.mark.anyio
@@ -158,6 +159,31 @@ async def test_the_balance_of_an_allowance(site: Site, sent: object, balance: in
     assert answer.json() == {"success": True}
     row = (await site.http.get(page, headers=ADMIN)).json()["results"][0]
     assert (row["balance"], row["enabled"]) == (balance, 1)
+
+
+# Every route that names a row in its body; some clients write all numbers with a fraction.
+@pytest.mark.parametrize("wanted", ["%d", "%d.0", "%de0", '"%d"'])
+async def test_an_id_in_a_body_is_a_number_in_any_spelling(site: Site, wanted: str) -> None:
+    person, box = await sign_up(site), await site.open("ann")
+    await site.http.get("/api/settings", headers=box.auth)
+    page = await site.http.get("/admin/address_sender?limit=1&offset=0", headers=ADMIN)
+    (row,) = page.json()["results"]
+    address, allowance, account = (wanted % one for one in (box.address_id, row["id"], person.id))
+    listed = "/user_api/bind_address"
+    for path, body, headers in (
+        ("/admin/address_sender", f'{{"address_id": {allowance}, "balance": 1}}', ADMIN),
+        ("/admin/user_roles", f'{{"user_id": {account}, "role_text": ""}}', ADMIN),
+        (
+            "/admin/users/bind_address",
+            f'{{"user_id": {account}, "address_id": {address}}}',
+            ADMIN,
+        ),
+        ("/user_api/unbind_address", f'{{"address_id": {address}}}', person.auth),
+    ):
+        answer = await site.http.post(path, content=body, headers=headers)
+        assert (answer.status_code, answer.text) == (200, '{"success":true}'), path
+        held = (await site.http.get(listed, headers=person.auth)).json()["count"]
+        assert held == int(path == "/admin/users/bind_address")
 
 
 @pytest.mark.parametrize("path_id", ["999", "x", "-1", "1.5", "9" * 30])

@@ -1708,7 +1708,7 @@ export interface Update {
 
 /** Who asks: what Telegram gave the mini app, good for five minutes. */
 export interface MiniAppPerson {
-  initData?: string;
+  initData?: string | null;
 }
 
 /** An address of the person, with a token for it. */
@@ -1719,7 +1719,7 @@ export interface HeldRow {
 
 /** `name@domain`, `name`, or empty for any. */
 export interface MiniAppWish {
-  initData?: string;
+  initData?: string | null;
   address?: string | null;
   cf_token?: string | null;
   enableRandomSubdomain?: boolean | number | string | null;
@@ -1735,19 +1735,19 @@ export interface OpenedRow {
 
 /** An address by its token. */
 export interface MiniAppBinding {
-  initData?: string;
-  jwt?: string;
+  initData?: string | null;
+  jwt?: string | null;
 }
 
 /** An address of the person. */
 export interface Unbinding {
-  initData?: string;
-  address?: string;
+  initData?: string | null;
+  address?: string | null;
 }
 
 /** A mail of the person. */
 export interface MailWish {
-  initData?: string;
+  initData?: string | null;
   mailId?: number | string | null;
   remote?: boolean;
 }
@@ -3024,7 +3024,10 @@ export class Api extends Caller {
     return this.call("GET", "/t/o/{token}", "bytes", args, options);
   }
 
-  /** To where a tracked link leads: 302; 404 for a link that is none of ours. */
+  /**
+   * To where a tracked link leads: 302; 404 for a link that is none of ours. HEAD is no click:
+   * scanners ask so where links lead.
+   */
   getTCToken(args: { token: string | number }, options: CallOptions = {}): Promise<string> {
     return this.call("GET", "/t/c/{token}", "text", args, options);
   }

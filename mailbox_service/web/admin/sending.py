@@ -16,7 +16,7 @@ from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.sending import MailBody, draft_of, record_of, words
 from mailbox_service.web.mailbox.sent import SendboxPage, sendbox_page
 from mailbox_service.web.queries import AddressPageQuery
-from mailbox_service.web.request import Call, invalid_input, read_id
+from mailbox_service.web.request import BodyId, Call, invalid_input, read_body_id
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
 from mailbox_service.web.rows import wire_time
 
@@ -47,7 +47,7 @@ class AllowanceChange(Struct, frozen=True):
     """A new allowance. `address_id` is the id of the allowance's row."""
 
     address: str | None = None
-    address_id: int | str | None = None
+    address_id: BodyId = None
     balance: float | str | None = None
     enabled: bool | float | str | None = None
 
@@ -83,7 +83,7 @@ def allowance_row(row: Allowance) -> AllowanceRow:
 async def change_allowance(call: Call) -> Success:
     """Grant, change or take an allowance; its owner gets a note."""
     change = await call.json(read_change)
-    row_id = read_id(str(change.address_id or ""))
+    row_id = read_body_id(change.address_id)
     if not row_id:
         raise BadRequest(text("InvalidAddressIdMsg"), message_key="InvalidAddressIdMsg")
     balance = read_balance(change.balance)

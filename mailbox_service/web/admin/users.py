@@ -16,7 +16,7 @@ from mailbox_service.web.errors import Refused
 from mailbox_service.web.errors import refusal as refused
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.queries import AccountsQuery
-from mailbox_service.web.request import Call
+from mailbox_service.web.request import BodyId, Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import wire_time
 from mailbox_service.web.user.addresses import wanted_id
@@ -56,7 +56,7 @@ class NewAccount(Struct, frozen=True):
 class RoleChange(Struct, frozen=True):
     """An account and its role; the empty text takes it away."""
 
-    user_id: int | str | None = None
+    user_id: BodyId = None
     role_text: str | None = None
 
 
@@ -70,9 +70,9 @@ class Binding(Struct, frozen=True):
     """An account and an address, each by its id or by its text."""
 
     user_email: str | None = None
-    user_id: int | str | None = None
+    user_id: BodyId = None
     address: str | None = None
-    address_id: int | str | None = None
+    address_id: BodyId = None
 
 
 class AddressList(Struct, frozen=True):

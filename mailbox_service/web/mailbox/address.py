@@ -14,7 +14,7 @@ from mailbox_service.core.texts import text
 from mailbox_service.services.authenticating import Opened
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.errors import Refused, Uncaught, message, wrapped
-from mailbox_service.web.guards import MAILBOX, OPEN, TOKEN, bearer_token
+from mailbox_service.web.guards import MAILBOX, MAILBOX_PASSWORD, OPEN, TOKEN, bearer_token
 from mailbox_service.web.humans import check_human, check_human_at_login
 from mailbox_service.web.request import Call
 from mailbox_service.web.roles import ACCESS_TOKEN, USER_TOKEN, with_role
@@ -192,7 +192,7 @@ async def address_login(call: Call) -> LoggedIn:
     return LoggedIn(opened.jwt, opened.address)
 
 
-@routes.post("/api/address_change_password", MAILBOX, body=NewPassword, returns=Success)
+@routes.post("/api/address_change_password", MAILBOX_PASSWORD, body=NewPassword, returns=Success)
 async def change_password(call: Call) -> Success:
     """Give the address a password of its owner's choosing."""
     wanted = await call.json(read_new_password)

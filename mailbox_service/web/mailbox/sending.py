@@ -13,15 +13,14 @@ from mailbox_service.core.compose import Attachment, Draft, NamedAddress
 from mailbox_service.core.envelope import Principal, Receipt
 from mailbox_service.core.errors import BadRequest, MailError
 from mailbox_service.web.answers import OK, Sent
-from mailbox_service.web.errors import Refused, Uncaught, wrapped
-from mailbox_service.web.guards import MAILBOX
+from mailbox_service.web.errors import FAILED_TO_SEND, Refused, Uncaught, wrapped
+from mailbox_service.web.guards import MAILBOX_ASKING, MAILBOX_SENDING
 from mailbox_service.web.request import Call
 from mailbox_service.web.roles import ACCESS_TOKEN, with_role
 from mailbox_service.web.routing import WHOLE_MESSAGE, Routes
 
 routes = Routes("sending")
 
-FAILED = "Failed to send mail "
 KEY_HEADER = {
     "Idempotency-Key": "The same key may be sent again for a day, and the mail goes out once."
 }
@@ -77,7 +76,7 @@ read_mail = msgspec.json.Decoder(MailBody)
 
 @routes.post(
     "/api/send_mail",
-    MAILBOX,
+    MAILBOX_SENDING,
     body=MailBody,
     returns=Queued,
     headers={**KEY_HEADER, **ACCESS_TOKEN},
@@ -98,7 +97,8 @@ async def read_sending(call: Call, decoder: msgspec.json.Decoder[Any]) -> Any:
     except Uncaught as error:
         if error.name != "TypeError":
             raise
-        raise Refused(wrapped(BadRequest(error.message), FAILED, call.language)) from None
+        refused = wrapped(BadRequest(error.message), FAILED_TO_SEND, call.language)
+        raise Refused(refused) from None
 
 
 async def queue(call: Call, principal: Principal, body: MailBody) -> Queued:
@@ -112,7 +112,7 @@ async def queue(call: Call, principal: Principal, body: MailBody) -> Queued:
             idempotency_key=call.header(b"idempotency-key"),
         )
     except MailError as error:
-        raise Refused(wrapped(error, FAILED, call.language)) from None
+        raise Refused(wrapped(error, FAILED_TO_SEND, call.language)) from None
     return queued(receipt)
 
 
@@ -197,7 +197,7 @@ def record_of(body: MailBody) -> dict[str, object]:
     return kept
 
 
-@routes.post("/api/request_send_mail_access", MAILBOX, returns=Sent)
+@routes.post("/api/request_send_mail_access", MAILBOX_ASKING, returns=Sent)
 async def request_access(call: Call) -> Sent:
     """Ask for an allowance to send; an administrator grants it."""
     await call.services.sending.request_access(call.principal)

@@ -16,7 +16,7 @@ from mailbox_service.web.humans import check_human
 from mailbox_service.web.mailbox.address import is_switched_on
 from mailbox_service.web.mailbox.inbox import OpenedMail, opened_mail
 from mailbox_service.web.mailbox.mails import named_rows
-from mailbox_service.web.request import Call, read_id
+from mailbox_service.web.request import BodyId, Call, read_body_id
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import MailRow
 
@@ -26,13 +26,13 @@ routes = Routes("telegram")
 class Person(Struct, frozen=True, rename="camel"):
     """Who asks: what Telegram gave the mini app, good for five minutes."""
 
-    init_data: str = ""
+    init_data: str | None = None
 
 
 class Wish(Struct, frozen=True):
     """`name@domain`, `name`, or empty for any."""
 
-    initData: str = ""
+    initData: str | None = None
     address: str | None = None
     cf_token: str | None = None
     enableRandomSubdomain: bool | float | str | None = None
@@ -41,22 +41,22 @@ class Wish(Struct, frozen=True):
 class Binding(Struct, frozen=True):
     """An address by its token."""
 
-    initData: str = ""
-    jwt: str = ""
+    initData: str | None = None
+    jwt: str | None = None
 
 
 class Unbinding(Struct, frozen=True):
     """An address of the person."""
 
-    initData: str = ""
-    address: str = ""
+    initData: str | None = None
+    address: str | None = None
 
 
 class MailWish(Struct, frozen=True):
     """A mail of the person."""
 
-    initData: str = ""
-    mailId: int | str | None = None
+    initData: str | None = None
+    mailId: BodyId = None
     remote: bool = False
 
 
@@ -88,7 +88,7 @@ async def bound_addresses(call: Call) -> list[HeldRow]:
     """The person's addresses."""
     await needs_bot(call)
     told = await call.json(read_person)
-    user = call.services.telegram.proved_user(told.init_data)
+    user = call.services.telegram.proved_user(told.init_data or "")
     return [HeldRow(one.address, one.jwt) for one in await call.services.telegram.held(user)]
 
 
@@ -97,7 +97,7 @@ async def new_address(call: Call) -> OpenedRow:
     """Open an address and bind it to the person."""
     await needs_bot(call)
     told = await call.json(read_wish)
-    user = call.services.telegram.proved_user(told.initData)
+    user = call.services.telegram.proved_user(told.initData or "")
     await check_human(call, told.cf_token)
     opened = await call.services.telegram.open(
         user, told.address or "", random_subdomain=is_switched_on(told.enableRandomSubdomain)
@@ -110,8 +110,8 @@ async def bind_address(call: Call) -> Success:
     """Bind an address to the person, who is told of its mail from now on."""
     await needs_bot(call)
     told = await call.json(read_binding)
-    user = call.services.telegram.proved_user(told.initData)
-    await call.services.telegram.bind(user, told.jwt)
+    user = call.services.telegram.proved_user(told.initData or "")
+    await call.services.telegram.bind(user, told.jwt or "")
     return SUCCESS
 
 
@@ -120,8 +120,8 @@ async def unbind_address(call: Call) -> Success:
     """Take an address from the person's list."""
     await needs_bot(call)
     told = await call.json(read_unbinding)
-    user = call.services.telegram.proved_user(told.initData)
-    await call.services.telegram.unbind(user, told.address)
+    user = call.services.telegram.proved_user(told.initData or "")
+    await call.services.telegram.unbind(user, told.address or "")
     return SUCCESS
 
 
@@ -148,13 +148,13 @@ async def open_mail(call: Call) -> OpenedMail | None:
 
 async def wished_mail(call: Call, told: MailWish) -> tuple[StoredMessage, bytes] | None:
     """The mail that the person, or the administrator, may see."""
-    mail_id = read_id(str(told.mailId))
+    mail_id = read_body_id(told.mailId)
     if await is_administrator(call):
         found = None if mail_id is None else await call.services.reading.content(None, mail_id)
         if found is None:
             raise NotFound("Mail not found")
         return found
-    user = call.services.telegram.proved_user(told.initData)
+    user = call.services.telegram.proved_user(told.initData or "")
     return None if mail_id is None else await call.services.telegram.mail(user, mail_id)
 
 

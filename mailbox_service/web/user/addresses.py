@@ -10,7 +10,7 @@ from mailbox_service.web.admin.addresses import AddressPage, Token, address_row
 from mailbox_service.web.answers import SUCCESS, Success
 from mailbox_service.web.guards import ACCOUNT, ACCOUNT_AND_MAILBOX
 from mailbox_service.web.queries import BoundPageQuery
-from mailbox_service.web.request import Call, read_id
+from mailbox_service.web.request import BodyId, Call, read_body_id
 from mailbox_service.web.roles import ACCESS_TOKEN, access_role
 from mailbox_service.web.routing import Routes
 
@@ -23,13 +23,13 @@ NOTHING = -1  # an id that no row has
 class BoundAddress(Struct, frozen=True):
     """The id of an address of the account."""
 
-    address_id: int | str | None = None
+    address_id: BodyId = None
 
 
 class Transfer(Struct, frozen=True):
     """An address of the account, and the e-mail of the account that gets it."""
 
-    address_id: int | str | None = None
+    address_id: BodyId = None
     target_user_email: str | None = None
 
 
@@ -37,11 +37,11 @@ read_bound = msgspec.json.Decoder(BoundAddress)
 read_transfer = msgspec.json.Decoder(Transfer)
 
 
-def wanted_id(value: int | str | None) -> int | None:
+def wanted_id(value: BodyId) -> int | None:
     """An id in a body, as number or text; None when there is none."""
     if not value:
         return None
-    found = read_id(str(value))
+    found = read_body_id(value)
     return NOTHING if found is None else found
 
 
