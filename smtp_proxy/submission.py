@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from mailbox_service.core.address import without_detail
 from mailbox_service.core.envelope import Envelope, Peer, Principal
 from mailbox_service.core.errors import FromNotYours, SenderRefused, TemporaryFailure
 from smtp_proxy.backend import Answer, SubmissionBackend
@@ -12,7 +13,7 @@ from smtp_proxy.door import Door, DoorOptions
 
 class SubmissionRules:
     """Nothing before AUTH, unless the peer's address counts as one; the reverse-path is the
-    principal's own address."""
+    principal's own address, or one below it (RFC 5233)."""
 
     accepted_as = "Queued"
     offers_auth = True
@@ -33,8 +34,10 @@ class SubmissionRules:
         sender who hears about failures (RFC 6409 §6.1; hazard 12)."""
         if not reverse_path:
             raise SenderRefused("A submission needs a sender that can be answered")
-        # An administrator has no address of its own and may use any.
-        if principal is not None and principal.address and reverse_path != principal.address:
+        # An administrator has no address of its own and may use any. Whether somebody else has
+        # opened an address below the principal's own, the service knows.
+        own = principal.address if principal is not None else ""
+        if own and own not in (reverse_path, without_detail(reverse_path)):
             raise FromNotYours("The sender is not the address you are logged in as")
 
     def recipient_now(self, recipient: str, reverse_path: str) -> bool:
