@@ -48,6 +48,7 @@ describe('pieces', () => {
     ['https://x.example', ['https://x.example']],
     ['javascript:alert(1)', ['javascript:alert(1)']],
     ['', []],
+    ['点https://x.example/a。谢谢（https://y.example/?b=）', ['点', 'https://x.example/a', '。谢谢（', 'https://y.example/?b=', '）']],
   ])('%s', (text, parts) => expect(pieces(text).map((piece) => piece.text)).toEqual(parts));
   test('loses nothing of the text', () => {
     const text = 'a http://x.example, b "https://y.example/?q=1&r=2"!\n> c https://z.example)';

@@ -51,7 +51,8 @@ export interface TextPiece {
   href: string | null;
 }
 
-const WEB = /\bhttps?:\/\/[^\s<>"'`\u0000-\u001f]+/gi;
+/** Chinese and Japanese put no space behind an address, but may put a mark of their own there. */
+const WEB = /\bhttps?:\/\/[^\s<>"'`“”「」『』《》【】（），。、；：！？\u0000-\u001f]+/gi;
 
 /** More pieces than this make no mail more readable, only the page slower. */
 const MOST_LINKS = 500;
