@@ -17,9 +17,11 @@ SILENT = (
     "script", "style", "title", "template", "noscript", "iframe", "object", "textarea", "select",
     "svg", "math", "xmp", "noembed", "noframes", "applet", "audio", "video", "canvas",
 )  # fmt: skip
+# The elements of other namespaces are the only ones that a slash in their tag ends.
+_MAY_BE_EMPTY = frozenset(["svg", "math"])
 
 _TAG = re.compile(
-    r"""<(?:!--(?s:.*?)(?:-->|\Z)|[!?][^>]*+(?:>|\Z)|(/?)([a-zA-Z][^\s/>]*+)"""
+    r"""<(?:!--(?:-?>|(?s:.*?)(?:--!?>|\Z))|[!?][^>]*+(?:>|\Z)|(/?)([a-zA-Z][^\s/>]*+)"""
     r"""((?:[^>"']|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))*+)(?:>|\Z))"""
 )
 _ATTRIBUTE = re.compile(
@@ -70,7 +72,7 @@ def tokens(html: str) -> Iterator[Token]:
         if not name:  # a comment or a declaration
             continue
         if name in _SILENT_END:
-            if not tag[1]:
+            if not tag[1] and not (name in _MAY_BE_EMPTY and tag[3].endswith("/")):
                 closing = _SILENT_END[name].search(html, at)
                 at = closing.start() if closing else len(html)
             continue

@@ -44,6 +44,8 @@ from mailbox_service.core.html_tokens import Token, tokens
         ("x<!-- never closed <p>y", "x"),
         ("x<script>never closed <p>y", "x"),
         ("<p>un<b>closed", "unclosed"),
+        ("a<svg width='1'/>b<svg>c</svg><math/>d", "abd"),
+        ("<!-->a<!--->b<!-- c --!>d<!-- > e --> f", "abd f"),
     ],
 )
 def test_html_reads_as_text(html: str, text: str) -> None:
