@@ -91,3 +91,37 @@ def test_tabs_of_two_addresses_have_a_line_each(visit: Visits, service: RunningS
     expect(row(person.page, "For the first")).to_be_visible()
     expect(row(person.page, "For the other")).to_have_count(0)
     assert lines(person) == 2
+
+
+def test_nothing_of_an_address_that_is_forgotten_stays_beside_the_next_one(
+    visit: Visits, service: RunningService
+) -> None:
+    other, token = service.open_address()
+    service.deliver(other, message("Mail of the other"))
+    person = visit()
+    first = person.address()
+    person.open(f"/?jwt={token}")
+    person.page.get_by_role("link", name="Mail of the other").click()
+    expect(person.page.locator("#mail-subject")).to_have_text("Mail of the other")
+    writing, looking = person.context.new_page(), person.context.new_page()
+    writing.goto(service.url)
+    row(writing, "Mail of the other").wait_for()
+    writing.locator("#page .rail-compose").click()
+    writing.get_by_label("Add recipient").fill(first)
+    writing.get_by_label("Subject").fill("From whom?")
+    writing.get_by_label("Message text").fill("From me.")
+    looking.goto(f"{service.url}/#/sent")
+    looking.get_by_role("heading", name="Sent", exact=True).wait_for()
+
+    person.page.bring_to_front()
+    person.page.locator(".addr-now").click()
+    person.page.get_by_role("button", name="Forget it here").click()
+    for tab in (person.page, looking):
+        expect(tab.locator(".hero-addr")).to_have_text(first)
+    # Who writes is told before anything goes out from another address.
+    writing.bring_to_front()
+    writing.get_by_role("button", name="Send", exact=True).click()
+    expect(writing.get_by_role("alert")).to_contain_text(other)
+    expect(writing.locator(".from")).to_contain_text(first)
+    writing.get_by_role("button", name="Send", exact=True).click()
+    assert service.wait_for_mail(person.token())["source"] == first

@@ -17,6 +17,7 @@ import { isText, recall, remember } from '../lib/memory';
 import { inWords, isGone, Refusal, Unreachable } from '../lib/refusal';
 import type { AddressWish, ServiceSettings } from '../lib/wire';
 import { language } from '../texts';
+import { place } from './place.svelte';
 import { prove } from './proof';
 import { forgetMails } from './worker';
 
@@ -188,11 +189,12 @@ class Session {
   /** Forgets the key here; the mailbox itself stays. */
   forget(address: string): void {
     this.justMade = false;
+    const own = this.current?.address;
     const gone = this.book.list.find((one) => one.address === address);
     if (gone) forgetMails(gone.jwt);
     this.keep(withoutAddress(this.book, address));
     if (this.freshPassword?.address === address) this.freshPassword = null;
-    if (!this.current) this.close('');
+    this.leave(own);
   }
 
   /** Deletes the current address with all its mail; throws what the service refused. */
@@ -252,9 +254,16 @@ class Session {
 
   /** Another tab changed the list; this tab stays with its own address while it exists. */
   private takeOver(theirs: AddressBook): void {
-    const own = this.current?.address ?? '';
-    this.book = switchedTo(theirs, own);
+    const own = this.current?.address;
+    this.book = switchedTo(theirs, own ?? '');
+    this.leave(own);
+  }
+
+  /** What was open of an address that is gone from here does not stay beside the mail of the next one. */
+  private leave(own: string | undefined): void {
     if (!this.current && this.phase === 'ready') this.close('');
+    const { view } = place.route;
+    if (own && this.current?.address !== own && (view === 'mail' || view === 'sent')) place.replace({ view: 'inbox' });
   }
 }
 
