@@ -2,7 +2,8 @@
 
 import { drawIcons } from './parts/icons';
 import type { Area } from './texts/tables.svelte';
-import { withTexts } from './texts';
+import { notices } from './stores/notices.svelte';
+import { t, withTexts } from './texts';
 
 let drawn = false;
 
@@ -42,3 +43,8 @@ export const later = {
   human: () => part(['more'], import('./human/prove')),
   door: () => part(['mail'], import('./views/Door.svelte')),
 };
+
+/** Does something when a part has come. One that does not come is told of, and may be asked for again. */
+export function having(part: Promise<unknown>, act: () => void): void {
+  part.then(act, () => notices.complain(t('error.chunk')));
+}

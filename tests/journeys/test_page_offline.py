@@ -74,6 +74,21 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     person.complaints.clear()
 
 
+def test_a_part_that_does_not_come_is_told_of_and_may_be_asked_for_again(visit: Visits) -> None:
+    person = visit(path=None)
+    page = person.page
+    page.add_init_script("delete Navigator.prototype.serviceWorker")  # it would have the part
+    person.open()
+    person.address()
+    page.route("**/assets/dialogs-*", lambda route: route.abort())
+    page.get_by_role("button", name="Open an address").click()
+    expect(page.locator(".toast")).to_contain_text("A part of the page could not be loaded.")
+    page.unroute("**/assets/dialogs-*")
+    page.get_by_role("button", name="Open an address").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    person.complaints.clear()
+
+
 def test_a_forgotten_address_leaves_no_mail_behind(visit: Visits, service: RunningService) -> None:
     person, address = with_worker(visit)
     service.deliver(address, message("Secret words", "nobody else reads this"))
