@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_server import HttpServer
 
 RESULTS: dict[str, Any] = {
     "getWebhookInfo": {"url": "https://mail.test/telegram/webhook", "pending_update_count": 0},
@@ -33,10 +35,8 @@ class BotCall:
         return str(self.values.get("text", ""))
 
 
-class BotApiSimulator(ThreadingHTTPServer):
+class BotApiSimulator(HttpServer):
     """Answers `ok` to every call, and first what stands in `answers`: status and JSON."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -11,13 +11,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.crash.forking import forking
+from tests.http_server import HttpServer
 from tests.journeys.running import RunningService
 
 ROUNDS = 8
@@ -32,10 +33,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Hooks(ThreadingHTTPServer):
+class Hooks(HttpServer):
     """A receiver in threads: what came, by subject, with the ids that it came under."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), HookHandler)

@@ -6,9 +6,10 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from tests.http_server import HttpServer
 from tests.journeys.running import running
 
 SECRET = "a secret of the tests"
@@ -18,7 +19,7 @@ LETTER = (
 )
 
 
-class ModelSimulator(ThreadingHTTPServer):
+class ModelSimulator(HttpServer):
     """Finds the code in a mail that names it, for those who know the secret."""
 
     def __init__(self) -> None:

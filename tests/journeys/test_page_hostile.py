@@ -8,11 +8,12 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.http_server import HttpServer
 from tests.journeys.browser import PHONE, Visit, Visits, message, row
 from tests.journeys.mini_app import launched, made
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
@@ -40,7 +41,7 @@ class Canary:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -18,6 +18,7 @@ from mailbox_service.config import Config
 from mailbox_service.outbound.object_store import ObjectStore
 from mailbox_service.services import files as module
 from mailbox_service.storage import abandoned_files
+from tests.http_server import HttpServer
 from tests.object_store import BUCKET, KEY_ID, SECRET, s3_endpoint
 from tests.web.conftest import SiteWith
 from tests.web.site import Mailbox, Site, serving
@@ -394,7 +395,7 @@ def neighbour() -> Any:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wrong)
+    server = HttpServer(("127.0.0.1", 0), Wrong)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield lambda way: f"http://127.0.0.1:{server.server_address[1]}/{way}"
