@@ -51,9 +51,11 @@ async def opened(call: Call) -> Answer:
 
 @routes.get("/t/c/{token}", OPEN, returns=str, media_type="text/plain", refusals={"text/html": str})
 async def clicked(call: Call) -> Answer:
-    """To where a tracked link leads: 302; 404 for a link that is none of ours."""
+    """To where a tracked link leads: 302; 404 for a link that is none of ours. HEAD is no click:
+    scanners ask so where links lead."""
     tracking = call.services.sending_api.tracking
-    url = await tracking.clicked(call.path_values["token"], visitor(call))
+    follower = visitor(call) if call.method == "GET" else None
+    url = await tracking.clicked(call.path_values["token"], follower)
     if url is None:
         return page("Not found", GONE, 404)
     location = (b"location", quoted(url).encode("ascii"))

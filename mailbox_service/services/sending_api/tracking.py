@@ -202,14 +202,15 @@ class Tracking:
         ):
             self._signals.notify(topics.SENDING_EVENTS)
 
-    async def clicked(self, token: str, visitor: Visitor) -> str | None:
-        """Where a link leads, written down as a click; None when it is none of ours."""
+    async def clicked(self, token: str, visitor: Visitor | None) -> str | None:
+        """Where a link leads, written down as a click, unless nobody follows it; None when it is
+        none of ours."""
         mark = self._marks.read(CLICK, token)
         if mark is None:
             return None
         url = await self._database.read(target_of, mark.copy_id, mark.place)
-        if url is None:
-            return None
+        if url is None or visitor is None:
+            return url
         link = f"{self._url}/t/{CLICK}/{token}"
         detail = {**self._told_of(visitor), "click_url": url, "url": url, "link": link}
         if await self._database.write(

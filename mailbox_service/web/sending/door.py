@@ -75,7 +75,9 @@ class SendingDoor:
 
     def is_for(self, path: str) -> bool:
         """Whether a path is below ours, however many slashes it has."""
-        return path == PREFIX or path.startswith(("/v3/", "//v3/"))
+        if path.startswith("//"):
+            path = "/" + path.lstrip("/")
+        return path == PREFIX or path.startswith("/v3/")
 
     def _description(self, api: SendingApi) -> bytes:
         """The OpenAPI document, written when first asked for."""
