@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
-from pymap.parsing.specials import FetchAttribute
+from pymap.parsing.specials import AString, FetchAttribute
 
 from mailbox_service.core.mailboxes import MailRow
 from smtp_proxy.imap.commands import Unreadable
@@ -31,14 +32,20 @@ OF_ROW = frozenset({b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE"})
 OF_FACTS = frozenset({b"ENVELOPE", b"BODYSTRUCTURE"})
 HEADERS = frozenset({b"HEADER", b"HEADER.FIELDS", b"HEADER.FIELDS.NOT"})
 
+# A name in quotes, or as a literal; neither quotes nor a backslash is in the name of a field.
+_WRITTEN = re.compile(rb'"([^"]*+)"|\{[0-9]++\+?\}\r\n(.*+)', re.DOTALL)
+
 
 def checked(attributes: Sequence[FetchAttribute], *, uid: bool) -> list[FetchAttribute]:
     """The attributes to answer, each once; UID is one of them after UID FETCH. Raises
-    Unreadable for those of extensions that are not offered."""
+    Unreadable for none at all, and for those of extensions that are not offered."""
+    if not attributes:
+        raise Unreadable(b"The arguments cannot be understood")
     chosen: dict[bytes, FetchAttribute] = {b"UID": FetchAttribute(b"UID")} if uid else {}
     for attribute in attributes:
         if attribute.value.startswith(b"BINARY") or attribute.value in (b"EMAILID", b"THREADID"):
             raise Unreadable(b"That attribute is not offered")
+        attribute = with_plain_names(attribute)
         chosen.setdefault(attribute.raw, attribute)
     return list(chosen.values())
 
@@ -140,9 +147,23 @@ def _section(
     return chosen_fields(facts.header, wanted, without=without)
 
 
+def with_plain_names(attribute: FetchAttribute) -> FetchAttribute:
+    """An attribute whose names of fields are atoms where they can be. pymap keeps of one in quotes
+    how it was written and an octet of what stood behind it, which would go into the answer."""
+    section = attribute.section
+    if section is None or section.headers is None:
+        return attribute
+    names = frozenset(bytes(AString(unquoted(name))) for name in section.headers)
+    plain = FetchAttribute.Section(section.parts, section.specifier, names)
+    return FetchAttribute(attribute.value, plain, attribute.partial)
+
+
 def unquoted(name: bytes) -> bytes:
-    """A field name as it was meant: pymap keeps the quotes that some clients put around it."""
-    return name[1:-1] if name[:1] == b'"' and name[-1:] == b'"' else name
+    """A field name as it was meant, without its quotes or its count."""
+    written = _WRITTEN.match(name)
+    if written is None:
+        return name
+    return written[1] if written[1] is not None else written[2]
 
 
 def portions(rows: Sequence[tuple[int, MailRow]]) -> Iterator[list[tuple[int, MailRow]]]:

@@ -31,7 +31,7 @@ from smtp_proxy.authentication import ExchangeFailed
 from smtp_proxy.client_door import LOGIN_SECONDS, WRITE_SECONDS, Refused, TooManyFailures
 from smtp_proxy.imap.commands import Line, No, NotTaken, Unreadable, read_line, understand
 from smtp_proxy.imap.selected import Selected
-from smtp_proxy.imap.words import mailbox_name, string
+from smtp_proxy.imap.words import mailbox_name
 from smtp_proxy.imap.work import MailboxWork
 from smtp_proxy.mailboxes import Account
 from smtp_proxy.wire import TooLong, Wire
@@ -366,7 +366,7 @@ async def folder_or_no(account: Account, name: str) -> tuple[str, Account, Box]:
     """A mailbox by its name."""
     found = await account.folder(name)
     if found is None:
-        raise No(b"NO [NONEXISTENT] There is no mailbox " + string(name[:100]))
+        raise No(b"NO [NONEXISTENT] There is no such mailbox")
     return found
 
 

@@ -200,7 +200,9 @@ async def test_what_these_mailboxes_cannot_do_is_refused_cleanly(site: Site) -> 
         answer = await talk.command(command)
         assert answer[-1].startswith(b"a NO [CANNOT] "), command
     assert (await talk.command("CREATE inbox"))[-1].startswith(b"a NO [ALREADYEXISTS] ")
-    assert (await talk.command("SELECT Trash"))[-1].startswith(b"a NO [NONEXISTENT] ")
+    for name in ("Trash", "&AOk-", '"a\\"b"', "{3+}\r\na\xe9"):
+        answer = await talk.command(f"SELECT {name}")
+        assert answer == [b"a NO [NONEXISTENT] There is no such mailbox"], name
     assert (await talk.command("STATUS Trash (MESSAGES)"))[-1].startswith(b"a NO [NONEXISTENT] ")
     assert (await talk.command("SUBSCRIBE INBOX"))[-1].startswith(b"a OK ")
     await talk.close()

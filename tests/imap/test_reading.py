@@ -92,6 +92,41 @@ async def test_an_envelope_has_names_groups_and_missing_parts(site: Site) -> Non
     await talk.close()
 
 
+@pytest.mark.parametrize(
+    ("named", "answered"),
+    [
+        ("(SUBJECT)", "(SUBJECT)"),
+        ('("Subject")', "(SUBJECT)"),
+        ('("Subject" "Date")', "(DATE SUBJECT)"),
+        ('(X-None "subject"  Date )', "(DATE SUBJECT X-NONE)"),
+        ("({7+}\r\nSubject X-None)", "(SUBJECT X-NONE)"),
+        ('("X None" Subject)', '("X NONE" SUBJECT)'),
+    ],
+)
+async def test_fields_may_be_named_in_quotes_or_as_literals(
+    site: Site, named: str, answered: str
+) -> None:
+    await site.house.receive(ANN, content=letter("Hello"))
+    talk = await site.talk(select="INBOX")
+    lines = await talk.command(f"FETCH 1 (UID BODY.PEEK[HEADER.FIELDS {named}])")
+    assert lines == [
+        f"* 1 FETCH (UID 1 BODY[HEADER.FIELDS {answered}] {{18}}".encode(),
+        b"Subject: Hello",
+        b"",
+        b")",
+        b"a OK Fetched",
+    ]
+    await talk.close()
+
+
+async def test_a_fetch_of_nothing_is_no_command(site: Site) -> None:
+    await site.house.deliver("One")
+    talk = await site.talk(select="INBOX")
+    for command in ("FETCH 1 ()", "FETCH 1 ( )"):
+        assert await talk.command(command) == [b"a BAD The arguments cannot be understood"]
+    await talk.close()
+
+
 async def test_a_local_part_is_told_without_its_quotes(site: Site) -> None:
     """RFC 9051 §7.5.2"""
     sender, to = '"ann lee"@x.example', 'A <"b\\"c"@y.example>, "d:e"@z.example'
