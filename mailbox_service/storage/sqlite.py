@@ -28,7 +28,7 @@ from mailbox_service.core.errors import (
     TemporaryFailure,
 )
 from mailbox_service.storage import cursors, migrate
-from mailbox_service.storage.answering import Answering
+from mailbox_service.storage.answering import Answering, heard
 from mailbox_service.storage.database import Transaction, Unit
 from mailbox_service.storage.grouping import Bound, GroupCommit, Outcome, describe, log
 from mailbox_service.storage.incoming import CURSOR, Incoming
@@ -63,6 +63,8 @@ OPTIONS: dict[str, Any] = {
     "timeout": BUSY_SECONDS,
     "cached_statements": STATEMENT_CACHE,
 }
+# A unit that nobody waits for any more is told to end so often until it has.
+CALL_OFF_SECONDS = 0.05
 READER_PRAGMAS = (*PRAGMAS, "PRAGMA query_only = ON")
 # With less free disk than a small mail takes in the log and in the tables, with what follows
 # from it, nothing is ready, though a note of some octets may still find room.
@@ -169,15 +171,40 @@ class SqliteDatabase:
         reader = await self._readers.borrow()
         # Nobody waits for a list longer; sweeps over a whole store go in steps.
         limit = asyncio.get_running_loop().call_later(READ_SECONDS, reader._conn.interrupt)
+        gone = False
         try:
             return await in_thread(reader, partial(read_unit, bound))
         except sqlite3.Error as error:
             refusal = as_refusal(error)
             log.error("storage-read-failed error=%s", describe(error))
+        except asyncio.CancelledError:
+            gone = True
+            raise
         finally:
             limit.cancel()
-            self._readers.give_back(reader)
+            if gone:
+                self._call_off(reader)
+            else:
+                self._readers.give_back(reader)
         raise refusal
+
+    def _call_off(self, reader: aiosqlite.Connection) -> None:
+        """Nobody waits for a unit any more, and its thread is still at it: end it, and lend the
+        reader again when it has ended. Whoever got it before would wait behind it."""
+        timer: asyncio.TimerHandle
+
+        def end_it() -> None:
+            nonlocal timer
+            reader._conn.interrupt()  # which does nothing between two statements
+            timer = asyncio.get_running_loop().call_later(CALL_OFF_SECONDS, end_it)
+
+        def ended(behind_it: asyncio.Task[None]) -> None:
+            timer.cancel()
+            self._readers.give_back(reader)
+            heard(behind_it)
+
+        end_it()
+        asyncio.ensure_future(in_thread(reader, nothing)).add_done_callback(ended)
 
     async def read_quick(self, work: Unit[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._quick is not None:
@@ -284,7 +311,10 @@ class SqliteDatabase:
         await self._answering.ask()
 
     async def _look(self) -> None:
-        disk = os.statvfs(self.path.parent)
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError as error:
+            raise as_refusal(error) from None
         if disk.f_bavail * disk.f_frsize < LEAST_FREE_OCTETS:
             raise StorageFull("There is no room to store anything now.")
         if self._groups.in_trouble or self._groups.is_stuck:
@@ -300,6 +330,10 @@ async def touch(tx: Transaction) -> None:
 async def look(tx: Transaction) -> None:
     """Read as little as can be read."""
     await tx.fetch_one("SELECT version_num FROM alembic_version")
+
+
+def nothing(connection: sqlite3.Connection) -> None:
+    """What a thread comes to when it is through with the work before."""
 
 
 def create_private(path: Path) -> None:

@@ -259,6 +259,40 @@ async def test_a_read_without_end_is_interrupted(
     assert await store.read(count) == 0
 
 
+async def test_a_read_that_nobody_waits_for_any_more_ends_and_delays_nobody(
+    store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "READ_SECONDS", 1000.0)
+    begun = threading.Event()
+
+    async def endless(tx: Transaction) -> None:
+        begun.set()
+        await tx.fetch_one(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n"
+        )
+
+    async with asyncio.timeout(60):
+        for _ in range(4):  # more than there are readers
+            begun.clear()
+            caller = asyncio.create_task(store.read(endless))
+            await asyncio.to_thread(begun.wait, 30)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+            assert await store.read(count) == 0
+
+
+async def test_a_folder_that_is_gone_is_a_temporary_failure(tmp_path: Path) -> None:
+    store = SqliteDatabase(tmp_path / "data" / "mailbox.db")
+    await store.open()
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    with pytest.raises(TemporaryFailure):
+        await store.ping()
+    (tmp_path / "elsewhere").rename(tmp_path / "data")
+    await store.ping()
+    await store.close()
+
+
 async def test_a_quick_read_that_is_not_quick_leaves_the_loop(store: SqliteDatabase) -> None:
     threads: list[int] = []
 
