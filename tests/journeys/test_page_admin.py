@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.journeys.administering import go, signed_in
-from tests.journeys.browser import LOOKS, Theme, Visit, Visits, message, read
+from tests.journeys.browser import LOOKS, PHONE, Theme, Visit, Visits, message, read
 from tests.journeys.running import ADMIN_PASSWORD, RunningService
 from tests.letters import letter_with_files
 
@@ -56,6 +56,28 @@ def test_an_address_is_made_found_and_deleted_with_others(
     expect(page.get_by_text("Nothing with “harbour”.")).to_be_visible()
     found = service.get("/admin/address?limit=20&offset=0&query=harbour", admin=True).json()
     assert found["results"] == []
+
+
+def test_a_later_page_is_counted_again_and_all_of_one_are_chosen_on_a_phone(
+    visit: Visits, service: RunningService
+) -> None:
+    for at in range(22):
+        service.open_address(f"fen{at}")
+    page = signed_in(visit, "addresses", size=PHONE).page
+    with page.expect_response("**/admin/address?*query=fen*"):
+        page.get_by_role("searchbox").fill("fen")
+    expect(page.locator(".card-foot")).to_contain_text("1–20 / 22")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".card-foot")).to_contain_text("21–22 / 22")
+    page.locator("tbody").get_by_role("checkbox").first.check()
+    page.locator(".bulk").get_by_role("button", name="Delete address", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete address").click()
+    expect(page.locator(".card-foot")).to_contain_text("21–21 / 21")
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator("tbody tr")).to_have_count(20)
+    page.locator("tbody").get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Select all").click()
+    expect(page.locator(".bulk")).to_contain_text("20 selected")
 
 
 def test_many_addresses_are_opened_at_once_and_end_by_themselves(
