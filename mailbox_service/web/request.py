@@ -89,6 +89,7 @@ class Call:
         "_query",
         "_receive",
         "_scope",
+        "_server",
         "account",
         "actor",
         "body_kept",
@@ -107,7 +108,7 @@ class Call:
         self, scope: Scope, receive: Receive, around: Surroundings, request_id: str = ""
     ) -> None:
         self._scope = scope
-        self._receive = receive
+        self._receive = self._server = receive
         self._around = around
         self._query: dict[str, str] | None = None
         self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first one counts
@@ -288,6 +289,12 @@ class Call:
             if chunk := part.get("body", b""):
                 yield chunk
             more = part.get("more_body", False)
+
+    async def until_left(self) -> None:
+        """Wait for the client to go, dropping what is left of the body. For routes that wait for
+        something else meanwhile."""
+        while (await self._server())["type"] != "http.disconnect":
+            pass
 
     def _hold(self, octets: int) -> None:
         self._around.memory.take(octets)

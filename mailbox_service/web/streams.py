@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from mailbox_service.core.errors import TooManyRequests
 
@@ -64,18 +64,23 @@ class Streams:
             if not self._of_mailbox[address]:
                 del self._of_mailbox[address]
 
-    async def unless_closed(self, waiting: Awaitable[T]) -> T | None:
-        """Wait for something; None when the service stops first."""
+    async def unless_closed(
+        self, waiting: Awaitable[T], leaving: Awaitable[None] | None = None
+    ) -> T | None:
+        """Wait for something; None when the service stops first, or when `leaving` is over first:
+        nobody is there any more to be told, and the place is free for whoever comes next."""
         wanted = asyncio.ensure_future(waiting)
-        stopping = asyncio.ensure_future(self._closing.wait())
+        ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._closing.wait())]
+        if leaving is not None:
+            ends.append(asyncio.ensure_future(leaving))
         try:
-            await asyncio.wait({wanted, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({wanted, *ends}, return_when=asyncio.FIRST_COMPLETED)
             return wanted.result() if wanted.done() else None
         finally:
-            stopping.cancel()
-            if not wanted.done():
-                wanted.cancel()
-                await asyncio.gather(wanted, return_exceptions=True)
+            unfinished = [one for one in (wanted, *ends) if not one.done()]
+            for one in unfinished:
+                one.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def until_closed(self, items: AsyncIterator[T]) -> AsyncIterator[T]:
         """The items, until there are no more or the service stops."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from mailbox_service.services.sending_api.api_keys import KeyForm
 from mailbox_service.web.agents.toolbox import TOOLS
 from tests.nexthop import NextHop, running
 from tests.web.conftest import SiteWith
-from tests.web.site import LETTER, Mailbox, Site
+from tests.web.site import LETTER, Mailbox, Site, serving, until
 
 pytestmark = pytest.mark.anyio
 
@@ -104,6 +105,25 @@ async def test_a_wait_ends_when_the_mail_comes(site: Site) -> None:
             await site.arrive("ann@inbox.test", mail("first"))
             await site.arrive("ann@inbox.test", mail("the second"))
         assert found[0]["mail"]["untrusted"]["subject"] == "the second"
+
+
+async def test_a_mail_that_nobody_waits_for_any_more_stays_unread(site: Site) -> None:
+    """An agent that gave up waiting gets the mail when it asks again."""
+    ann = await site.open("ann")
+    wanted = {"name": "wait_for_mail", "arguments": {"timeout_seconds": 50}}
+    asked = json.dumps({**LIST, "method": "tools/call", "params": wanted})
+    lines = [f"{name}: {value}" for name, value in {**JSON_RPC, **ann.auth}.items()]
+    head = "\r\n".join(("POST /mcp HTTP/1.1", "Host: localhost", *lines))
+    async with serving(site) as where:
+        _, writer = await asyncio.open_connection(*where)
+        writer.write(f"{head}\r\nContent-Length: {len(asked)}\r\n\r\n{asked}".encode())
+        await until(lambda: site.app.state.streams.open == 1)
+        writer.close()
+        await until(lambda: site.app.state.streams.open == 0, seconds=30)
+        await site.arrive(ann.address)
+        async with agent(site, ann.jwt) as client:
+            found = await call(client, "wait_for_mail", timeout_seconds=0)
+            assert found["mail"]["untrusted"]["code"] == "482913"
 
 
 async def test_a_mailbox_is_listed_searched_read_and_emptied(site: Site) -> None:

@@ -151,10 +151,27 @@ async def test_one_mailbox_has_twenty_streams(site: Site) -> None:
         await until(lambda: site.app.state.streams.open == 0)
 
 
-def request(mailbox: Mailbox) -> bytes:
-    """A request for the stream, by hand."""
+async def test_a_wait_whose_client_has_gone_holds_no_place(site: Site) -> None:
+    """Hazard 39: a client with a time limit of its own asks again, as often as it likes."""
+    ann = await site.open("ann")
+    async with serving(site) as where:
+        writers = [(await asyncio.open_connection(*where))[1] for _ in range(20)]
+        for writer in writers:
+            writer.write(request(ann, "/api/mails/wait?timeout=60"))
+        await until(lambda: site.app.state.streams.open == 20)
+        answer = await site.http.get("/api/mails/wait?timeout=0", headers=ann.auth)
+        assert answer.status_code == 429
+        for writer in writers:
+            writer.close()
+        await until(lambda: site.app.state.streams.open == 0, seconds=30)
+        answer = await site.http.get("/api/mails/wait?timeout=0", headers=ann.auth)
+        assert answer.json() == {"mail": None}
+
+
+def request(mailbox: Mailbox, path: str = "/api/events") -> bytes:
+    """A request by hand: for the stream, unless another path is named."""
     token = mailbox.auth["Authorization"]
-    return f"GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode()
 
 
 async def test_a_reader_that_does_not_read_holds_up_nobody(site: Site) -> None:

@@ -65,6 +65,7 @@ class AgentDoor:
             call.config,
             call.streams,
             call.client_ip,
+            until_left=call.until_left,
         )
         answer: Answer = await self._protocol.exchange(self._toolbox, visit, body, headers)
         return answer

@@ -227,7 +227,8 @@ async def wait_for_mail(visit: Visit, form: Wait) -> Waited:
     )
     with visit.streams.one_more(owner.address):
         message = await visit.streams.unless_closed(
-            first_mail(visit, owner.address, owner.address_id, form, wanted)
+            first_mail(visit, owner.address, owner.address_id, form, wanted),
+            visit.until_left() if visit.until_left else None,
         )
     if message is None:
         return Waited(NOTICE, None)

@@ -47,7 +47,7 @@ class Visit:
     """One call of a tool: who calls, and what is there to serve it.
 
     `look_seconds` is how often a wait looks for itself, where no other part of the process can
-    wake it; 0: it is woken.
+    wake it; 0: it is woken. `until_left` waits for the agent to go, where that can be seen.
     """
 
     agent: Agent
@@ -57,6 +57,7 @@ class Visit:
     streams: Streams
     ip: str
     look_seconds: float = 0.0
+    until_left: Callable[[], Awaitable[None]] | None = None
 
     async def mailbox(self, address: str) -> Principal:
         """The mailbox that is meant. Raises BadRequest, UnknownMailbox."""

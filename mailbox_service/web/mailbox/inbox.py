@@ -234,7 +234,8 @@ async def wait_for_mail(call: Call) -> Waited:
                 filters=wanted,
                 seconds=seconds,
                 registration=call.principal.address_id,
-            )
+            ),
+            call.until_left(),
         )
     if message is None:
         return Waited(None)
