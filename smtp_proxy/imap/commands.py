@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from pymap.parsing import Params
-from pymap.parsing.command import Command
+from pymap.parsing.command import Command, auth
 from pymap.parsing.commands import Commands, InvalidCommand
 from pymap.parsing.exceptions import NotParseable
+from pymap.parsing.specials import mailbox
 from pymap.parsing.state import ParsingInterrupt
 
+from smtp_proxy.imap.names import decoded_name
 from smtp_proxy.wire import Wire
 
 # A command with all its literals. RFC 9051 leaves it open; RFC 7162 §4 asks for 8,192 octets
@@ -28,6 +30,8 @@ LIST_ITEMS = 200
 _LITERAL = re.compile(rb"\{([0-9]{1,10})(\+?)\}$")
 _TAG = re.compile(rb"[!#-$&'+-\[^-z|}~]{1,64}")
 
+# Where pymap reads a name, whether of somebody who has logged in or not.
+vars(auth)["modutf7_decode"] = vars(mailbox)["modutf7_decode"] = decoded_name
 _commands = Commands()
 _params = Params(list_limit=LIST_ITEMS, allow_continuations=False, max_append_len=0)
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from pymap.parsing.modutf7 import modutf7_encode
-
 from mailbox_service.core.stored import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from smtp_proxy.imap.names import encoded_name
 
 NIL = b"NIL"
 # Longer strings go as literals: some clients read quoted ones into small buffers.
@@ -47,7 +46,7 @@ def literal(octets: bytes) -> bytes:
 
 def mailbox_name(name: str) -> bytes:
     """The name of a mailbox (RFC 3501 §5.1.3): as it is where that is an atom."""
-    encoded = modutf7_encode(name)
+    encoded = encoded_name(name)
     return encoded if _atom(encoded) else string(encoded)
 
 

@@ -11,10 +11,13 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymap.parsing.command import auth
+from pymap.parsing.specials import mailbox
 
 from smtp_proxy.imap.commands import Line, Unreadable, understand
 from smtp_proxy.imap.envelope import mailboxes
 from smtp_proxy.imap.facts import Facts
+from smtp_proxy.imap.names import decoded_name, encoded_name
 from smtp_proxy.imap.structure import Message
 from smtp_proxy.imap.words import string
 from tests.imap.conftest import Site
@@ -27,7 +30,7 @@ WORDS = [
     b")", b"BODY", b"BODY[]", b"BODY.PEEK[1.2.3]<0.1>", b"BODY[HEADER.FIELDS (A B)]", b"FLAGS",
     b"+FLAGS", b"\\Seen", b"\\", b"\"", b"\"x", b"{3+}\r\nabc", b"{5}", b"OR", b"NOT", b"ALL",
     b"SINCE", b"1-Jan-2020", b"32-Foo-0000", b"CHARSET", b"UTF-8", b"idna", b"undefined",
-    b"\xff\xfe", b"\0", b"SELECT", b"INBOX", b"&AAA-", b"LIST", b"%" * 300, b"STATUS", b"ID",
+    b"\xff\xfe", b"\0", b"SELECT", b"INBOX", b"&AAA-", b"&x", b"LIST", b"%" * 300, b"STATUS", b"ID",
     b"NIL", b"ENVELOPE", b"MACRO", b"BINARY[1]", b"RETURN", b"LARGER", b"HEADER", b"KEYWORD",
     b"EXPUNGE", b"APPEND", b"COPY", b"LOGIN", b"AUTHENTICATE", b"STARTTLS", b"LSUB", b"~{3}",
     b"TEXT", b"BODYSTRUCTURE", b"<0.99999999999>", b"a", b"RENAME", b"DELETE", b"CLOSE", b"IDLE",
@@ -61,6 +64,46 @@ async def test_any_words_in_any_order_are_answered(site: Site) -> None:
 def test_the_grammar_understands_or_refuses(words: list[bytes]) -> None:
     with contextlib.suppress(Unreadable):
         understand(Line(b"a " + b" ".join(words) + b"\r\n"))
+
+
+NAMES = (
+    "SELECT {}",
+    "STATUS {} (MESSAGES)",
+    "LIST {} *",
+    'LIST "" {}',
+    "LSUB {0} {0}",
+    "COPY 1 {}",
+)
+
+
+@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("name", ["&x", '"&x y"', "&", "&AOk", "&!-", "&2D3-", "&-&"])
+def test_a_name_that_does_not_end_is_refused_at_once(command: str, name: str) -> None:
+    """pymap's own reader looked for its end for ever, also before a login."""
+    for module in (auth, mailbox):
+        assert vars(module)["modutf7_decode"] is decoded_name
+    with pytest.raises(Unreadable):
+        understand(Line(f"a {command.format(name)}\r\n".encode()))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_any_name_is_read_as_it_was_written(name: str) -> None:
+    """RFC 3501 §5.1.3"""
+    encoded = encoded_name(name)
+    assert all(32 <= octet <= 126 for octet in encoded)
+    assert decoded_name(encoded) == name
+
+
+@given(st.binary(max_size=40) | st.text("&-AO2D3,k+x", max_size=20).map(str.encode))
+def test_any_octets_are_a_name_or_none(octets: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        decoded_name(octets).encode()
+
+
+def test_the_standard_spells_names_so() -> None:
+    name, octets = "~peter/mail/台北/日本語", b"~peter/mail/&U,BTFw-/&ZeVnLIqe-"
+    assert (encoded_name(name), decoded_name(octets)) == (octets, name)
+    assert encoded_name("é&x") == b"&AOk-&-x"
 
 
 @pytest.mark.parametrize(
