@@ -160,7 +160,11 @@ class Door(Listening):
         now = loop.time()
         crowded = len(self._connections) > self.limits.busy_share * self._most_connections
         for connection in tuple(self._connections):
-            connection.check_time(now, crowded=crowded)
+            try:
+                connection.check_time(now, crowded=crowded)
+            except Exception as error:  # the others have their times too
+                connection.our_fault(error)
+                connection.abort()
         self._watch = loop.call_later(self.limits.tick, self._look)
 
 

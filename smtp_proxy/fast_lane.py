@@ -101,12 +101,14 @@ class FastLane(MailServer):
         elif self._handler_coroutine is not None:
             waiting = len(self._unread_by_coroutine())
         pause = self._writing_paused or waiting > self._door.limits.unread
-        if pause != self._reading_paused and self.transport is not None:
-            self._reading_paused = pause
-            if pause:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        transport = self.transport
+        if pause == self._reading_paused or transport is None or transport.is_closing():
+            return
+        self._reading_paused = pause
+        if pause:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
 
     # --- answers ----------------------------------------------------------------------------
 

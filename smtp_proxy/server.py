@@ -101,9 +101,9 @@ class MailServer(SMTP):
         refusal = self._door.admit(self) or (None if proxied else self._door.count(self, ip))
         if refusal is not None:
             log.event("connection_refused", ip=ip, reply=refusal[:-2].decode("ascii"))
-            self._closing = True
             if not self._implicit_tls:
                 self._write(refusal)
+            self._closing = True
             self.transport.close()
             return
         log.event("connected", level=logging.DEBUG, ip=ip, port=port, door=self._door.name)
@@ -122,7 +122,8 @@ class MailServer(SMTP):
         if self._handler_coroutine is not None:
             self._handler_coroutine.cancel()
         if self._stream_open:
-            asyncio.StreamReaderProtocol.connection_lost(self, error)
+            # An error would stay in a future that nobody asks, and be logged for that.
+            asyncio.StreamReaderProtocol.connection_lost(self, None)
         self._door.forget(self)
         log.event("disconnected", level=logging.DEBUG, ip=self._dialog.ip, port=self._dialog.port)
 
@@ -166,15 +167,18 @@ class MailServer(SMTP):
         """Write the last reply and close, in a way that lets the peer read it."""
         if self.transport is None or self._closing:
             return
-        self._closing = True
         self._write(reply)
+        self._closing = True
         self._wait(self._door.limits.linger)
         may_linger = self._has_input or not self._door.closing
         if reply[:3] == b"421" and may_linger and self.transport.can_write_eof():
             # Closing with input unread makes TCP reset the connection and drop our last replies,
             # a 250 among them, so the peer has a moment to stop and read.
             self.transport.resume_reading()
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the peer has gone, of which nobody has told us yet
+                self.transport.abort()
         else:
             self.transport.close()
 
@@ -185,8 +189,9 @@ class MailServer(SMTP):
                 transport.abort()
 
     def _write(self, reply: bytes) -> None:
-        if reply and self.transport is not None and not self.transport.is_closing():
-            self.transport.write(reply)
+        transport = self.transport
+        if reply and transport is not None and not (self._closing or transport.is_closing()):
+            transport.write(reply)
 
     def _wait(self, seconds: float) -> None:
         """Set how long the peer, or the service, has for the next thing to happen."""
@@ -284,6 +289,8 @@ class MailServer(SMTP):
 
         Input that has come already belongs to the handshake.
         """
+        if self._closing:  # told to go before this had its turn
+            return None
         limits = self._door.limits
         self._wait(limits.tls_handshake)
         early = bytes(self._unread_by_coroutine())
