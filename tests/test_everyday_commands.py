@@ -103,6 +103,22 @@ def test_a_store_in_a_file_of_another_name_comes_back(
     assert shell.mailbox("address", "new", "--name", "ann").exit_code == 1
 
 
+def test_a_backup_comes_back_to_where_the_data_folder_leads(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_box(shell)
+    made = shell.mailbox("backup", str(tmp_path / "backups")).stdout.strip()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "data").rename(disk / "mail")
+    (tmp_path / "data").symlink_to(disk / "mail")
+    monkeypatch.chdir(tmp_path / "data")
+    result = shell.mailbox("restore", made, "--data", ".")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "data").readlink() == disk / "mail"
+    assert len(list(disk.iterdir())) == 2  # and what was there before
+
+
 def test_a_folder_that_is_no_backup_changes_nothing(shell: Shell, tmp_path: Path) -> None:
     open_box(shell)
     before = sorted(path.name for path in (tmp_path / "data").iterdir())

@@ -38,10 +38,11 @@ def restore(folder: Path, config_file: Path | None, data: Path | None) -> None:
     if not is_sqlite_store(config):
         click.echo(POSTGRES, err=True)
         raise SystemExit(1)
-    place = Path(config.data_dir)
+    # Where it really is: a name that leads to another disk stays, and so does the disk.
+    place = Path(config.data_dir).resolve()
     database = connect(config.database_url, place)
     assert isinstance(database, SqliteDatabase)
-    store = database.path.resolve().relative_to(place.resolve())
+    store = database.path.resolve().relative_to(place)
     ownership = Ownership(place)
     try:
         if place.exists():
