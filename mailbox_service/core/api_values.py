@@ -15,6 +15,9 @@ DAY = 86_400 * MICROS
 LONGEST_DATE = 64
 LONGEST_PERIOD = 64
 LONGEST_MAILBOX = 1_000
+# Longer than any text that is looked through, so what is cut here finds nothing all the same.
+# SQLite takes patterns of 50,000 octets at most.
+LONGEST_SOUGHT = 4_000
 # A key's own rate is counted in windows of at most a year.
 LONGEST_PERIOD_SECONDS = 366 * 86_400
 
@@ -178,5 +181,6 @@ def like(text: str) -> str:
 
 def like_literal(text: str) -> str:
     """A text in which no character means anything to LIKE."""
+    text = text[:LONGEST_SOUGHT]
     escaped = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return escaped.replace("\0", "")

@@ -19,6 +19,7 @@ from mailbox_service.core.stored import (
 )
 from mailbox_service.storage.addresses import contains
 from mailbox_service.storage.database import Row, Transaction
+from mailbox_service.storage.letter_case import lower_case
 from mailbox_service.storage.messages import COLUMNS, FROM, message_of
 
 # All of a message that can change: what its owner marked, what a model found, and whether the
@@ -110,14 +111,16 @@ def conditions(
         clauses.append("s.search_text LIKE :q ESCAPE '\\'")
         params["q"] = contains(filters.q.casefold())
     if filters.sender:
+        pattern = contains(filters.sender)
+        names = lower_case("s.from_name || ' ' || s.from_address", pattern)
         clauses.append(
-            "(lower(s.from_name || ' ' || s.from_address) LIKE :sender ESCAPE '\\'"
-            " OR lower(m.reverse_path) LIKE :sender ESCAPE '\\')"
+            f"({names} LIKE :sender ESCAPE '\\' OR lower(m.reverse_path) LIKE :sender ESCAPE '\\')"
         )
-        params["sender"] = contains(filters.sender)
+        params["sender"] = pattern
     if filters.subject:
-        clauses.append("lower(s.subject) LIKE :subject ESCAPE '\\'")
-        params["subject"] = contains(filters.subject)
+        pattern = contains(filters.subject)
+        clauses.append(f"{lower_case('s.subject', pattern)} LIKE :subject ESCAPE '\\'")
+        params["subject"] = pattern
     if filters.unread:
         clauses.append(f"(m.flags & {SEEN}) = 0")
     if filters.flagged:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from mailbox_service.storage import locks, many_rows
 from mailbox_service.storage.database import Row, Transaction
 from mailbox_service.storage.dialects import each_integer, each_text
+from mailbox_service.storage.letter_case import lower_case
 
 # Kinds of events, by the names that activity searches use, and the column that counts them.
 COUNTED = {
@@ -115,7 +116,7 @@ JOINED = "sending_events e LEFT JOIN sending_messages m ON m.submission_id = e.s
 WHERE = """
  WHERE e.account IN ({accounts}) AND e.at >= :start AND e.at < :end
    AND (CAST(:submission_queue_id AS TEXT) IS NULL OR m.queue_id = :submission_queue_id)
-   AND (CAST(:subject AS TEXT) IS NULL OR lower(e.subject) LIKE :subject ESCAPE '!')
+   AND (CAST(:subject AS TEXT) IS NULL OR {subject} LIKE :subject ESCAPE '!')
    AND (CAST(:sender AS TEXT) IS NULL OR lower(e.sender) LIKE :sender ESCAPE '!')
    AND (CAST(:recipient AS TEXT) IS NULL OR lower(e.recipient) LIKE :recipient ESCAPE '!'{more})
    AND (CAST(:kinds AS TEXT) = '[]' OR e.kind IN ({kinds}))
@@ -127,8 +128,9 @@ FOR_EACH = """
             SELECT 1 FROM recipients r WHERE r.submission_id = e.submission_id
                AND lower(r.recipient) LIKE :recipient ESCAPE '!'))"""
 ANY_WORD = """
-   AND (lower(e.subject) LIKE :word{n} ESCAPE '!' OR lower(e.sender) LIKE :word{n} ESCAPE '!'
-        OR lower(e.recipient) LIKE :word{n} ESCAPE '!' OR e.username LIKE :word{n} ESCAPE '!')
+   AND ({subject} LIKE :word{n} ESCAPE '!' OR lower(e.sender) LIKE :word{n} ESCAPE '!'
+        OR lower(e.recipient) LIKE :word{n} ESCAPE '!'
+        OR lower(e.username) LIKE :word{n} ESCAPE '!')
 """
 LATEST = (
     " AND e.id = (SELECT max(id) FROM sending_events x WHERE x.submission_id = e.submission_id)"
@@ -266,6 +268,7 @@ def _where(tx: Transaction, wanted: EventFilter) -> tuple[str, dict[str, object]
         accounts=each_text(tx.dialect, "accounts"),
         kinds=each_text(tx.dialect, "kinds"),
         usernames=each_text(tx.dialect, "usernames"),
+        subject=lower_case("e.subject", wanted.subject or ""),
         more=FOR_EACH if wanted.for_each and wanted.recipient is not None else "",
     )
     params: dict[str, object] = {
@@ -282,7 +285,8 @@ def _where(tx: Transaction, wanted: EventFilter) -> tuple[str, dict[str, object]
     if wanted.words:
         any_of = []
         for n, word in enumerate(wanted.words):
-            any_of.append(ANY_WORD.format(n=n).strip().removeprefix("AND "))
+            one = ANY_WORD.format(n=n, subject=lower_case("e.subject", word))
+            any_of.append(one.strip().removeprefix("AND "))
             params[f"word{n}"] = word
         sql += f" AND ({' OR '.join(any_of)})"
     if wanted.only_latest:

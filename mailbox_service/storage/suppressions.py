@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.dialects import each_text
+from mailbox_service.storage.letter_case import lower_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ WHERE = """
    AND (CAST(:targets AS TEXT) = '[]' OR target IN ({targets}))
    AND (CAST(:like AS TEXT) IS NULL OR target LIKE :like ESCAPE '!')
    AND (CAST(:words AS TEXT) = '[]' OR EXISTS (
-       SELECT 1 FROM ({words}) AS w WHERE lower(description) LIKE w.value ESCAPE '!'))
+       SELECT 1 FROM ({words}) AS w WHERE {description} LIKE w.value ESCAPE '!'))
    AND (CAST(:reasons AS TEXT) = '[]' OR reason IN ({reasons}))
 """
 
@@ -223,8 +224,9 @@ async def portion(
 def _asked(
     tx: Transaction, account: str, wanted: Wanted, now: int
 ) -> tuple[dict[str, str], dict[str, object]]:
-    """The subqueries and the parameters of WHERE."""
+    """The changing parts and the parameters of WHERE."""
     lists = {name: each_text(tx.dialect, name) for name in ("reasons", "targets", "words")}
+    lists["description"] = lower_case("description", *wanted.words)
     return lists, {
         "account": account,
         "now": now,

@@ -22,6 +22,7 @@ from mailbox_service.storage import (
     suppressions,
 )
 from mailbox_service.storage.database import Transaction
+from mailbox_service.storage.letter_case import lower_case
 from mailbox_service.storage.send_queue import NewRecipient
 from mailbox_service.storage.sending_events import DAY_MICROS, About, EventFilter, NewEvent
 from mailbox_service.storage.sending_messages import NewMessage
@@ -378,3 +379,27 @@ async def test_old_counters_go(database: AnyDatabase) -> None:
         await database.write(send_counts.add_within, period, limit=-1)
     removed = await database.write(send_counts.remove_between, "sending:", "sending:000000000010")
     assert removed == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sought"),
+    [
+        ("Über uns", "über"),
+        ("ÜBER ÄÖÜß", "äöüß"),
+        ("Привет, МИР", "привет, мир"),
+        ("Écouter À LA CARTE", "à la carte"),
+        ("日本語 İ ﬁ", "日本語"),
+        ("PLAIN", "plain"),
+        ("Широкая Электрификация Южных Губерний", "широкая электрификация южных губерний"),
+        ("ÄÖÜÀÁÂÃÅÆÇÈÉÊËÌÍ " * 2, "äöüàáâãåæçèéêëìí"),
+    ],
+)
+async def test_letters_of_any_alphabet_are_found_in_either_case(
+    database: AnyDatabase, text: str, sought: str
+) -> None:
+    async def found(tx: Transaction, pattern: str) -> bool:
+        sql = f"SELECT 1 WHERE {lower_case('CAST(:text AS TEXT)', pattern)} LIKE :pattern"
+        return await tx.fetch_one(sql, {"text": text, "pattern": pattern}) is not None
+
+    assert await database.read(found, f"%{sought}%")
+    assert not await database.read(found, f"%{sought}%ž")

@@ -7,10 +7,10 @@ from mailbox_service.core.errors import BadRequest
 from mailbox_service.core.sending_api import BadField
 
 
-def date_of(field: str, text: str) -> int:
+def date_of(field: str, value: str | int) -> int:
     """A date of a form. Raises BadField."""
     try:
-        return read_date(text)
+        return read_date(value)
     except BadRequest as error:
         raise BadField(field, error.detail) from None
 

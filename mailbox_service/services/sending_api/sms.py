@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from mailbox_service import signals as topics
 from mailbox_service.config import Config
-from mailbox_service.core.api_values import DAY, is_day, read_date
-from mailbox_service.core.errors import BadRequest, Conflict, NoChannel
+from mailbox_service.core.api_values import DAY, is_day
+from mailbox_service.core.errors import Conflict, NoChannel
 from mailbox_service.core.sending_api import (
     MASTER,
     SANDBOX,
@@ -34,6 +34,7 @@ from mailbox_service.core.sms import (
 )
 from mailbox_service.services.clock import Clock, as_datetime, new_id, now_micros
 from mailbox_service.services.queueing import KEY_LIFE
+from mailbox_service.services.sending_api.dates import date_of
 from mailbox_service.services.sending_api.documents import SUBACCOUNTS, Documents
 from mailbox_service.services.sending_api.paging import Page, Paging
 from mailbox_service.services.sending_api.policies import Subaccount
@@ -213,16 +214,13 @@ class ShortMessages:
         now = self._clock()
         start, end = now - now % DAY - days * DAY, now + 1
         if form.unix_start is not None:
-            start = form.unix_start * 1_000_000
+            start = date_of("unix_start", form.unix_start)
         if form.unix_end is not None:
-            end = form.unix_end * 1_000_000
-        try:
-            if form.start_date:
-                start = read_date(form.start_date)
-            if form.end_date:
-                end = read_date(form.end_date)
-        except BadRequest as error:
-            raise BadField("start_date", error.detail) from None
+            end = date_of("unix_end", form.unix_end)
+        if form.start_date:
+            start = date_of("start_date", form.start_date)
+        if form.end_date:
+            end = date_of("end_date", form.end_date)
         if end <= start and not is_day(form.end_date):
             raise BadField("end_date", "Must be after start_date")
         return start, end

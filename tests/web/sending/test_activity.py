@@ -115,6 +115,30 @@ async def test_events_page_to_the_end(api: Api) -> None:
     assert len(seen) == 5
 
 
+@pytest.mark.parametrize("sought", ["über ÄRGER", "Über Ärger", "ÜBER", "äRG"])
+async def test_subjects_are_found_in_either_case(api: Api, sought: str) -> None:
+    await api.send(subject="Über Ärger im Büro")
+    await api.send(subject="Uber")
+    for name in ("search", "search_subject"):
+        assert (await api.data("activity/search", {name: sought}))["total_events"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        *[("activity/search", name) for name in
+          ("search", "search_subject", "search_sender", "search_recipient")],
+        *[("stats/email_bounces", name) for name in ("email", "sender")],
+        *[("suppression/view", name) for name in ("wildcard", "reason")],
+    ],
+)  # fmt: skip
+async def test_what_is_longer_than_everything_is_not_found(api: Api, path: str, field: str) -> None:
+    await api.send()
+    await api.data("suppression/add", {"email_address": "eve@inbox.test"})
+    found = await api.data(path, {field: "ü_" * 30_000})
+    assert found["total"] == 0
+
+
 async def test_an_unknown_event_type_is_named(api: Api) -> None:
     got = await api.refused("activity/search", {"event_types": ["exploded"]})
     assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "event_types")

@@ -92,6 +92,17 @@ async def test_without_a_gateway_it_is_said_so_and_the_rest_works(api: Api) -> N
     assert (found["total_messages"], found["total_units"], found["total_cost"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("unix_start", -(2**63) - 1), ("unix_end", 2**63), ("unix_end", "9" * 400),
+     ("start_date", "soon"), ("end_date", "later")],
+)  # fmt: skip
+async def test_a_time_that_is_none_is_named(api: Api, field: str, value: object) -> None:
+    for path in ("sms/view-sent", "sms/view-received", "sms/summary"):
+        got = await api.refused(path, {field: value})
+        assert got == (400, "NON_VALIDATING_IN_PAYLOAD", field)
+
+
 # The dialects of HTTP gateways: what they get, what they say, how they tell.
 
 
