@@ -189,7 +189,7 @@ class OwnServer:
                     if refusal.code == 421 or not self._client.is_connected:
                         raise
             if len(rejected) == len(recipients):
-                await self._client.rset()
+                await self._forget()
                 raise ServerProblem(
                     "recipient_refused",
                     smtp_code=codes[recipients[0]],
