@@ -182,6 +182,10 @@ def test_a_forward_takes_text_and_files_along(visit: Visits, service: RunningSer
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("Downloading")).to_be_visible()
     expect(page.get_by_role("button", name="Sending")).to_be_visible()
+    page.set_viewport_size({"width": 320, "height": 640})
+    bar = page.locator(".upload").bounding_box()
+    assert bar is not None
+    assert bar["width"] > 60
     wait_until_so(page, lambda: held)
     held[0].continue_()
     _, content = delivered(service, bob_token, "Fwd: Pass it on")
