@@ -67,6 +67,8 @@ class NextHop:
     login: tuple[str, str] | None = None
     mail_reply: str = "250 2.1.0 Ok"
     hangs_up_between: bool = False
+    # QUIT is answered once `release` is set.
+    slow_to_leave: bool = False
     close_after: int = 1_000_000
     taken: list[Taken] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -148,6 +150,9 @@ class Conversation:
             server.commands.append(line)
             verb = line.split(" ", 1)[0].upper()
             if verb == "QUIT":
+                if server.slow_to_leave:
+                    server.waiting.set()
+                    await server.release.wait()
                 await self.say("221 2.0.0 Bye")
                 return
             if not await self.answer(verb, line):

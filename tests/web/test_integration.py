@@ -128,6 +128,22 @@ async def test_a_mail_is_queued_and_goes_through_the_server(caller: Caller, hop:
     assert message.get_content_type() == "multipart/alternative"
 
 
+async def test_a_mail_is_sent_before_its_server_has_said_goodbye(
+    caller: Caller, hop: NextHop
+) -> None:
+    """A stop while a slow server is taken leave of would otherwise send it again."""
+    await caller.connect(hop)
+    hop.slow_to_leave = True
+    queued = await caller.data("POST", "/send-email", MAIL)
+    going = asyncio.ensure_future(caller.go())
+    await hop.waiting.wait()
+    state = await caller.data("GET", f"/send-email/{queued['id']}")
+    assert (state["status"], state["attempts"]) == ("sent", 1)
+    hop.release.set()
+    await going
+    assert len(hop.taken) == 1
+
+
 # Every name of the connector's action (§12.6): fields, and who gets the mail.
 NAMES: list[tuple[Fields, tuple[str, ...]]] = [
     ({"to": ["a@far.test", "b@far.test"]}, ("a@far.test", "b@far.test")),

@@ -15,7 +15,7 @@ from mailbox_service.core.own_server import ServerProblem, next_try
 from mailbox_service.core.sending_api import BadField, PaymentRequired
 from mailbox_service.services.clock import Clock, new_id, now_micros
 from mailbox_service.services.leased_work import TROUBLE_SECONDS, LeasedWork
-from mailbox_service.services.own_servers.connections import Asked, Connections
+from mailbox_service.services.own_servers.connections import Asked, Connections, Session
 from mailbox_service.services.own_servers.mails import Mail, Writer
 from mailbox_service.signals import Signals
 from mailbox_service.storage import contents, integration_mails
@@ -140,21 +140,30 @@ class Queue:
 
     async def _do(self, claim: Claim) -> None:
         lane = lane_of(claim)
+        session: Session | None = None
         try:
-            settled = await self._attempt(claim)
+            settled, session = await self._attempt(claim)
+            # Before the leave, which a slow server may draw out: a stop meanwhile, and the mail
+            # that was taken would go out again.
             await self._record(claim, settled)
+            if session is not None:
+                await session.quit()
         finally:
+            if session is not None:
+                session.close()
             self._busy[lane] -= 1
             if not self._busy[lane]:
                 del self._busy[lane]
 
-    async def _attempt(self, claim: Claim) -> Settled:
-        """One session and what it came to. Whatever goes wrong here, the lease brings it back."""
+    async def _attempt(self, claim: Claim) -> tuple[Settled, Session | None]:
+        """What one session came to, and the session if it is still to be left. Whatever goes wrong
+        here, the lease brings it back."""
         now = self._clock()
         try:
             content = await self._database.read(contents.read, claim.content_id)
         except contents.Damaged:
-            return Settled(FAILED, (), None, error="The stored mail is damaged and was not sent.")
+            error = "The stored mail is damaged and was not sent."
+            return Settled(FAILED, (), None, error=error), None
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 connection, password = await self._connections.of(claim.account, claim.connection)
@@ -164,22 +173,21 @@ class Queue:
                 except BaseException:
                     session.close()
                     raise
-                await session.quit()
-        except PaymentRequired as error:
-            return self._failed(claim, error.detail, "not_configured", {})
+        except PaymentRequired as refusal:
+            return self._failed(claim, refusal.detail, "not_configured", {}), None
         except TimeoutError:
-            return self._judged(claim, ServerProblem("timeout"), now)
+            return self._judged(claim, ServerProblem("timeout"), now), None
         except ServerProblem as problem:
-            return self._judged(claim, problem, now)
+            return self._judged(claim, problem, now), None
         rejected = {**claim.rejected, **taken.rejected}
         now = self._clock()
         again = None
         if taken.deferred:
             again = next_try(claim.attempt, created_at=claim.created_at, now=now)
         state = SENT if again is None else QUEUED
-        return Settled(
-            state, taken.deferred, again, claim.sent_at or now, "", "", taken.response, rejected
-        )
+        sent_at = claim.sent_at or now
+        settled = Settled(state, taken.deferred, again, sent_at, "", "", taken.response, rejected)
+        return settled, session
 
     def _judged(self, claim: Claim, problem: ServerProblem, now: int) -> Settled:
         """After trouble: again later, or never."""
