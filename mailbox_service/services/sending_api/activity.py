@@ -87,7 +87,12 @@ class Activity:
     async def search(self, caller: Caller, form: ActivitySearch) -> FoundEvents:
         """A page of events, newest first."""
         paging = Paging.read(form, default=DEFAULT_EVENTS, largest=LARGEST_EVENTS)
-        start, end = range_of(form.start_date, form.end_date, now=self._clock())
+        now = paging.until or self._clock() + 1
+        start, end = range_of(form.start_date, form.end_date, now=now)
+        only_latest = form.only_latest or form.only_latest_by_sent
+        # A message whose latest event is younger would not be found at all.
+        if paging.until and not form.end_date and not only_latest:
+            end = now
         queue_id = None
         if form.search_email_id:
             queue_id = queue_id_of(form.search_email_id) or "-"
@@ -103,7 +108,7 @@ class Activity:
             kinds=kinds_of(form.event_types),
             usernames=tuple(form.search_usernames),
             words=tuple(like(word) for word in words[:MOST_WORDS]),
-            only_latest=form.only_latest or form.only_latest_by_sent,
+            only_latest=only_latest,
         )
         rows, total = await self._database.read(
             sending_events.search,
@@ -119,7 +124,7 @@ class Activity:
             known = await self._subaccounts.all(MASTER)
             names = {one.name: one.value.fullname for one in known}
         headers = tuple(form.custom_headers)
-        page = paging.page(rows, total)
+        page = paging.page(rows, total, until=now)
         return FoundEvents(page, form.include_headers, headers, attempts, names)
 
 

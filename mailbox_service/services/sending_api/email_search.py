@@ -21,7 +21,7 @@ from mailbox_service.core.sending_api import BadField, Caller
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.sending_api.activity import kinds_of
 from mailbox_service.services.sending_api.dates import range_of
-from mailbox_service.services.sending_api.paging import place_of, token_of
+from mailbox_service.services.sending_api.paging import place_of, token_of, until_of
 from mailbox_service.storage import sending_events, sending_messages
 from mailbox_service.storage.database import Database
 from mailbox_service.storage.sending_events import SendingEvent
@@ -129,7 +129,11 @@ class EmailSearching:
             raise BadField("limit", "Must be at least 1")
         limit = form.limit or (CONNECTOR_PAGE if connector else DEFAULT_PAGE)
         limit = min(limit, LARGEST_PAGE)
-        start, end = range_of(form.start_date, form.end_date, now=self._clock())
+        until = until_of(form.continue_token) if form.continue_token else 0
+        now = until or self._clock() + 1
+        start, end = range_of(form.start_date, form.end_date, now=now)
+        if until and not form.end_date:
+            end = now  # what is new since the first page would move the rows of this one
         if form.email_id and not form.start_date:
             start = 0
         skip = place_of(form.continue_token) if form.continue_token else form.offset or 0
@@ -156,7 +160,7 @@ class EmailSearching:
         return FoundEmails(
             tuple(shown),
             total,
-            token_of(skip + limit) if total > skip + limit else None,
+            token_of(skip + limit, now) if total > skip + limit else None,
             tuple(form.headers),
             dict(counts) if form.status_counts else None,
         )

@@ -139,6 +139,21 @@ async def test_what_is_longer_than_everything_is_not_found(api: Api, path: str, 
     assert found["total"] == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "rows"), [("activity/search", "events"), ("email/search", "emails")]
+)
+async def test_what_is_new_moves_no_row_of_the_next_page(api: Api, path: str, rows: str) -> None:
+    sent = [await api.send(subject=str(number)) for number in range(4)]
+    seen: list[str] = []
+    token = ""
+    while token is not None:
+        page = await api.data(path, {"limit": 1, "continue_token": token})
+        seen += [one["email_id"] for one in page[rows]]
+        token = page["continue_token"]
+        await api.send()
+    assert seen == sent[::-1]
+
+
 async def test_an_unknown_event_type_is_named(api: Api) -> None:
     got = await api.refused("activity/search", {"event_types": ["exploded"]})
     assert got == (400, "NON_VALIDATING_IN_PAYLOAD", "event_types")
