@@ -93,6 +93,11 @@ def decode(data: bytes, label: str | None = None) -> str:
     return _clean(_decode(data, codec))
 
 
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is sound UTF-8, but for a last character that was cut."""
+    return _reads(data, "utf-8")
+
+
 def _decode(data: bytes, codec: str) -> str:
     try:
         text = data.decode(codec, _JIS_OF_WINDOWS if codec in _JIS else "replace")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mailbox_service.core.charsets import decode
+from mailbox_service.core.charsets import decode, is_utf8
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.filenames import content_disposition, safe_filename
 from mailbox_service.core.header_words import (
@@ -31,6 +31,7 @@ __all__ = [
 MAX_BODY = 8 << 20  # encoded bytes of all bodies that are read: no page or client shows more
 MAX_SUMMARY_BODY = 65_536  # encoded bytes read for preview and search
 MAX_FLOWED = 262_144  # characters of a text whose lines are joined: joining holds each apart
+MAX_META = 1_024  # octets of HTML in which its charset is looked for, as in browsers
 MAX_PREVIEW = 200
 MAX_SEARCH = 4_096
 MAX_SHOWN = 998  # characters of a subject, a Message-ID, a list of recipients: one line
@@ -39,6 +40,9 @@ MAX_SHOWN = 998  # characters of a subject, a Message-ID, a list of recipients: 
 _PADDING = re.compile("[\xad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 # What turns the words behind it round (UAX 9 §2): a sender could spell another name with it.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_META_CHARSET = re.compile(
+    rb"""<meta\s[^>]{0,200}?charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE
+)
 # A line that goes on in the next; the line before a signature is `-- ` and does not.
 _SOFT_BREAK = re.compile(r"^(?!>|-- \n)([^\n]*+(?<= ))\n", re.MULTILINE)
 _STUFFING = re.compile("^ ", re.MULTILINE)
@@ -252,13 +256,21 @@ class _Bodies:
 
 
 def _body_text(data: bytes, part: Part) -> str:
-    text = decode(data, part.charset)
+    text = decode(data, part.charset or (_said_inside(data) if part.type == "text/html" else None))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     flowed = part.type_parameters.get("format", "").lower() == "flowed"
     if flowed and part.type == "text/plain" and len(text) <= MAX_FLOWED:
         text = _unflowed(text, part.type_parameters.get("delsp", "").lower() == "yes")
     return text
+
+
+def _said_inside(data: bytes) -> str | None:
+    """The charset that HTML names itself, where its field does not; as in a browser never one in
+    which it could not be read, and not before UTF-8 that is sound."""
+    found = _META_CHARSET.search(data, 0, MAX_META)
+    label = found[1].decode("ascii") if found else None
+    return None if label is None or label.lower().startswith("utf") or is_utf8(data) else label
 
 
 def _unflowed(text: str, delete_space: bool) -> str:

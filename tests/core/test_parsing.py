@@ -223,6 +223,27 @@ def test_comments_and_spaces_hide_no_html(fields: str) -> None:
     assert parse(raw).html == "<p>Dobry dzień</p>"
 
 
+@pytest.mark.parametrize(
+    ("field", "meta", "codec"),
+    [
+        ("text/html", "<meta charset='iso-8859-2'>", "iso-8859-2"),
+        ("text/html", '<META http-equiv="Content-Type" content="text/html; charset=iso-8859-2">',
+         "iso-8859-2"),
+        ("text/html; charset=iso-8859-2", "<meta charset=koi8-r>", "iso-8859-2"),
+        ("text/html", "<meta charset=koi8-r>", "utf-8"),
+        ("text/html", "<meta charset=utf-16>", "utf-8"),
+        ("text/html", "<meta name=charset>", "utf-8"),
+    ],
+)  # fmt: skip
+def test_html_without_a_charset_in_its_field_may_name_one_itself(
+    field: str, meta: str, codec: str
+) -> None:
+    text = "Zażółć gęślą jaźń"
+    raw = f"Content-Type: {field}\r\n\r\n<head>{meta}</head><p>{text}</p>".encode(codec)
+    assert summarise(raw).preview == text
+    assert text in parse(raw).html
+
+
 def test_a_forgotten_semicolon_hides_no_html() -> None:
     """Wrong, and what many a script of a web site writes."""
     raw = "Content-Type: text/html charset=utf-8\r\n\r\n<p>Grüße</p>".encode()
