@@ -13,10 +13,12 @@ _EACH_INTEGER: dict[Dialect, str] = {
     "postgresql": "SELECT CAST(value AS BIGINT) "
     "FROM json_array_elements_text(CAST(:{name} AS JSON)) AS each(value)",
 }
+# PostgreSQL reads no NUL out of JSON, since its text cannot hold one: it becomes what
+# `postgres.argument` makes of it.
 _EACH_TEXT: dict[Dialect, str] = {
     "sqlite": "SELECT value FROM json_each(:{name})",
-    "postgresql": "SELECT value "
-    "FROM json_array_elements_text(CAST(:{name} AS JSON)) AS each(value)",
+    "postgresql": "SELECT value FROM json_array_elements_text("
+    r"CAST(replace(:{name}, '\u0000', '\ufffd') AS JSON)) AS each(value)",
 }
 
 

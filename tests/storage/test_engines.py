@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -345,7 +346,7 @@ async def test_lists_of_values_and_claims_are_said_in_both_dialects(
         )
         by_address = await tx.fetch_all(
             f"SELECT address FROM messages WHERE address IN ({each_text(tx.dialect, 'names')})",
-            {"names": '["5@a.test", "nobody"]'},
+            {"names": json.dumps(["5@a.test", "nobody", "nul\0"])},
         )
         return [row[0] for row in (*by_id, *by_address)]
 
