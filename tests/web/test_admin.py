@@ -329,6 +329,11 @@ HOOKS: list[tuple[str, dict[str, Any], str]] = [
         {"from": "a@b.example", "to": "a@inbox.test"},
         "from, to and raw are required",
     ),
+    (
+        "receive_mail",
+        {"from": "a@b.example", "to": " ", "raw": "x"},
+        "from, to and raw are required",
+    ),
 ]
 
 
@@ -338,6 +343,13 @@ async def test_test_hooks_say_what_is_missing(
 ) -> None:
     answer = await site.http.post(f"/admin/test/{hook}", json=body, headers=ADMIN)
     assert (answer.status_code, answer.text) == (400, words)
+
+
+async def test_a_report_that_lands_in_no_mailbox_is_received(site_with: SiteWith) -> None:
+    async with site_with(feedback_address="reports@inbox.test") as site:
+        arrival = {"from": "a@b.example", "to": "reports@inbox.test", "raw": "x"}
+        answer = await site.http.post("/admin/test/receive_mail", json=arrival, headers=ADMIN)
+        assert answer.json() == {"success": True, "replyCalled": False, "forwardedTo": []}
 
 
 async def test_test_hooks_are_not_there_outside_of_tests(site_with: SiteWith) -> None:

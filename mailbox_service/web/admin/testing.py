@@ -105,9 +105,9 @@ async def receive_mail(call: Call) -> Arrived:
     from it is decided before the answer."""
     check_test_mode(call)
     arrival = await call.json(read_arrival)
-    if not arrival.from_ or not arrival.to or not arrival.raw:
+    if not arrival.from_ or not (arrival.to or "").strip() or not arrival.raw:
         raise BadRequest("from, to and raw are required")
-    envelope = Envelope(lenient(arrival.from_, as_written), (lenient(arrival.to),))
+    envelope = Envelope(lenient(arrival.from_, as_written), (lenient(arrival.to or ""),))
     content = with_a_message_id(arrival.raw)
     try:
         receipt = await call.services.receiving.accept(envelope, content, call.peer)
@@ -115,6 +115,8 @@ async def receive_mail(call: Call) -> Arrived:
         raise
     except MailError as error:
         return Arrived(success=False, rejected=error.detail)
+    if not receipt.message_ids:  # it told of mail that we sent, and lies in no mailbox
+        return Arrived(success=True)
     extract = extraction(arrival.ai_extract_result)
     fate = await call.services.reacting.react_to(receipt.message_ids[0], extract)
     return Arrived(success=True, reply_called=fate.replied, forwarded_to=fate.forwarded_to)
