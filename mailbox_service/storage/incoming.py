@@ -181,9 +181,11 @@ class Incoming:
         self._settled = settled
         return found is not None
 
-    async def start(self) -> None:
-        """Put what the log held into the tables, and take new mail. Raises TemporaryFailure."""
+    async def start(self, settled: int) -> None:
+        """Put what the log held into the tables, and take new mail, with numbers above `settled`
+        as well. Raises TemporaryFailure."""
         self._loop = asyncio.get_running_loop()
+        self._log.number_above(settled)
         if self._unsettled:
             log.warning("incoming-mail-found mails=%d", len(self._unsettled))
         while self._unsettled:

@@ -83,6 +83,10 @@ class IncomingLog:
         self._number = max([settled, *found])
         return sorted((number, data) for number, data in found.items() if number > settled)
 
+    def number_above(self, settled: int) -> None:
+        """Give no number up to this one to a record."""
+        self._number = max(self._number, settled)
+
     def begin(self) -> None:
         """Start with empty files, when all that was found is in the tables. Raises OSError."""
         for file in self._files:

@@ -126,9 +126,14 @@ class SqliteDatabase:
         self._quick = self._connect_here()
         self._groups.start()
         self._here = await QuickWriter.of(self.path)
-        settled = run_to_end(cursors.get(SqliteTransaction(self._quick), CURSOR))
-        if await asyncio.to_thread(self._incoming.open, settled):
-            await self._incoming.start()
+        if await asyncio.to_thread(self._incoming.open, self._settled()):
+            # Asked again: until now the log may have been another process's.
+            await self._incoming.start(self._settled())
+
+    def _settled(self) -> int:
+        """Up to which number the tables hold what was in the log of arriving mail."""
+        assert self._quick is not None
+        return run_to_end(cursors.get(SqliteTransaction(self._quick), CURSOR))
 
     async def _connect(self, pragmas: Sequence[str]) -> aiosqlite.Connection:
         connection = await aiosqlite.connect(self.path, **OPTIONS)

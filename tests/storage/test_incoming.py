@@ -201,6 +201,29 @@ async def test_a_second_process_on_a_store_leaves_the_log_to_the_first(tmp_path:
         assert await other.read(message_lists.count, None) == 1
 
 
+async def test_a_log_that_another_process_gives_back_meanwhile_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It put mail into the tables after we looked how far they hold it."""
+    path = tmp_path / "mailbox.db"
+    loop = asyncio.get_running_loop()
+    first = SqliteDatabase(path)
+    await first.open()
+    await keep(first, letter(1))
+    take = IncomingLog.open
+
+    def take_when_it_is_given_back(
+        log: IncomingLog, settled: int
+    ) -> list[tuple[int, bytes]] | None:
+        asyncio.run_coroutine_threadsafe(first.close(), loop).result(20)
+        return take(log, settled)
+
+    monkeypatch.setattr(IncomingLog, "open", take_when_it_is_given_back)
+    async with opened(path) as store:
+        await keep(store, letter(2))
+        assert await store.read(every_content) == [letter(1).content, letter(2).content]
+
+
 async def test_mail_that_no_table_takes_is_put_aside_and_holds_nobody_up(tmp_path: Path) -> None:
     path = tmp_path / "mailbox.db"
     bad = NewMessage(("ann@x.test",), "", b"bad", 2**63)  # one more than a table has room for
