@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.journeys.browser import (
     DESK,
@@ -192,6 +192,19 @@ def test_several_mails_of_all_addresses_are_deleted_together(
     # The index of mails follows their acceptance.
     refresh = page.get_by_role("button", name="Refresh")
     wait_until_so(page, lambda: page.locator(".row").count() == 3, refresh.click)
+    # The answer to words that have changed meanwhile is left.
+    held: list[Route] = []
+    page.route("**/user_api/inbox?*q=Mail+1", lambda route: held.append(route))
+    page.get_by_role("searchbox").fill("Mail 1")
+    wait_until_so(page, lambda: held)
+    page.get_by_role("searchbox").fill("Mail 2")
+    wait_until_so(page, lambda: page.locator(".row").count() == 1, refresh.click)
+    with page.expect_response("**/user_api/inbox?*q=Mail+1"):
+        held[0].continue_()
+    expect(page.locator(".row")).to_contain_text("Mail 2")
+    page.unroute("**/user_api/inbox?*q=Mail+1")
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator(".row")).to_have_count(3)
     page.get_by_label("Select all").check()
     expect(page.get_by_text("3 selected")).to_be_visible()
     page.get_by_label("Select Mail 1").uncheck()
@@ -202,6 +215,7 @@ def test_several_mails_of_all_addresses_are_deleted_together(
     page.get_by_role("button", name="Mark unread").press("Enter")
     expect(page.locator(".row.unread")).to_have_count(3)
     read.press("Enter")
+    expect(page.locator(".row.unread")).to_have_count(1)
     page.get_by_role("button", name="Star", exact=True).press("Enter")
     stars = page.locator(".star[aria-pressed=true]")
     expect(stars).to_have_count(2)
