@@ -87,7 +87,18 @@ class LocalSubmission:
             return asyncio.ensure_future(
                 self._emails.submit_smtp(principal, envelope, content, peer)
             )
+        if not self._authenticating.stands(principal):
+            return asyncio.ensure_future(self._look_and_submit(principal, envelope, content, peer))
         return self._sending.submit(
+            principal, envelope, content, door="smtp", lines_checked=True, peer=peer
+        )
+
+    async def _look_and_submit(
+        self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer
+    ) -> Receipt:
+        """A session is longer than some addresses live."""
+        await self._authenticating.look_again(principal)
+        return await self._sending.submit(
             principal, envelope, content, door="smtp", lines_checked=True, peer=peer
         )
 

@@ -123,6 +123,8 @@ class Authenticating:
         self._secret = config.jwt_secret
         self._key = config.jwt_secret.encode()
         self._proved: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
+        # Until when a registration need not be looked at again, by its id.
+        self._standing: dict[int, float] = {}
 
     def token_of(self, row: Address) -> str:
         """The token of an address as it is stored. Where tokens were revoked once, it says when
@@ -199,11 +201,31 @@ class Authenticating:
         self._proved.move_to_end(token)
         if len(self._proved) > PROVED_AT_MOST:
             self._proved.popitem(last=False)
+        self._note_standing(row.id, now)
         return principal
+
+    def stands(self, principal: Principal) -> bool:
+        """Whether the registration of an address that has logged in was there a moment ago."""
+        now = asyncio.get_running_loop().time()
+        return principal.kind != "address" or self._standing.get(principal.address_id, 0.0) > now
+
+    async def look_again(self, principal: Principal) -> None:
+        """Whether it is still there: the address may be closed by now, and be somebody else's.
+        Raises BadCredential."""
+        row = await self._database.read_quick(addresses.by_id, principal.address_id)
+        if row is None or row.address != principal.address or has_ended_at(row, self._clock()):
+            raise bad_token()
+        self._note_standing(row.id, asyncio.get_running_loop().time())
+
+    def _note_standing(self, address_id: int, now: float) -> None:
+        if len(self._standing) >= PROVED_AT_MOST:
+            self._standing.clear()
+        self._standing[address_id] = now + PROVED_SECONDS
 
     def forget(self) -> None:
         """Look at the rows again: an address was closed, or its tokens were revoked."""
         self._proved.clear()
+        self._standing.clear()
 
     async def login(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove a login of a mail program: a token as password with any user name, or an
