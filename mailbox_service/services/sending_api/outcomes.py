@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mailbox_service.core import simulated_recipients
 from mailbox_service.core.delivery import Reply
 from mailbox_service.services.attempts import Outcome
+from mailbox_service.services.kept_requests import json_text
 from mailbox_service.storage import send_queue, sending_events, sending_messages, suppressions
 from mailbox_service.storage.database import Transaction
 from mailbox_service.storage.sending_events import About, NewEvent
@@ -15,6 +16,8 @@ from mailbox_service.storage.sending_messages import SentMessage
 # A hard bounce is let go after a week: mailboxes come back (sending-api §5).
 BOUNCE_LIFE = 7 * 86_400 * 1_000_000
 BOUNCE = "bounce"
+# The stage of a refusal that no command of ours was answered with.
+UNAVAILABLE = "Unavailable"
 
 
 def is_hard(reply: Reply, *, expired: bool) -> bool:
@@ -62,8 +65,9 @@ async def facts_of(
         if simulated_recipients.is_one(recipient):
             events += simulated(recipient, now, settled.remote, settled.reply)
             continue
-        kind = "delivered"
+        kind, detail = "delivered", "{}"
         if one.failed:
+            detail = json_text({"context": stage_of(one)})
             hard = is_hard(reply, expired=one.expired)
             kind = "hard-bounced" if hard else "soft-bounced"
             if hard:
@@ -78,11 +82,32 @@ async def facts_of(
                     expires_at=now + BOUNCE_LIFE,
                 )
         events.append(
-            NewEvent(kind, now, recipient, host=settled.remote, reply=settled.reply[:1_000])
+            NewEvent(
+                kind,
+                now,
+                recipient,
+                host=settled.remote,
+                reply=settled.reply[:1_000],
+                detail=detail,
+            )
         )
     number = message.submission_id
     about = About(message.account, number, message.username, message.sender, message.subject)
     return about, events
+
+
+def stage_of(outcome: Outcome) -> str:
+    """Where in the dialogue a recipient was refused (sending-api §6.3, `context`)."""
+    settled, command = outcome.settled, ""
+    for line in settled.conversation.splitlines():
+        if line.startswith("> "):
+            command = line[2:]
+        elif line.startswith(f"< {outcome.reply.code}"):
+            if command == f"RCPT TO:<{settled.claim.recipient}>":
+                return command
+            if command == "DATA" or command.startswith("("):  # in place of the content
+                return f"DATA: {settled.reply[:1_000]}"
+    return UNAVAILABLE
 
 
 def simulated(recipient: str, now: int, remote: str, reply: str) -> list[NewEvent]:

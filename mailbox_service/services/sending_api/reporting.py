@@ -27,6 +27,7 @@ from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.kept_requests import new_message_id
 from mailbox_service.services.sending_api.documents import HOOKS
 from mailbox_service.services.sending_api.hooks import Hook, owner_of, target_and_login
+from mailbox_service.services.sending_api.outcomes import UNAVAILABLE
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
     cursors,
@@ -202,7 +203,7 @@ def payload_of(event: SendingEvent, post_id: str, wanted: Sequence[str]) -> dict
         message_id = new_message_id(event.queue_id, event.sender)
     context = ""
     if event.kind in ("delivered", "soft-bounced", "hard-bounced"):
-        context = f"RCPT TO:<{event.recipient}>" if bounce else "Unavailable"
+        context = UNAVAILABLE  # unless the event itself tells more
     detail: Mapping[str, Any] = json.loads(event.detail)
     for key, value in {
         "Subject": event.subject,

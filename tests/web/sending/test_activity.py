@@ -18,6 +18,7 @@ import pytest
 from mailbox_service.core.sending_retries import AFTER, next_try
 from mailbox_service.core.webhook import HttpAnswer
 from mailbox_service.storage import suppressions, webhooks
+from tests.nexthop import NextHop, running
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.webhook_receiver import Receiver, answer
 
@@ -494,6 +495,31 @@ async def test_a_message_id_of_the_authors_own_is_told(api: Api, receiver: Recei
     await api.deliver()
     (content,) = await api.received()
     assert message_from_bytes(content)["Message-ID"] == "<own@inbox.test>"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "mail_reply", "context"),
+    [
+        ("refused@far.test", "250 2.1.0 Ok", "RCPT TO:<refused@far.test>"),
+        ("refused-dot@far.test", "250 2.1.0 Ok", "DATA: 554 5.7.1 Looks like spam"),
+        ("bob@far.test", "550 5.7.1 Not from you", "Unavailable"),
+    ],
+)
+async def test_a_bounce_tells_where_in_the_dialogue_it_was_said(
+    tmp_path: Path, receiver: Receiver, recipient: str, mail_reply: str, context: str
+) -> None:
+    async with (
+        running(NextHop(mail_reply=mail_reply)) as hop,
+        serving_api(tmp_path, outbound="relay", relay_url=f"smtp://127.0.0.1:{hop.port}") as api,
+    ):
+        await api.data("webhook/add", {"url": receiver.url, "events": ["bounce"],
+                                       "output_format": "json"})  # fmt: skip
+        await api.send(to=[recipient])
+        await api.deliver()
+        await report(api)
+        await receiver.wait(1)
+        told = json.loads(receiver.got[0].body)
+        assert (told["rcpt"], told["context"]) == (recipient, context)
 
 
 @pytest.mark.parametrize(
