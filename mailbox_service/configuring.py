@@ -185,6 +185,17 @@ def refuse_unsafe(config: Config) -> None:
     for domain in config.served_domains:
         if len(domain) > 253 or not all(LABEL.fullmatch(label) for label in domain.split(".")):
             raise ConfigError(f"domains: {domain!r} is not a domain (use its xn-- form).")
+    if not is_host_name(config.own_name):
+        name = "hostname" if config.hostname else "domains"
+        raise ConfigError(f"{name}: {config.own_name!r} is not the name of a host.")
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a name can stand in a greeting and behind the @ of our notices: no address, and no
+    dot at its end (RFC 5321 §2.3.5)."""
+    labels = text.lower().split(".")
+    named = len(text) <= 253 and all(LABEL.fullmatch(label) for label in labels)
+    return named and not labels[-1].isdigit()
 
 
 def is_loopback(host: str) -> bool:

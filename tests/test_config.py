@@ -224,6 +224,15 @@ def test_what_is_no_domain_is_refused(domain: str) -> None:
         load(None, {"MAILBOX_DOMAINS": f'["{domain}"]'})
 
 
+@pytest.mark.parametrize(
+    "name", ["mail_1.x.test", "mail.x.test.", "192.0.2.1", "[192.0.2.1]", "münchen.test", "a b"]
+)
+def test_a_name_of_ours_that_no_notice_could_bear_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"hostname: .* is not the name of a host"):
+        load(None, {"MAILBOX_HOSTNAME": name})
+    assert load(None, {"MAILBOX_HOSTNAME": "MX-1.x.test"}).own_name == "MX-1.x.test"
+
+
 def test_domains_are_served_in_lower_case_and_in_order() -> None:
     config = load(None, {"MAILBOX_DOMAINS": " B.Test,a.test", "MAILBOX_DEFAULT_DOMAINS": "A.TEST"})
     assert config.served_domains == ("b.test", "a.test")

@@ -102,7 +102,7 @@ class Attempting:
             one = structs.replace(job, claims=(recipient,), begun=False)
             try:
                 await self._once(one, message)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, MailError):
                 rest = job.claims[place + one.begun :]
                 with contextlib.suppress(MailError):
                     await asyncio.shield(asyncio.ensure_future(self._give_back(rest)))

@@ -285,7 +285,8 @@ class Delivering:
         except MailError as error:
             log.warning("attempt-put-off queue_id=%s reason=%s", job.submission.queue_id, error)
             await asyncio.sleep(TROUBLE_SECONDS)
-            await self._give_back(job)
+            if not job.begun:  # otherwise it went out perhaps, and would again in a moment
+                await self._give_back(job)
         except Exception:
             log.exception("attempt-failed queue_id=%s", job.submission.queue_id)
             reply = Reply(0, "4.3.0", "An internal error; it will be tried again.")

@@ -23,7 +23,7 @@ from mailbox_service.outbound.hops import Relay, Timeouts
 from mailbox_service.outbound.routing import Router
 from mailbox_service.outbound.sender import Outbound
 from mailbox_service.outbound.transaction import Attempted
-from mailbox_service.services import attempting, claiming, settling
+from mailbox_service.services import attempting, claiming, delivering, settling
 from mailbox_service.services.lanes import Lanes
 from mailbox_service.services.recording import record_all
 from mailbox_service.services.signing import Signing
@@ -470,6 +470,18 @@ async def test_large_messages_of_our_own_are_in_memory_a_few_at_a_time(
     await post.delivering.deliver_due()
     assert len(await post.inbox("bob@y.test")) == len(counts) == 6
     assert max(counts) <= attempting.MOST_LARGE_A_DOMAIN
+
+
+async def test_trouble_after_the_message_went_out_sends_it_no_second_time_at_once(
+    database: AnyDatabase, hop: NextHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is what brings it back, and says then that it may arrive twice."""
+    monkeypatch.setattr(delivering, "TROUBLE_SECONDS", 0.0)
+    post = Post(database, hop, hostname="mail_1.x.test")  # that no notice can bear
+    await post.post("bob@next.test", "refused@next.test")
+    await post.delivering.deliver_due()
+    assert [taken.recipients for taken in hop.taken] == [("bob@next.test",)]
+    assert await post.states() == ["sending", "sending"]
 
 
 async def test_what_waited_too_long_for_its_turn_is_leased_anew(
