@@ -20,8 +20,10 @@ MAX_CODES = 5
 # What follows these is no code, and they hide the plain word `code` inside them.
 _AGAINST = r"""
     (?:zip|postal|post|area|country|error|status|exit|qr|bar|source|promo\w{0,8}|coupon|discount
-      |voucher|gift|referral|invite|tracking|product|item|sort|swift|tax|dress|html|http|rabatt
-      |gutschein|offer|save)[ -]?codes?
+      |voucher|gift(?:\ card)?|referral|invite|tracking|product|item|sort|swift|tax|dress|html|http
+      |rabatt|gutschein|offer|save)[ -]?codes?
+    |\bcode\ (?:postal|promo|de\ réduction)|\bc[óo]digo\ (?:postal|promocional|de\ descuento)
+    |\bcodice\ (?:postale|promozionale|sconto|fiscale)|\bпромокод\w{0,2}|クーポンコード
     |\b(?:account|customer|member|phone|mobile|case|contract|policy|serial|card|flight|confirmation)
       \ (?:no\b|number|id\b|nr)
     |(?<!in\ )\border(?:\ (?:no|number|id|nr))?\b
@@ -76,7 +78,12 @@ _DIGIT_GROUP_AFTER = re.compile(r"[ .-]{1,2}\d{2}")
 # Chinese and Japanese put no space behind an address, but may put a mark of their own there.
 WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'“”「」『』《》【】（），。、；：！？]+", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
-_FULL_WIDTH = {0xFF10 + digit: str(digit) for digit in range(10)}
+# Digits of full width; and what nobody sees, which mailers put between digits so that no program
+# takes them for a telephone number.
+_AS_TYPED: dict[int, str | None] = {
+    **{0xFF10 + digit: str(digit) for digit in range(10)},
+    **dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x2060, 0x2065), 0xFEFF]),
+}
 _REACH_BEFORE, _REACH_AFTER = 90, 45  # characters between a keyword and its code
 # The reach, and the length of the longest keywords.
 _NEAR = _REACH_BEFORE + 40
@@ -116,7 +123,7 @@ def find_codes(subject: str, text: str) -> tuple[FoundCode, ...]:
         plain = WEB_ADDRESS.sub(" ", words)
         if "@" in plain:  # looking for addresses where there can be none costs a millisecond
             plain = _ADDRESS.sub(" ", plain)
-        plain = plain.translate(_FULL_WIDTH)
+        plain = plain.translate(_AS_TYPED)
         for code, score, rule in _scored(plain, about_codes and weight == 1):
             if score * weight > scores.get(code, 0):
                 scores[code], rules[code] = score * weight, rule
