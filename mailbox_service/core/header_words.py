@@ -211,7 +211,10 @@ def _joined(parts: dict[int, tuple[bool, str]]) -> str:
             text = rest.partition("'")[2] if quote else text
             charset = charset if quote else ""
         data += unquote_to_bytes(text) if extended else text.encode("utf-8", "replace")
-    return _one_line(decode(bytes(data), charset or None))
+    whole = decode(bytes(data), charset or None)
+    # Java's mail library cuts a name into sections that was written in encoded words before.
+    is_plain = not any(extended for extended, _ in parts.values())
+    return decoded(whole) if is_plain else _one_line(whole)
 
 
 def _comment(value: str, at: int) -> tuple[str, int]:

@@ -244,6 +244,19 @@ def test_html_without_a_charset_in_its_field_may_name_one_itself(
     assert text in parse(raw).html
 
 
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ('filename*0="=?UTF-8?B?5rWL6K+V"; filename*1="6ZmE5Lu2LnBkZg==?="', "测试附件.pdf"),
+        ("filename*0*=utf-8''%3D%3FUTF-8; filename*1*=%3FQ%3Fx%3F%3D", "=_UTF-8_Q_x_="),
+        ('filename*0="a b"; filename*1=".pdf"', "a b.pdf"),
+    ],
+)
+def test_encoded_words_that_were_cut_into_sections_are_read(field: str, name: str) -> None:
+    raw = f"Content-Type: application/pdf\r\nContent-Disposition: attachment; {field}\r\n\r\nx"
+    assert parse(raw.encode()).attachments[0].filename == name
+
+
 def test_a_forgotten_semicolon_hides_no_html() -> None:
     """Wrong, and what many a script of a web site writes."""
     raw = "Content-Type: text/html charset=utf-8\r\n\r\n<p>Grüße</p>".encode()
