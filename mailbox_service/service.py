@@ -18,8 +18,8 @@ from typing import Any
 from mailbox_service.assembly import PAGE, build
 from mailbox_service.config import Config, parse_listen
 from mailbox_service.core.envelope import Envelope, Peer, Principal, Receipt
-from mailbox_service.core.errors import TemporaryFailure
-from mailbox_service.core.sending_api import SendingPrincipal
+from mailbox_service.core.errors import BadCredential, TemporaryFailure
+from mailbox_service.core.sending_api import AUTHENTICATED_IP, SendingPrincipal
 from mailbox_service.memory import Tidying
 from mailbox_service.services.authenticating import Authenticating
 from mailbox_service.services.clock import now_micros
@@ -84,14 +84,26 @@ class LocalSubmission:
     ) -> asyncio.Future[Receipt]:
         """Queue one message."""
         if isinstance(principal, SendingPrincipal):
-            return asyncio.ensure_future(
-                self._emails.submit_smtp(principal, envelope, content, peer)
-            )
+            return asyncio.ensure_future(self._judge_and_submit(principal, envelope, content, peer))
         if not self._authenticating.stands(principal):
             return asyncio.ensure_future(self._look_and_submit(principal, envelope, content, peer))
         return self._sending.submit(
             principal, envelope, content, door="smtp", lines_checked=True, peer=peer
         )
+
+    async def _judge_and_submit(
+        self, principal: SendingPrincipal, envelope: Envelope, content: bytes, peer: Peer
+    ) -> Receipt:
+        """What may be said of a credential may change during a session too."""
+        assert principal.credential is not None
+        judged: Principal | None
+        if principal.credential.kind == AUTHENTICATED_IP:
+            judged = await self._addresses.admitted(peer.ip)
+        else:
+            judged = await self._authenticating.judged_again(principal, peer)
+        if not isinstance(judged, SendingPrincipal):
+            raise BadCredential("Authentication required")
+        return await self._emails.submit_smtp(judged, envelope, content, peer)
 
     async def _look_and_submit(
         self, principal: Principal, envelope: Envelope, content: bytes, peer: Peer

@@ -268,6 +268,14 @@ class Authenticating:
             return await self.sending_logins.again(said, peer)
         return await self.address_token(token)
 
+    async def judged_again(self, principal: SendingPrincipal, peer: Peer) -> Principal:
+        """Who has logged in by a credential of the sending API, judged as if they did now: it may
+        be blocked by now, or gone. Raises BadCredential, NotYours."""
+        assert principal.credential is not None
+        assert self.sending_logins is not None
+        claims = await self.sending_logins.claims_of(principal.credential)
+        return await self.sending_logins.again(claims, peer)
+
     async def password_login(self, email: str, digest: str, ip: str) -> Opened:
         """Open a mailbox by its address and the hash of its password.
 
