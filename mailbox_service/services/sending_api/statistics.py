@@ -227,7 +227,7 @@ class Statistics:
             if group == "subaccount" and not caller.account and not form.subaccounts:
                 known = await self._subaccounts.all(MASTER)
                 accounts = (MASTER, *(one.name for one in known))
-            rows = await self._sums(accounts, start, end, by, form.username, sender)
+            rows = await self._sums_between(accounts, start, end, by, form.username, sender)
         if group == "domain":
             domains: dict[str, list[Sums]] = {}
             for one in rows:
@@ -261,6 +261,7 @@ class Statistics:
             end,
             recipient=like_literal(form.email),
             sender=like(form.sender) if form.sender else None,
+            kinds=tuple(sending_events.COUNTED),
             usernames=(form.username,) if form.username else (),
             for_each=True,
         )
@@ -313,6 +314,42 @@ class Statistics:
             username=username or None,
             sender=sender,
         )
+
+    async def _sums_between(
+        self,
+        accounts: Sequence[str],
+        start: int,
+        end: int,
+        group: str,
+        username: str,
+        sender: str | None,
+    ) -> list[Sums]:
+        """Sums of a range that may cut days: the whole ones, and the events of what is left."""
+        now = self._clock()
+        if end > now:  # nothing has happened behind now, so the day counts as whole
+            end = day_start(now) + DAY
+        first, last = -(-start // DAY) * DAY, end // DAY * DAY
+        pieces = [(start, min(first, end)), (max(last, first), end)]
+        rows = []
+        if first < last:
+            rows += await self._sums(accounts, first, last, group, username, sender)
+        for begin, until in pieces:
+            if begin < until:
+                wanted = EventFilter(
+                    tuple(accounts),
+                    begin,
+                    until,
+                    sender=like_literal(sender) if sender else None,
+                    kinds=tuple(sending_events.COUNTED),
+                    usernames=(username,) if username else (),
+                )
+                rows += await self._database.read(
+                    sending_events.sums_of_events, wanted, group=group
+                )
+        found: dict[str, list[Sums]] = {}
+        for one in rows:
+            found.setdefault(one.key, []).append(one)
+        return [added(parts, key) for key, parts in sorted(found.items())]
 
     def _range(self, form: StatisticsForm) -> tuple[int, int]:
         """From thirty days ago until now, or as the form says."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.utils import getaddresses, parseaddr
 from functools import partial
@@ -318,6 +319,38 @@ async def test_what_a_subaccount_sent_bears_its_name(api: Api) -> None:
     assert [one["subaccount_name"] for one in found["events"]] == ["A customer"]
     found = await api.data("activity/search", {})
     assert [one["subaccount_name"] for one in found["events"]] == ["Master account"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "used"),
+    [(-2, -1, 0), (-1, 1, 3), (-1, None, 3), (1, None, 0), (1, 2, 0), (-60, 60, 3), (-60, -30, 0)],
+)
+@pytest.mark.parametrize("group", ["email_address", "username", "domain", "subaccount"])
+async def test_history_of_hours_counts_no_whole_days(
+    api: Api, start: int, end: int | None, used: int, group: str
+) -> None:
+    await three_letters(api)
+    now = datetime.now(UTC)
+    fields = {"start_date": (now + timedelta(hours=start)).isoformat(), "group_by": group}
+    if end is not None:
+        fields["end_date"] = (now + timedelta(hours=end)).isoformat()
+    data = await api.data("stats/email_history", fields)
+    assert sum(one["used"] for one in data["history"]) == data["count"] == used
+    if used and group == "email_address":
+        assert [(one["email_address"], one["used"]) for one in data["history"]] == [
+            ("ann@inbox.test", 2),
+            ("zoe@second.test", 1),
+        ]
+        zoe = await api.data("stats/email_history", {**fields, "sender": "zoe@second.test"})
+        assert zoe["count"] == 1
+
+
+async def test_who_came_back_is_no_sender(api: Api) -> None:
+    await api.send()
+    await api.data("suppression/add", {"email_address": "bob@inbox.test"})
+    await api.data("suppression/remove", {"email_address": "bob@inbox.test"})
+    data = await api.data("stats/email_history", {"email": "bob@inbox.test"})
+    assert [one["email_address"] for one in data["history"]] == ["ann@inbox.test"]
 
 
 async def test_a_wrong_group_is_named(api: Api) -> None:
