@@ -66,6 +66,9 @@ def composed(draft: Draft, message_id: str, now: int) -> bytes:
     except (BadRequest, BadAddress) as error:
         for words, field in FIELDS:
             if error.detail.startswith(words):
+                inline = all(one.disposition == "inline" for one in draft.attachments)
+                if field == "attachments" and inline:
+                    field = "inlines"
                 raise BadField(field, error.detail) from None
         raise BadField("custom_headers", error.detail) from None
 
