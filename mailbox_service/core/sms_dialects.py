@@ -190,7 +190,10 @@ def gateway_id_in(dialect: HttpDialect, answer: HttpAnswer) -> str:
     wanted = dialect.answer_id
     if wanted.startswith("re:"):
         found = re.search(wanted[3:], text[:2_048])
-        return (found[1] if found.re.groups else found[0])[:LONGEST_ANSWER_ID] if found else ""
+        if found is None:
+            return ""
+        # A group that is optional may have taken no part.
+        return (found[1] or "" if found.re.groups else found[0])[:LONGEST_ANSWER_ID]
     return _named(text, wanted) if wanted else ""
 
 
@@ -201,7 +204,7 @@ def _named(text: str, path: str) -> str:
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return ""
     for name in path.split("."):
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
             value = value[int(name)]
         elif isinstance(value, Mapping):
             value = value.get(name)

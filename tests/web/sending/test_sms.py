@@ -215,6 +215,19 @@ async def test_a_gateway_of_ones_own_words(tmp_path: Path, gateway: Receiver) ->
         assert await states(api) == ["delivered"]
 
 
+async def test_a_gateway_that_gives_its_id_sometimes_takes_messages_always(
+    tmp_path: Path, gateway: Receiver
+) -> None:
+    gateway.answers = [said("200 OK", "Queued"), said("200 OK", "Queued as 77")]
+    async with http_api(tmp_path, gateway, sms_answer_id=r"re:Queued(?: as (\d+))?") as api:
+        for _ in range(2):
+            await api.data("sms/send", TEXT)
+            await hand_over(api)
+        assert await states(api) == ["submitted", "submitted"]
+        await tell(api, {"id": "77", "status": "DELIVRD"})
+        assert sorted(await states(api)) == ["delivered", "submitted"]
+
+
 # Answer of the gateway -> state after the first attempt.
 TROUBLE = [
     (said("400 Bad Request", "no"), "failed"),
