@@ -244,6 +244,22 @@ def test_the_keyboard_alone_reads_answers_and_goes_about(visit: Visits) -> None:
     page.keyboard.press("g")
     page.keyboard.press("i")
     expect(row(page, "Newer one")).to_be_visible()
+    # What has the focus is meant, and the focus goes on to the neighbour.
+    page.get_by_role("link", name="Newer one").press("Enter")
+    expect(page.locator("#mail-subject")).to_have_text("Newer one")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="Older one")).to_be_focused()
+    page.keyboard.press("#")
+    expect(row(page, "Older one")).to_have_count(0)
+    expect(page.get_by_role("link", name="Newer one")).to_be_focused()
+    expect(page.locator("#mail-subject")).to_have_text("Newer one")
+    page.keyboard.press("z")
+    expect(row(page, "Older one")).to_be_visible()
+    # A box that is ticked is nothing that is typed into.
+    page.get_by_role("button", name="Select several").press("Enter")
+    page.get_by_label("Select Older one").press("Space")
+    page.keyboard.press("#")
+    expect(row(page, "Older one")).to_have_count(0)
     assert person.clicks == 0
 
 

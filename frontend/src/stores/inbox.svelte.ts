@@ -68,6 +68,7 @@ class Inbox {
   begin(): void {
     this.flushDeletions(false);
     this.request?.abort();
+    clearTimeout(this.typing);
     this.rows = [];
     this.held = [];
     this.filter = 'all';
