@@ -7,6 +7,7 @@ the workers besides.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -439,6 +440,11 @@ def sms_gateway(config: Config, out: HttpOut, sending: Sending) -> Gateway | Non
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("sms_url: expected http[s]://host[:port][/path]")
+    if config.sms_answer_id.startswith("re:"):
+        try:
+            re.compile(config.sms_answer_id.removeprefix("re:"))
+        except re.error as error:
+            raise ValueError(f"sms_answer_id: not a regular expression ({error})") from None
     dialect = HttpDialect(
         url=config.sms_url,
         preset=config.sms_preset,

@@ -228,6 +228,14 @@ async def test_a_gateway_that_gives_its_id_sometimes_takes_messages_always(
         assert sorted(await states(api)) == ["delivered", "submitted"]
 
 
+async def test_a_pattern_that_is_none_is_told_at_the_start(
+    tmp_path: Path, gateway: Receiver
+) -> None:
+    with pytest.raises(ValueError, match=r"^sms_answer_id: not a regular expression"):
+        async with http_api(tmp_path, gateway, sms_answer_id="re:id=("):
+            pass
+
+
 # Answer of the gateway -> state after the first attempt.
 TROUBLE = [
     (said("400 Bad Request", "no"), "failed"),
