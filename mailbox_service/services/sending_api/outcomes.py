@@ -68,7 +68,9 @@ async def facts_of(
         kind, detail = "delivered", "{}"
         if one.failed:
             detail = json_text({"context": stage_of(one)})
-            hard = is_hard(reply, expired=one.expired)
+            # What was damaged here says nothing about whoever it was for.
+            ours = settled.state == send_queue.QUARANTINED
+            hard = not ours and is_hard(reply, expired=one.expired)
             kind = "hard-bounced" if hard else "soft-bounced"
             if hard:
                 await suppressions.put(

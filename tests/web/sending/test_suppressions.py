@@ -10,6 +10,7 @@ from mailbox_service.core.delivery import Reply
 from mailbox_service.services.clock import now_micros
 from mailbox_service.services.sending_api.outcomes import is_hard
 from mailbox_service.storage import suppressions
+from mailbox_service.storage.database import Transaction
 from tests.web.sending.conftest import LETTER, Api
 
 pytestmark = pytest.mark.anyio
@@ -243,6 +244,19 @@ async def test_a_hard_bounce_is_suppressed_for_seven_days(api: Api) -> None:
     before, after = now_micros() + week - 60_000_000, now_micros() + week + 60_000_000
     assert await read(suppressions.among_all, [gone], now=before) == {gone: "bounce"}
     assert await read(suppressions.among_all, [gone], now=after) == {}
+
+
+async def test_a_message_that_was_damaged_here_suppresses_nobody(api: Api) -> None:
+    """Hazards 22 and 53: it fails, and nobody has refused it."""
+
+    async def damage(tx: Transaction) -> int:
+        return await tx.execute("UPDATE contents SET checksum = 1")
+
+    await api.send(to=[EVE])
+    await api.site.parts.database.write(damage)
+    await api.deliver()
+    assert await api.events() == [("processed", EVE), ("soft-bounced", EVE)]
+    assert (await api.data("suppression/view"))["results"] == []
 
 
 async def test_a_suppressed_domain_holds_for_its_account_and_the_names_below_it(api: Api) -> None:
