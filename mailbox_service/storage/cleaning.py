@@ -70,12 +70,11 @@ OLDEST_MAIL = """
 SELECT id, size FROM messages WHERE address = :address ORDER BY id LIMIT :limit
 """
 
-STILL_OLD_MAIL = """
-SELECT id, content_id, address FROM messages WHERE id IN ({ids}) AND {condition}
+REMOVE_MAIL = """
+DELETE FROM messages WHERE id IN ({ids}) AND {condition} RETURNING id, content_id, address
 """
 
-REMOVE_MAIL = (
-    "DELETE FROM messages WHERE id IN ({ids})",
+REMOVE_FOUND = (
     "DELETE FROM summaries WHERE id IN ({ids})",
     "DELETE FROM verdicts WHERE id IN ({ids})",
 )
@@ -198,13 +197,13 @@ async def remove_mail(
     condition = "1 = 1" if old is None else old.condition
     these = each_integer(tx.dialect, "ids")
     rows = await tx.fetch_all(
-        STILL_OLD_MAIL.format(ids=these, condition=condition),
+        REMOVE_MAIL.format(ids=these, condition=condition),
         {"ids": json.dumps(list(ids)), "before": before},
     )
     if not rows:
         return []
     gone = json.dumps([int(row[0]) for row in rows])
-    for statement in REMOVE_MAIL:
+    for statement in REMOVE_FOUND:
         await tx.execute(statement.format(ids=these), {"ids": gone})
     await contents.release_all(tx, [int(row[1]) for row in rows])
     return [str(row[2]) for row in rows]

@@ -252,16 +252,19 @@ async def remove(tx: Transaction, address: str | None, ids: Sequence[int]) -> li
 
 
 async def remove_oldest(tx: Transaction, address: str, *, limit: int) -> list[int]:
-    """Delete the oldest messages of a mailbox, `limit` at most; their ids."""
-    return await remove_rows(
-        tx, await tx.fetch_all(OLDEST_OF, {"address": address, "limit": limit})
-    )
+    """Delete the oldest messages of a mailbox, `limit` at most; their ids, none when there are
+    no more."""
+    while rows := await tx.fetch_all(OLDEST_OF, {"address": address, "limit": limit}):
+        if removed := await remove_rows(tx, rows):
+            return removed
+    return []
 
 
 async def remove_rows(tx: Transaction, rows: Sequence[Row]) -> list[int]:
     removed = []
     for message_id, content_id in rows:
-        await tx.execute(REMOVE, {"id": message_id})
+        if not await tx.execute(REMOVE, {"id": message_id}):
+            continue  # another process was quicker, and has released its content
         await tx.execute(REMOVE_SUMMARY, {"id": message_id})
         await tx.execute(REMOVE_VERDICTS, {"id": message_id})
         await contents.release(tx, content_id)

@@ -248,7 +248,7 @@ async def purge(tx: Transaction, *, before: int, limit: int) -> int:
     """Forget messages older than a time, and their kept copies; how many, `limit` at most."""
     rows = await tx.fetch_all(OLD, {"before": before, "limit": limit})
     for submission_id, content_id in rows:
-        if content_id is not None:
+        removed = await tx.execute(REMOVE, {"submission_id": submission_id})
+        if removed and content_id is not None:
             await contents.release(tx, int(content_id))
-        await tx.execute(REMOVE, {"submission_id": submission_id})
     return len(rows)

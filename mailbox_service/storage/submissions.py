@@ -201,6 +201,7 @@ async def purge(tx: Transaction, *, limit: int) -> int:
     rows = await tx.fetch_all(FINISHED, {"limit": limit})
     for submission_id, content_id in rows:
         for statement in REMOVE:
-            await tx.execute(statement, {"id": submission_id})
-        await contents.release(tx, int(content_id))
+            removed = await tx.execute(statement, {"id": submission_id})
+        if removed:  # or else another process was quicker, and has released its content
+            await contents.release(tx, int(content_id))
     return len(rows)

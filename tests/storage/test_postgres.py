@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from mailbox_service.core.errors import StorageFull, TemporaryFailure
 from mailbox_service.signals import Signals
-from mailbox_service.storage import contents, lending, postgres
-from mailbox_service.storage.database import Transaction
+from mailbox_service.storage import (
+    cleaning,
+    contents,
+    lending,
+    messages,
+    postgres,
+    sending_messages,
+    submissions,
+)
+from mailbox_service.storage.database import NO_PARAMS, Dialect, Params, Row, Transaction
 from mailbox_service.storage.postgres import PostgresDatabase, numbered
 from tests.databases import PostgresServer
 from tests.storage.conftest import MakeDisk
@@ -298,6 +307,96 @@ async def test_a_lock_that_another_holds_too_long_is_a_temporary_failure(
     await connection.close()
     assert await impatient.write(set_setting, "x") == 1
     await impatient.close()
+
+
+SENT = """
+INSERT INTO submissions (queue_id, address, reverse_path, content_id, size, door, message_id,
+                         from_address, subject, listed, created_at)
+VALUES ('sent', 'ann@a.test', '', :content_id, 6, '', '', '', '', 0, 1)
+"""
+COPY = """
+INSERT INTO sending_messages (submission_id, queue_id, account, username, sender, subject, fields,
+                              size, client_ip, created_at, archived_content_id)
+VALUES (7, 'copied', '', '', '', '', '', 6, '', 1, :content_id)
+"""
+
+
+class Between:
+    """A transaction of one process; the other one does something behind its first look."""
+
+    dialect: Dialect = "postgresql"
+
+    def __init__(self, tx: Transaction, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._tx = tx
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    async def fetch_all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
+        found = await self._tx.fetch_all(sql, params)
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None and sql.lstrip().startswith("SELECT"):
+            await meanwhile()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+
+async def by_owner(tx: Transaction, message_id: int) -> None:
+    await messages.remove(tx, "ann@a.test", [message_id])
+
+
+async def by_emptying(tx: Transaction, message_id: int) -> None:
+    await messages.remove_oldest(tx, "ann@a.test", limit=1)
+
+
+async def by_cleanup(tx: Transaction, message_id: int) -> None:
+    await cleaning.remove_mail(tx, [message_id], old=None, before=0)
+
+
+async def by_purge(tx: Transaction, message_id: int) -> None:
+    await submissions.purge(tx, limit=10)
+
+
+async def by_purge_of_copies(tx: Transaction, message_id: int) -> None:
+    await sending_messages.purge(tx, before=10, limit=10)
+
+
+@pytest.mark.parametrize(
+    "remove", [by_owner, by_emptying, by_cleanup, by_purge, by_purge_of_copies]
+)
+async def test_what_two_processes_remove_at_once_gives_up_its_content_once(
+    database: PostgresDatabase,
+    other: PostgresDatabase,
+    remove: Callable[[Transaction, int], Awaitable[None]],
+) -> None:
+    """The other ones that share it still read it."""
+
+    async def put(tx: Transaction) -> list[int]:
+        ids = await messages.add(
+            tx,
+            addresses=["ann@a.test", "bob@a.test"],
+            reverse_path="",
+            content=b"shared",
+            now=1,
+        )
+        await tx.execute(SENT, {"content_id": 1})
+        await tx.execute(COPY, {"content_id": 1})
+        await contents.keep(tx, 1, uses=2)
+        return ids
+
+    async def both(tx: Transaction, message_id: int) -> None:
+        def meanwhile() -> Awaitable[None]:
+            return other.write(remove, message_id)  # type: ignore[arg-type]
+
+        await remove(cast(Transaction, Between(tx, meanwhile)), message_id)
+
+    async def uses(tx: Transaction) -> Sequence[Row]:
+        return await tx.fetch_all("SELECT uses FROM contents")
+
+    first, _ = await database.write(put)
+    assert await database.read(uses) == [(4,)]
+    await database.write(both, first)
+    assert await database.read(uses) == [(3,)]
 
 
 async def test_two_processes_that_stand_in_each_others_way_both_get_through(
