@@ -110,7 +110,7 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
     if not authors:
         raise BadField("mime_email", "The message has no From")
     values: dict[str, list[str]] = {}
-    lists: dict[str, list[str]] = {"to": [], "cc": [], "bcc": []}
+    lists: dict[str, list[str]] = {"from": [], "to": [], "cc": [], "bcc": []}
     for octets, raw in fields:
         name = octets.decode("ascii", "replace")
         text = unfolded_value(raw).encode(errors="replace").decode()
@@ -118,6 +118,7 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
             lists[name].append(text)
         else:
             values.setdefault(name, []).append(decoded(text))
+    writers = people_in("from", lists.pop("from"), count=False)
     named = {
         name: people_in(name, texts, count=recipients is None) for name, texts in lists.items()
     }
@@ -130,7 +131,7 @@ def read_message(content: bytes, recipients: Sequence[str] | None = None) -> Mes
     return Message(
         sender=authors[0],
         authors=tuple(authors),
-        sender_text=(values.get("from") or [authors[0]])[0][:LONGEST_SHOWN],
+        sender_text=", ".join(map(shown_mailbox, writers))[:LONGEST_SHOWN] or authors[0],
         recipients=tuple(recipients),
         content=lambda _: content,
         subject=subject,

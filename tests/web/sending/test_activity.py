@@ -558,14 +558,21 @@ async def test_a_bounce_tells_where_in_the_dialogue_it_was_said(
 @pytest.mark.parametrize(
     "name", ["Müller, Jörg", "Shop, Inc.", "A <b@else.example>", "b@else.example", 'a "b" \\ (c)']
 )
+@pytest.mark.parametrize("path", ["email/send", "email/mime"])
 async def test_a_name_is_never_taken_for_an_address(
-    api: Api, receiver: Receiver, name: str
+    api: Api, receiver: Receiver, path: str, name: str
 ) -> None:
     await api.data("webhook/add", {"url": receiver.url, "events": ["processed"],
                                    "output_format": "json"})  # fmt: skip
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    await api.send(sender=f'"{quoted}" <ann@inbox.test>', to=[f'"{quoted}" <bob@inbox.test>'],
-                   cc=["carl@inbox.test"])  # fmt: skip
+    if path == "email/send":
+        await api.send(sender=f'"{quoted}" <ann@inbox.test>', to=[f'"{quoted}" <bob@inbox.test>'],
+                       cc=["carl@inbox.test"])  # fmt: skip
+    else:
+        word = f"=?utf-8?b?{base64.b64encode(name.encode()).decode()}?="
+        raw = (f"From: {word} <ann@inbox.test>\nTo: {word} <bob@inbox.test>\n"
+               "Cc: carl@inbox.test\nSubject: x\n\nx")  # fmt: skip
+        await api.data(path, {"mime_email": raw})
     await report(api)
     await receiver.wait(1)
     told = json.loads(receiver.got[0].body)
