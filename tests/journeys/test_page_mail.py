@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.journeys.browser import (
     DESK,
     LOOKS,
+    SMALLEST,
     Theme,
     Visit,
     Visits,
@@ -322,6 +323,19 @@ def test_pictures_that_the_mail_carries_are_shown_in_its_frame(visit: Visits) ->
     expect(picture).to_have_attribute(
         "src", f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
     )
+
+
+def test_words_of_a_wide_table_stay_whole_on_the_smallest_screen(visit: Visits) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "ann@sender.example", "Figures"
+    cells = "".join(f"<td>Quantity{at}</td>" for at in range(12))
+    mail.set_content(f"<table><tr>{cells}</tr></table>", subtype="html")
+    person = visit_with_mail(visit, mail.as_bytes(policy=SMTP), size=SMALLEST)
+    person.page.get_by_role("link", name="Figures").click()
+    cell = person.page.frame_locator("iframe").get_by_text("Quantity11").bounding_box()
+    assert cell is not None
+    assert cell["height"] < 40
+    assert person.sideways() <= 0
 
 
 def test_headers_and_raw_source_are_one_click_away(visit: Visits) -> None:

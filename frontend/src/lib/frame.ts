@@ -14,7 +14,8 @@ export function framePolicy(remote: boolean): string {
 }
 
 /**
- * Mail is written for white paper. Wide parts stay inside it, and a picture that was held back leaves a hole of
+ * Mail is written for white paper. Wide parts stay inside it, but a table of figures is scrolled rather than set letter
+ * below letter. A picture that was held back leaves a hole of
  * its own size; pixels that only count readers leave none.
  */
 const PAPER = `
@@ -25,6 +26,7 @@ img[src]{height:auto}
 img:not([src]){display:inline-block;box-sizing:border-box;min-width:24px;min-height:24px;background:#eef2f2;border:1px dashed #b9c4c5;border-radius:4px;color:#566367;font-size:13px}
 img:not([src]):is([width="1"],[height="1"],[alt=""]:not([width])){display:none}
 table{max-width:100%}
+tr:has(>:nth-child(4))>*{overflow-wrap:break-word}
 pre{white-space:pre-wrap}
 a{color:#005e6d}
 @media(max-width:640px){body{padding:12px}table[width],td[width],th[width]{width:auto!important}table{min-width:0!important}img{max-width:min(100%,calc(100vw - 24px))}img:not([src]){max-width:calc(100vw - 96px)}}
