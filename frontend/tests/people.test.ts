@@ -24,6 +24,8 @@ describe('readPerson', () => {
     ['张伟 <zhang@x.example>', '张伟', 'zhang@x.example'],
   ])('%s', (text, name, address) => expect(readPerson(text)).toEqual({ name, address }));
 
+  test('who is named twice is one person', () =>
+    expect(readPeople('Bob <bob@far.example>, eve@far.example; BOB@far.example, zz, zz').map((one) => one.address)).toEqual(['bob@far.example', 'eve@far.example', 'zz']));
   test('an empty address names nobody', () => expect(readPeople('Lena <>, b@x.example')).toHaveLength(1));
 });
 

@@ -42,9 +42,14 @@ export function readPerson(text: string): Person {
   return { name: '', address: trimmed };
 }
 
-/** Every person of a header field or of pasted text, in order. */
+/** Every person of a header field or of pasted text, in order; who is named twice is one person. */
 export function readPeople(text: string): Person[] {
-  return splitList(text).map(readPerson).filter((person) => person.address !== '');
+  const people = new Map<string, Person>();
+  for (const person of splitList(text).map(readPerson)) {
+    const key = person.address.trim().toLowerCase();
+    if (key && !people.has(key)) people.set(key, person);
+  }
+  return [...people.values()];
 }
 
 function unquote(text: string): string {
