@@ -15,7 +15,7 @@ from mailbox_service.core.accounts import Account, UserSettings, address_limit, 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.mailboxes import Box
-from mailbox_service.core.stored import Address, CountedAddress, Excerpt, Filters, StoredMessage
+from mailbox_service.core.stored import Address, CountedAddress, Excerpt, Filters
 from mailbox_service.services.administering import Administering
 from mailbox_service.services.authenticating import (
     Authenticating,
@@ -24,7 +24,7 @@ from mailbox_service.services.authenticating import (
     still_counts,
 )
 from mailbox_service.services.clock import Clock, now_micros
-from mailbox_service.services.reading import Page, Reading, mark_in, readable
+from mailbox_service.services.reading import Page, Reading, mark_in, sources
 from mailbox_service.services.summarising import summarise_mailbox
 from mailbox_service.signals import Signals
 from mailbox_service.storage import (
@@ -159,19 +159,19 @@ class AccountAddresses:
 
     async def mails(
         self, user_id: int, *, address: str, limit: int, offset: int
-    ) -> tuple[list[tuple[StoredMessage, bytes]], int]:
-        """A page of the mail of all addresses of an account with its bytes, or of one of them;
-        on the first page also how many there are."""
+    ) -> tuple[Page, list[bytes] | None]:
+        """A page of the mail of all addresses of an account, or of one of them, with its bytes as
+        `Reading.page_with_contents` gives them; on the first page also how many there are."""
         wanted = canonical_or_as_is(address)
 
-        async def unit(tx: Transaction) -> tuple[list[tuple[StoredMessage, bytes]], int]:
+        async def unit(tx: Transaction) -> tuple[Page, list[bytes] | None]:
             listed = await user_addresses.mail_page(
                 tx, user_id, Excerpt(limit, offset), address=wanted
             )
             total = 0
             if offset == 0:
                 total = await user_addresses.count_mail(tx, user_id, address=wanted)
-            return [(message, await readable(tx, message)) for message in listed], total
+            return Page(listed, total), await sources(tx, listed)
 
         return await self._database.read(unit)
 

@@ -14,9 +14,9 @@ from mailbox_service.core import mbox
 from mailbox_service.core.stored import Excerpt, StoredMessage
 from mailbox_service.core.transfer import MovedMail, as_json
 from mailbox_service.services.clock import as_datetime
-from mailbox_service.services.reading import readable
-from mailbox_service.storage import message_lists, messages
-from mailbox_service.storage.database import Database, Transaction
+from mailbox_service.services.reading import content_or_none
+from mailbox_service.storage import message_lists
+from mailbox_service.storage.database import Database
 
 Format = Literal["mbox", "eml", "jsonl"]
 FORMATS: tuple[Format, ...] = ("mbox", "eml", "jsonl")
@@ -136,10 +136,3 @@ def zip_date(moment: datetime) -> tuple[int, int, int, int, int, int]:
     """A date as a ZIP can hold it: from 1980 to 2107."""
     parts = moment.timetuple()[:6]
     return max(EARLIEST_IN_ZIP, min(parts, (2107, 12, 31, 23, 59, 58)))
-
-
-async def content_or_none(tx: Transaction, message: StoredMessage) -> bytes | None:
-    """The bytes of a mail; None when it was deleted since it was listed."""
-    if await messages.by_id(tx, message.id) is None:
-        return None
-    return await readable(tx, message)

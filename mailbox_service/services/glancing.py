@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mailbox_service.core.stored import Excerpt, State, StoredMessage
-from mailbox_service.services.reading import Reading, all_readable, check_octets
+from mailbox_service.services.reading import Reading, check_octets, sources
 from mailbox_service.services.shown import Shown
 from mailbox_service.storage import message_lists, messages
 from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, Transaction
@@ -20,13 +20,13 @@ from mailbox_service.storage.database import SMALL_OCTETS, Database, TooLarge, T
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A page of a mailbox for a door that has shown some of it before: the messages that it did
-    not know in their present states, with their bytes where it asked for them, and what it kept
-    of the others."""
+    not know in their present states, with their bytes where it asked for them, unless they are too
+    many to be held (`Reading.source`), and what it kept of the others."""
 
     states: list[State]
     kept: dict[State, bytes]
     fresh: dict[int, StoredMessage]
-    contents: dict[int, bytes]
+    contents: dict[int, bytes] | None
     count: int = 0
     unread: int = 0
 
@@ -58,12 +58,12 @@ class Glancing:
             states = await message_lists.states(tx, address, wanted)
             kept, missing = parted(states, known)
             fresh = {one.id: one for one in await messages.by_ids(tx, missing)}
-            raw: dict[int, bytes] = {}
+            raw: dict[int, bytes] | None = {}
             if with_contents and fresh:
                 found = list(fresh.values())
                 check_octets(found, most)
-                both = zip(found, await all_readable(tx, found), strict=True)
-                raw = {message.id: content for message, content in both}
+                octets = await sources(tx, found)
+                raw = None if octets is None else dict(zip(fresh, octets, strict=True))
             total = unread = 0
             if unread_counted:
                 total, unread = await message_lists.count_with_unread(tx, address)

@@ -36,6 +36,9 @@ log = logging.getLogger("mailbox.reading")
 
 # Addresses whose owners were here today, as far as they are remembered; some 200 octets each.
 MOST_TOUCHED = 10_000
+# A page of a hundred mails may have a hundred of the largest, and takes several times their octets
+# while it is made. Larger ones are read and answered mail by mail.
+LARGE_OCTETS = 8 << 20
 # Further down, SQLite walks over everything above.
 QUICK_OFFSET = 1_000
 
@@ -129,14 +132,15 @@ class Reading:
         *,
         counted: bool,
         touch: bool = False,
-    ) -> tuple[Page, list[bytes]]:
-        """A page of a mailbox with the bytes of every message, as the mailbox API lists it."""
+    ) -> tuple[Page, list[bytes] | None]:
+        """A page of a mailbox with the bytes of every message, as the mailbox API lists it; None
+        for all of them when they are too many to be held: `source` reads each."""
 
-        async def unit(tx: Transaction, most: int | None = None) -> tuple[Page, list[bytes]]:
+        async def unit(tx: Transaction, most: int | None = None) -> tuple[Page, list[bytes] | None]:
             listed = await message_lists.page(tx, address, wanted)
             check_octets(listed, most)
             total = await count(tx, address, wanted) if counted else 0
-            return Page(listed, total), await all_readable(tx, listed)
+            return Page(listed, total), await sources(tx, listed)
 
         await self.prepare(address, wanted.filters)
         try:
@@ -147,6 +151,10 @@ class Reading:
         if touch and address is not None:
             await self.touch(address)
         return page, raw
+
+    async def source(self, message: StoredMessage) -> bytes | None:
+        """The bytes of a listed message; None when it was deleted since."""
+        return await self._database.read(content_or_none, message)
 
     async def prepare(self, address: str | None, filters: Filters) -> None:
         """Before a search: what came a moment ago can be found, too."""
@@ -300,6 +308,20 @@ async def readable(tx: Transaction, message: StoredMessage) -> bytes:
     except contents.Damaged as damage:
         log.error("content-damaged message=%d reason=%s", message.id, damage)
         return b""
+
+
+async def content_or_none(tx: Transaction, message: StoredMessage) -> bytes | None:
+    """The bytes of a mail; None when it was deleted since it was listed."""
+    if await messages.by_id(tx, message.id) is None:
+        return None
+    return await readable(tx, message)
+
+
+async def sources(tx: Transaction, listed: Sequence[StoredMessage]) -> list[bytes] | None:
+    """The bytes of the messages of a page; None when they are too many to be held at once."""
+    if sum(message.size for message in listed) > LARGE_OCTETS:
+        return None
+    return await all_readable(tx, listed)
 
 
 async def all_readable(tx: Transaction, listed: Sequence[StoredMessage]) -> list[bytes]:

@@ -247,12 +247,10 @@ class Telegram:
         self, address: str, index: int
     ) -> tuple[tuple[StoredMessage, bytes] | None, int]:
         """The mail of an address at a place, 0 being the newest, and how many there are."""
-        page, contents = await self._reading.page_with_contents(
-            address, Excerpt(1, index), counted=True
-        )
+        page = await self._reading.page(address, Excerpt(1, index))
         if not page.messages:
             return None, page.count
-        return (page.messages[0], contents[0]), page.count
+        return await self._reading.content(address, page.messages[0].id), page.count
 
 
 def refusal(key: str) -> BadRequest:

@@ -36,7 +36,7 @@ class Rows:
             octets = glance.kept.get(state)
             if octets is None:
                 message = glance.fresh[state[0]]
-                raw = glance.contents.get(message.id)
+                raw = (glance.contents or {}).get(message.id)
                 octets = encode_json(row(message, raw or b""))
                 # Damaged content reads as none: it may be read better again, or told of.
                 if raw != b"":

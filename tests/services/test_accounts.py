@@ -461,8 +461,9 @@ async def test_handing_over_happens_whole_or_not_at_all(
     assert (await people.names(ann), await people.names(bob)) == ([], ["box"])
     with pytest.raises(BadCredential):
         await people.authenticating.address_token(box.jwt)
-    mails, count = await people.theirs.mails(bob.id, address="", limit=10, offset=0)
-    assert (len(mails), count) == (1, 1)
+    page, sources = await people.theirs.mails(bob.id, address="", limit=10, offset=0)
+    assert sources is not None
+    assert (len(page.messages), len(sources), page.count) == (1, 1, 1)
 
 
 async def test_an_address_that_was_to_end_still_ends_after_it_was_handed_over(

@@ -191,6 +191,7 @@ async def test_damaged_contents_are_empty_and_the_mail_is_still_listed(
     await database.write(damage)
     page, raw = await mailboxes.reading.page_with_contents("a@x.test", Excerpt(10), counted=True)
     assert page.count == 2
+    assert raw is not None
     assert raw[1] == b""
     assert raw[0].endswith(b"How are you?\r\n")
     assert "content-damaged" in caplog.text

@@ -79,4 +79,5 @@ async def test_a_store_with_both_kinds_is_read_whatever_the_setting_says(
     assert [packed for packed, _ in await database.read(stored_octets)] == [1, 0]
     page, raw = await without.reading.page_with_contents("ann@x.test", Excerpt(10), counted=True)
     assert page.count == 2
+    assert raw is not None
     assert all(content.endswith(LETTER) for content in raw)

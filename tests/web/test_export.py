@@ -15,7 +15,7 @@ import pytest
 
 from mailbox_service.core.errors import TemporaryFailure
 from mailbox_service.web.admin.address_export import cell
-from mailbox_service.web.mailbox.export import whole
+from mailbox_service.web.slow_answers import whole
 from mailbox_service.web.streams import Streams
 from tests.web.site import ADMIN, LETTER, Site
 

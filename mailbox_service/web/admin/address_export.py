@@ -17,9 +17,9 @@ from mailbox_service.web.admin.addresses import address_row
 from mailbox_service.web.answers import Answer, encode_json
 from mailbox_service.web.downloads import SANDBOXED, named
 from mailbox_service.web.guards import ADMIN
-from mailbox_service.web.mailbox.export import Download, whole
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
+from mailbox_service.web.slow_answers import ADMINISTRATORS, Download, whole
 
 routes = Routes("admin addresses")
 
@@ -30,8 +30,6 @@ COLUMNS = (
 )
 # A spreadsheet takes a cell that begins so for a formula, and visitors choose their names.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# Among the readers of mailboxes, whose names have an `@`.
-READER = "administrators"
 
 
 class AddressExportQuery(Struct):
@@ -57,10 +55,10 @@ async def export_addresses(call: Call) -> Answer | Response:
     headers = ((b"cache-control", b"no-store"), named(f"addresses.{form}"), *SANDBOXED)
     if call.method == "HEAD":
         return Answer(b"", MEDIA_TYPES[form].encode("ascii"), headers=headers)
-    call.streams.check(READER)
+    call.streams.check(ADMINISTRATORS)
     found = call.services.registering.every_address()
     pieces = as_csv(found) if form == "csv" else as_lines(found)
-    answer = Download(call, whole(call.streams, pieces), MEDIA_TYPES[form], reader=READER)
+    answer = Download(call, whole(call.streams, pieces), MEDIA_TYPES[form], reader=ADMINISTRATORS)
     answer.raw_headers.extend(headers)
     return answer
 

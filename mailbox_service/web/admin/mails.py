@@ -8,12 +8,13 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.responses import Response
 
 from mailbox_service.core.address import canonical
 from mailbox_service.core.errors import BadAddress
 from mailbox_service.core.stored import Excerpt, Filters
 from mailbox_service.web.admin.actions import Opened
-from mailbox_service.web.answers import SUCCESS, Success
+from mailbox_service.web.answers import SUCCESS, Answer, Success
 from mailbox_service.web.downloads import A_MESSAGE, OCTETS
 from mailbox_service.web.guards import ADMIN
 from mailbox_service.web.mailbox.inbox import (
@@ -23,7 +24,7 @@ from mailbox_service.web.mailbox.inbox import (
     read_mail,
     whole_mail,
 )
-from mailbox_service.web.mailbox.mails import named_rows
+from mailbox_service.web.mailbox.mails import named_page, named_row
 from mailbox_service.web.mailbox.sent import (
     OpenedSentMail,
     opened_row,
@@ -35,6 +36,7 @@ from mailbox_service.web.queries import AddressPageQuery, OpenedQuery, PageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import LightRow, MailPage, MailRow, light_row
+from mailbox_service.web.slow_answers import ADMINISTRATORS
 
 routes = Routes("admin mails")
 
@@ -66,25 +68,24 @@ def wanted_address(call: Call) -> str | None:
 
 
 @routes.get("/admin/mails", ADMIN, query=AddressPageQuery, returns=MailPage)
-async def list_mails(call: Call) -> MailPage:
+async def list_mails(call: Call) -> Answer | Response:
     """A page of all mails, or of one address."""
     return await page_of(call, wanted_address(call), unknown_only=False)
 
 
 @routes.get("/admin/mails_unknow", ADMIN, query=PageQuery, returns=MailPage)
-async def list_unknown_mails(call: Call) -> MailPage:
+async def list_unknown_mails(call: Call) -> Answer | Response:
     """A page of the mails for addresses that nobody has opened."""
     return await page_of(call, None, unknown_only=True)
 
 
-async def page_of(call: Call, address: str | None, *, unknown_only: bool) -> MailPage:
+async def page_of(call: Call, address: str | None, *, unknown_only: bool) -> Answer | Response:
     """A page of mails with their sources, newest first."""
     limit, offset = call.page()
-    page, contents = await call.services.reading.page_with_contents(
+    page, sources = await call.services.reading.page_with_contents(
         address, Excerpt(limit, offset, unknown_only=unknown_only), counted=offset == 0
     )
-    found = list(zip(page.messages, contents, strict=True))
-    return MailPage(await named_rows(call, found), page.count)
+    return await named_page(call, page, sources, reader=ADMINISTRATORS)
 
 
 @routes.get("/admin/mails/{id}", ADMIN, returns=MailRow | None)
@@ -94,8 +95,7 @@ async def one_mail(call: Call) -> Opened | None:
     found = None if mail_id is None else await call.services.reading.content(None, mail_id)
     if found is None:
         return None
-    [row] = await named_rows(call, [found])
-    return Opened(row, found[0].id, found[0].address)
+    return Opened(await named_row(call, *found), found[0].id, found[0].address)
 
 
 @routes.delete("/admin/mails/{id}", ADMIN, returns=Success)

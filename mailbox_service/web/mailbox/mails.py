@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from msgspec import Struct
+from starlette.responses import Response
 
 from mailbox_service.core.errors import NotYours
 from mailbox_service.core.parsing import parse
 from mailbox_service.core.stored import NO_FILTERS, Excerpt, Filters, StoredMessage
 from mailbox_service.core.texts import text
+from mailbox_service.services.reading import Page
 from mailbox_service.web.answers import SUCCESS, Answer, Success
-from mailbox_service.web.glances import Rows, page_answer
+from mailbox_service.web.glances import Rows
 from mailbox_service.web.guards import MAILBOX, MAILBOX_LIST
+from mailbox_service.web.mail_pages import glance_page, mail_page
 from mailbox_service.web.queries import MailsQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -46,20 +48,26 @@ def filters(call: Call) -> Filters:
     )
 
 
-async def named_rows(call: Call, found: Sequence[tuple[StoredMessage, bytes]]) -> list[MailRow]:
-    """Mails of several addresses with their sources, each address as it was opened."""
-    names = await call.services.registering.names_of(message.address for message, _ in found)
-    return [mail_row(message, raw, names.get(message.address, "")) for message, raw in found]
+async def named_row(call: Call, message: StoredMessage, raw: bytes) -> MailRow:
+    """A mail with its source, its address as it was opened."""
+    names = await call.services.registering.names_of([message.address])
+    return mail_row(message, raw, names.get(message.address, ""))
 
 
-class Counted(Struct, frozen=True):
-    """What stands behind the rows of a page."""
+async def named_page(
+    call: Call, page: Page, sources: Sequence[bytes] | None, *, reader: str
+) -> Answer | Response:
+    """A page of mails of several addresses, each address as it was opened."""
+    names = await call.services.registering.names_of(one.address for one in page.messages)
 
-    count: int
+    def row(message: StoredMessage, raw: bytes) -> MailRow:
+        return mail_row(message, raw, names.get(message.address, ""))
+
+    return await mail_page(call, page, sources, row, reader=reader)
 
 
 @routes.get("/api/mails", MAILBOX_LIST, query=MailsQuery, returns=MailPage)
-async def list_mails(call: Call) -> Answer:
+async def list_mails(call: Call) -> Answer | Response:
     """A page of mails with their sources, newest first; behind `after_id` oldest first."""
     limit, offset = call.page()
     name = call.principal.name
@@ -72,8 +80,7 @@ async def list_mails(call: Call) -> Answer:
         counted=offset == 0,
         with_contents=True,
     )
-    found = rows.of(glance, lambda message, raw: mail_row(message, raw, name))
-    return page_answer(found, Counted(glance.count))
+    return glance_page(call, glance, rows, lambda message, raw: mail_row(message, raw, name))
 
 
 @routes.get("/api/mail/{mail_id}", MAILBOX, returns=MailRow | None)
@@ -87,7 +94,7 @@ async def one_mail(call: Call) -> MailRow | None:
 
 
 @routes.get("/api/parsed_mails", MAILBOX_LIST, query=MailsQuery, returns=ParsedPage)
-async def list_parsed_mails(call: Call) -> ParsedPage:
+async def list_parsed_mails(call: Call) -> Answer | Response:
     """A page of mails taken apart: sender, subject, text, HTML and what is attached."""
     limit, offset = call.page()
     page, contents = await call.services.reading.page_with_contents(
@@ -96,13 +103,12 @@ async def list_parsed_mails(call: Call) -> ParsedPage:
         counted=offset == 0,
         touch=offset == 0,
     )
-    # Parsing is work for a thread: other mail goes on meanwhile.
     name = call.principal.name
-    both = list(zip(page.messages, contents, strict=True))
-    rows = await asyncio.to_thread(
-        lambda: [parsed_row(message, raw, parse(raw), name) for message, raw in both]
-    )
-    return ParsedPage(rows, page.count)
+
+    def row(message: StoredMessage, raw: bytes) -> ParsedRow:
+        return parsed_row(message, raw, parse(raw), name)
+
+    return await mail_page(call, page, contents, row, reader=call.address)
 
 
 @routes.get("/api/parsed_mail/{mail_id}", MAILBOX, returns=ParsedRow | None)

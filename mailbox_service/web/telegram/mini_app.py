@@ -15,7 +15,7 @@ from mailbox_service.web.guards import OPEN, needs_bot
 from mailbox_service.web.humans import check_human
 from mailbox_service.web.mailbox.address import is_switched_on
 from mailbox_service.web.mailbox.inbox import OpenedMail, opened_mail
-from mailbox_service.web.mailbox.mails import named_rows
+from mailbox_service.web.mailbox.mails import named_row
 from mailbox_service.web.request import BodyId, Call, read_body_id
 from mailbox_service.web.routing import Routes
 from mailbox_service.web.rows import MailRow
@@ -131,7 +131,7 @@ async def get_mail(call: Call) -> Any:
     `x-admin-auth` opens any mail."""
     await needs_bot(call)
     found = await wished_mail(call, await call.json(read_mail_wish))
-    return None if found is None else (await named_rows(call, [found]))[0]
+    return None if found is None else await named_row(call, *found)
 
 
 @routes.post("/telegram/open_mail", OPEN, body=MailWish, returns=OpenedMail | None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
 from mailbox_service.core.errors import NotFound
 from mailbox_service.core.stored import Excerpt
 from mailbox_service.web.answers import SUCCESS, Answer, Success
@@ -16,7 +18,7 @@ from mailbox_service.web.mailbox.inbox import (
     read_mark_many,
     whole_mail,
 )
-from mailbox_service.web.mailbox.mails import check_deletion, filters, named_rows
+from mailbox_service.web.mailbox.mails import check_deletion, filters, named_page
 from mailbox_service.web.queries import AccountInboxQuery, AddressPageQuery
 from mailbox_service.web.request import Call
 from mailbox_service.web.routing import Routes
@@ -26,13 +28,13 @@ routes = Routes("account mails")
 
 
 @routes.get("/user_api/mails", ACCOUNT, query=AddressPageQuery, returns=MailPage)
-async def list_mails(call: Call) -> MailPage:
+async def list_mails(call: Call) -> Answer | Response:
     """A page of the mail of all addresses of the account, or of one of them, newest first."""
     limit, offset = call.page()
-    found, count = await call.services.account_addresses.mails(
+    page, sources = await call.services.account_addresses.mails(
         call.account.user_id, address=call.search_text("address"), limit=limit, offset=offset
     )
-    return MailPage(await named_rows(call, found), count)
+    return await named_page(call, page, sources, reader=f"account {call.account.user_id}")
 
 
 @routes.get("/user_api/inbox", ACCOUNT, query=AccountInboxQuery, returns=InboxPage)

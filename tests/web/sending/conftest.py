@@ -76,6 +76,7 @@ class Api:
         _, contents = await self.site.parts.reading.page_with_contents(
             address, Excerpt(100), counted=False
         )
+        assert contents is not None
         return list(reversed(contents))
 
 
