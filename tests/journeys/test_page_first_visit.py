@@ -21,7 +21,11 @@ FIRST_VISIT_LIMIT = 60_000  # octets of script and style, packed (ui.md, Figures
 @pytest.fixture(scope="module")
 def private_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A site with a password, which covers its health check, too."""
-    service = RunningService(tmp_path_factory.mktemp("private"), {"passwords": ["lantern"]})
+    # Nor does a domain that somebody wrote twice leave the page empty.
+    domains = ["x.test", "y.test", "x.test"]
+    service = RunningService(
+        tmp_path_factory.mktemp("private"), {"passwords": ["lantern"], "domains": domains}
+    )
     service.start(wait=False)
     try:
         deadline = time.monotonic() + START_SECONDS
