@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import binascii
 import hmac
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +24,7 @@ from mailbox_service.core.stored import Address
 from mailbox_service.core.texts import text
 from mailbox_service.services.clock import Clock, now_micros
 from mailbox_service.services.passwords import Passwords, digest_of, is_digest
+from mailbox_service.services.remembered import Remembered
 from mailbox_service.services.throttling import GuessLimits
 from mailbox_service.storage import addresses, importing
 from mailbox_service.storage.database import Database, Transaction
@@ -122,9 +122,9 @@ class Authenticating:
         self._clock = clock
         self._secret = config.jwt_secret
         self._key = config.jwt_secret.encode()
-        self._proved: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
+        self._proved = Remembered[str, Principal](PROVED_SECONDS, PROVED_AT_MOST)
         # Until when a registration need not be looked at again, by its id.
-        self._standing: dict[int, float] = {}
+        self._standing = Remembered[int, bool](PROVED_SECONDS, PROVED_AT_MOST)
 
     def token_of(self, row: Address) -> str:
         """The token of an address as it is stored. Where tokens were revoked once, it says when
@@ -186,46 +186,41 @@ class Authenticating:
     async def address_token(self, token: str) -> Principal:
         """The owner of a mailbox, by its token; the address must still be open."""
         now = asyncio.get_running_loop().time()
-        proved = self._proved.get(token)
-        if proved is not None and proved[1] > now:
-            return proved[0]
+        proved = self._proved.get(token, now)
+        if proved is not None:
+            return proved
         claims = self.claims(token)
+        turn = self._proved.turn
         row = await self._database.read_quick(
             find_claimed, claims.get("address"), address_id_of(claims)
         )
         if row is None or not still_counts(row, claims) or has_ended_at(row, self._clock()):
-            self._proved.pop(token, None)
             raise bad_token()
         principal = Principal("address", row.address, row.id, name=row.name)
-        self._proved[token] = (principal, now + PROVED_SECONDS)
-        self._proved.move_to_end(token)
-        if len(self._proved) > PROVED_AT_MOST:
-            self._proved.popitem(last=False)
-        self._note_standing(row.id, now)
+        self._proved.keep(token, principal, now, turn=turn)
+        self._standing.keep(row.id, True, now, turn=turn)
         return principal
 
     def stands(self, principal: Principal) -> bool:
         """Whether the registration of an address that has logged in was there a moment ago."""
         now = asyncio.get_running_loop().time()
-        return principal.kind != "address" or self._standing.get(principal.address_id, 0.0) > now
+        if principal.kind != "address":
+            return True
+        return self._standing.get(principal.address_id, now) is not None
 
     async def look_again(self, principal: Principal) -> None:
         """Whether it is still there: the address may be closed by now, and be somebody else's.
         Raises BadCredential."""
+        turn = self._standing.turn
         row = await self._database.read_quick(addresses.by_id, principal.address_id)
         if row is None or row.address != principal.address or has_ended_at(row, self._clock()):
             raise bad_token()
-        self._note_standing(row.id, asyncio.get_running_loop().time())
-
-    def _note_standing(self, address_id: int, now: float) -> None:
-        if len(self._standing) >= PROVED_AT_MOST:
-            self._standing.clear()
-        self._standing[address_id] = now + PROVED_SECONDS
+        self._standing.keep(row.id, True, asyncio.get_running_loop().time(), turn=turn)
 
     def forget(self) -> None:
         """Look at the rows again: an address was closed, or its tokens were revoked."""
-        self._proved.clear()
-        self._standing.clear()
+        self._proved.forget()
+        self._standing.forget()
 
     async def login(self, username: str, password: str, peer: Peer) -> Principal:
         """Prove a login of a mail program: a token as password with any user name, or an

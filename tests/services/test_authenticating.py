@@ -174,3 +174,24 @@ async def test_our_tokens_are_what_any_library_reads(database: AnyDatabase, name
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
     claims = jwt.decode(token, SECRET, algorithms=["HS256"])
     assert claims == {"address": name, "address_id": 7}
+
+
+async def test_a_token_that_was_looked_up_while_its_address_was_closed_proves_nothing_behind_it(
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailboxes = Mailboxes(database)
+    opened = await mailboxes.registering.open_by_admin(
+        name="ann", domain="x.test", with_prefix=False, random_subdomain=False
+    )
+    read_quick = database.read_quick
+
+    async def slow(*args: Any, **values: Any) -> Any:
+        row = await read_quick(*args, **values)
+        monkeypatch.undo()
+        await mailboxes.registering.close(opened.address_id, opened.address)
+        return row
+
+    monkeypatch.setattr(database, "read_quick", slow)
+    await mailboxes.authenticating.address_token(opened.jwt)
+    with pytest.raises(BadCredential):
+        await mailboxes.authenticating.address_token(opened.jwt)

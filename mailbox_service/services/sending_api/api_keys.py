@@ -8,7 +8,6 @@ import hashlib
 import re
 import secrets
 import string
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from msgspec import UNSET, Struct, UnsetType
@@ -26,6 +25,7 @@ from mailbox_service.core.sending_api import (
     is_within,
 )
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.remembered import Remembered
 from mailbox_service.services.sending_api.documents import KEYS, Document, Documents
 from mailbox_service.services.sending_api.policies import Policies
 from mailbox_service.services.sending_api.settings import SettingsForm, settings_from
@@ -112,14 +112,13 @@ class ApiKeys:
     ) -> None:
         self._keys = Documents(database, KEYS, StoredKey, clock)
         self._policies = policies
-        self._proved: OrderedDict[str, tuple[Credential, float]] = OrderedDict()
+        self._proved = Remembered[str, Credential](PROVED_SECONDS, PROVED_AT_MOST)
         self.endpoints: tuple[str, ...] = ()
 
     def proved(self, key: str, now: float) -> Credential | None:
         """Whose key this is, as it was some seconds ago at most; None when it has to be looked
         up. `now` is the loop's time."""
-        proved = self._proved.get(key)
-        return proved[0] if proved is not None and proved[1] > now else None
+        return self._proved.get(key, now)
 
     async def prove(self, key: str) -> Credential:
         """Whose key this is. Raises MalformedKey, BadCredential."""
@@ -129,6 +128,7 @@ class ApiKeys:
             return proved
         if not FORM.fullmatch(key):
             raise MalformedKey("The API key is missing or malformed.")
+        turn = self._proved.turn
         found = await self._keys.find(lookup_of(key))
         if found is None or found.value.settings.status == BLOCKED:
             raise BadCredential(NO_SUCH_KEY)
@@ -141,10 +141,7 @@ class ApiKeys:
             found.value.settings,
             tuple(found.value.endpoints),
         )
-        self._proved[key] = (credential, now + PROVED_SECONDS)
-        self._proved.move_to_end(key)
-        if len(self._proved) > PROVED_AT_MOST:
-            self._proved.popitem(last=False)
+        self._proved.keep(key, credential, now, turn=turn)
         return credential
 
     async def named(self, account: str, username: str) -> Credential | None:
@@ -157,7 +154,7 @@ class ApiKeys:
 
     def forget(self) -> None:
         """A key or an account was changed: look again."""
-        self._proved.clear()
+        self._proved.forget()
 
     async def make(self, *, description: str = "", account: str = MASTER) -> ShownKey:
         """The operator's way to a key: one with all permissions."""

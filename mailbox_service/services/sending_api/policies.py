@@ -16,6 +16,7 @@ from mailbox_service.config import Config
 from mailbox_service.core.address import domain_matches, split
 from mailbox_service.core.sending_api import MASTER
 from mailbox_service.services.clock import Clock, now_micros
+from mailbox_service.services.remembered import Remembered
 from mailbox_service.services.sending_api.documents import (
     DOMAINS,
     LISTS,
@@ -159,17 +160,16 @@ class Policies:
         self._domains = Documents(database, DOMAINS, SenderDomain, clock)
         self._addresses = Documents(database, SINGLE_SENDERS, SingleSender, clock)
         self._subaccounts = Documents(database, SUBACCOUNTS, Subaccount, clock)
-        self._kept: dict[str, tuple[Policy, float]] = {}
+        self._kept = Remembered[str, Policy](KEPT_SECONDS, KEPT_AT_MOST)
 
     def forget(self) -> None:
         """Something was changed: look again."""
-        self._kept.clear()
+        self._kept.forget()
 
     def kept(self, account: str, now: float) -> Policy | None:
         """The policy of an account as it was some seconds ago at most; None when it has to be
         read. `now` is the loop's time."""
-        kept = self._kept.get(account)
-        return kept[0] if kept is not None and kept[1] > now else None
+        return self._kept.get(account, now)
 
     async def of(self, account: str) -> Policy:
         """The policy of an account."""
@@ -177,10 +177,9 @@ class Policies:
         kept = self.kept(account, now)
         if kept is not None:
             return kept
+        turn = self._kept.turn
         policy = await self._read(account)
-        if len(self._kept) >= KEPT_AT_MOST:
-            self._kept.clear()
-        self._kept[account] = (policy, now + KEPT_SECONDS)
+        self._kept.keep(account, policy, now, turn=turn)
         return policy
 
     async def _read(self, account: str) -> Policy:
