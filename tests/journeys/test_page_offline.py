@@ -7,7 +7,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import Visit, Visits, message, row
+from tests.journeys.browser import Visit, Visits, message, row, wait_until_so
 from tests.journeys.running import RunningService
 
 pytest_plugins = ["tests.journeys.visiting"]
@@ -49,8 +49,10 @@ def test_mail_that_was_read_is_readable_and_writing_goes_on_without_a_connection
     expect(row(page, "Kept")).to_be_visible()
     # A notification that was pressed leads to its mail: so says the worker.
     told = {"mail": int(row(page, "Kept").get_attribute("data-id") or 0), "address": address}
-    page.evaluate(PRESSED, {"told": told})
-    expect(page.locator("#mail-subject")).to_have_text("Kept")
+    opened = page.locator("#mail-subject")
+    # The frame shows the row before there is anybody who hears the worker.
+    wait_until_so(page, opened.is_visible, lambda: page.evaluate(PRESSED, {"told": told}))
+    expect(opened).to_have_text("Kept")
     person.open("/")
     expect(row(page, "Kept")).to_be_visible()
 
