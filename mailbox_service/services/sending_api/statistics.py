@@ -218,6 +218,7 @@ class Statistics:
         }.get(group)
         if by is None:
             raise BadField("group_by", "email_address, username, domain or subaccount")
+        now = self._clock()  # before the range is read: one that ends now ends behind it
         start, end = self._range(form)
         sender = form.sender or None
         if form.email:
@@ -227,6 +228,8 @@ class Statistics:
             if group == "subaccount" and not caller.account and not form.subaccounts:
                 known = await self._subaccounts.all(MASTER)
                 accounts = (MASTER, *(one.name for one in known))
+            if end > now:  # nothing has happened behind now, so the day counts as whole
+                end = day_start(now) + DAY
             rows = await self._sums_between(accounts, start, end, by, form.username, sender)
         if group == "domain":
             domains: dict[str, list[Sums]] = {}
@@ -325,9 +328,6 @@ class Statistics:
         sender: str | None,
     ) -> list[Sums]:
         """Sums of a range that may cut days: the whole ones, and the events of what is left."""
-        now = self._clock()
-        if end > now:  # nothing has happened behind now, so the day counts as whole
-            end = day_start(now) + DAY
         first, last = -(-start // DAY) * DAY, end // DAY * DAY
         pieces = [(start, min(first, end)), (max(last, first), end)]
         rows = []

@@ -18,7 +18,7 @@ import pytest
 
 from mailbox_service.core.sending_retries import AFTER, next_try
 from mailbox_service.core.webhook import HttpAnswer
-from mailbox_service.storage import suppressions, webhooks
+from mailbox_service.storage import sending_events, suppressions, webhooks
 from tests.nexthop import NextHop, running
 from tests.web.sending.conftest import LETTER, Api, serving_api
 from tests.webhook_receiver import Receiver, answer
@@ -343,6 +343,17 @@ async def test_history_of_hours_counts_no_whole_days(
         ]
         zoe = await api.data("stats/email_history", {**fields, "sender": "zoe@second.test"})
         assert zoe["count"] == 1
+
+
+async def test_history_of_whole_days_reads_sums_alone(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million events are too many to be counted anew."""
+    await three_letters(api)
+    monkeypatch.delattr(sending_events, "sums_of_events")
+    today = datetime.now(UTC).date().isoformat()
+    for fields in ({}, {"start_date": today}, {"end_date": "2100-01-01"}):
+        assert (await api.data("stats/email_history", fields))["count"] == 3
 
 
 async def test_who_came_back_is_no_sender(api: Api) -> None:
