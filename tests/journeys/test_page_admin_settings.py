@@ -256,7 +256,7 @@ def test_the_store_and_what_the_settings_file_decides_are_told(
 def test_cleanup_is_kept_and_runs_only_after_asking(visit: Visits, service: RunningService) -> None:
     person = signed_in(visit)
     page = person.page
-    page.get_by_role("link", name="Cleanup").click()
+    page.get_by_role("navigation").get_by_role("link", name="Cleanup").click()
     page.get_by_role("checkbox", name="Mails of unknown recipients").check()
     page.get_by_role("button", name="Add a statement").click()
     page.get_by_label("Statement", exact=True).fill("DROP TABLE raw_mails")
