@@ -32,7 +32,7 @@ def backup(target: Path, config_file: Path | None, data: Path | None) -> None:
     acknowledged before. It holds everybody's mail and the secrets: it is for your eyes alone.
     """
     config = loaded(config_file, data, make=False).config
-    if not is_sqlite_store(config):
+    if sqlite_file(config) is None:
         click.echo(POSTGRES.format(data=config.data_dir), err=True)
         raise SystemExit(1)
     try:
@@ -45,15 +45,17 @@ def backup(target: Path, config_file: Path | None, data: Path | None) -> None:
         (Path(config.data_dir) / LAST_BACKUP).write_text(f"{made.name}\n")
 
 
-def is_sqlite_store(config: Config) -> bool:
-    """Whether the store is a file in the data folder; one elsewhere ends the program."""
+def sqlite_file(config: Config) -> Path | None:
+    """Where in the data folder the store lies; None when it is no file. One elsewhere ends the
+    program."""
     folder = Path(config.data_dir)
     try:
         store = connect(config.database_url, folder)
     except ValueError as error:
         fail(str(error))
     if not isinstance(store, SqliteDatabase):
-        return False
-    if not store.path.resolve().is_relative_to(folder.resolve()):
+        return None
+    path = store.path.resolve()
+    if not path.is_relative_to(folder.resolve()):
         fail(f"database_url: {store.path} is not in {folder}; copy it with sqlite3's .backup")
-    return True
+    return path.relative_to(folder.resolve())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailbox_service.commands.backup import is_sqlite_store
+from mailbox_service.commands.backup import sqlite_file
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.core.errors import MailError
 from mailbox_service.storage.connect import connect
@@ -47,7 +47,7 @@ def migrate_store(target: str, config_file: Path | None, data: Path | None) -> N
         fail(str(error))
     if isinstance(database, SqliteDatabase):
         fail("DATABASE_URL: a store moves to postgresql://user@host/name")
-    if not is_sqlite_store(config):
+    if sqlite_file(config) is None:
         fail("database_url: this store is PostgreSQL already; pg_dump and pg_restore move it")
     store = connect(config.database_url, folder)
     assert isinstance(store, SqliteDatabase)

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from mailbox_service.commands.backup import is_sqlite_store
+from mailbox_service.commands.backup import sqlite_file
 from mailbox_service.commands.common import fail, loaded, with_configuration
 from mailbox_service.config import Config
 from mailbox_service.first_run import FILE_NAME as SETTINGS
 from mailbox_service.services.clock import as_datetime, now_micros
 from mailbox_service.storage.backups import BackupFailed
 from mailbox_service.storage.backups import restore as put_back
-from mailbox_service.storage.connect import connect
 from mailbox_service.storage.ownership import Ownership
-from mailbox_service.storage.sqlite import SqliteDatabase
 
 POSTGRES = """This store is PostgreSQL, which has its own copies. Stop the service, then type:
 
@@ -35,14 +33,12 @@ def restore(folder: Path, config_file: Path | None, data: Path | None) -> None:
     Refuses while a service runs. The backup itself stays as it is.
     """
     config = configuration(folder, config_file, data)
-    if not is_sqlite_store(config):
+    store = sqlite_file(config)
+    if store is None:
         click.echo(POSTGRES, err=True)
         raise SystemExit(1)
     # Where it really is: a name that leads to another disk stays, and so does the disk.
     place = Path(config.data_dir).resolve()
-    database = connect(config.database_url, place)
-    assert isinstance(database, SqliteDatabase)
-    store = database.path.resolve().relative_to(place)
     ownership = Ownership(place)
     try:
         if place.exists():
